@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * fovea/abi.h - the contract between generated code and whoever calls it.
+ *
+ * Included by the compiler (which emits code that reads these structs), by the
+ * runtime (which fills them) and by nobody else. Standalone C11: it includes
+ * only standard headers. A change of any struct bumps FOVEA_ABI_VERSION and
+ * the field table of codegen/abi, which a unit test compares with offsetof.
+ */
+#ifndef FOVEA_ABI_H
+#define FOVEA_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FOVEA_ABI_VERSION 1
+
+/* Element storage codes. Our own enum: MLIR 19 lacks several of the types to
+ * come, and DLPack's (code, bits) pair cannot tell number formats apart. */
+typedef enum fovea_dtype {
+  FOVEA_DTYPE_NONE = 0,
+  FOVEA_DTYPE_F32 = 1,
+  FOVEA_DTYPE_F16 = 2,
+  FOVEA_DTYPE_BF16 = 3,
+  FOVEA_DTYPE_F64 = 4,
+  FOVEA_DTYPE_I8 = 5,
+  FOVEA_DTYPE_U8 = 6,
+  FOVEA_DTYPE_I32 = 7,
+  FOVEA_DTYPE_I64 = 8,
+  FOVEA_DTYPE_BOOL = 9 /* one byte, 0 or 1 */
+} fovea_dtype;
+
+#define FOVEA_ABI_MAX_RANK 6
+/* A mask is solved into at most this many runs per query tile. */
+#define FOVEA_ABI_MAX_RUNS 8
+
+/* A strided tensor in memory. Strides are in elements; entries at and past
+ * the tensor's rank are unspecified. */
+typedef struct fovea_abi_view {
+  void *data;
+  int64_t shape[FOVEA_ABI_MAX_RANK];
+  int64_t stride[FOVEA_ABI_MAX_RANK];
+} fovea_abi_view;
+
+/* A scalar operand of a kernel: `index` and integers in i, floats in f. */
+typedef union fovea_abi_scalar {
+  int64_t i;
+  double f;
+} fovea_abi_scalar;
+
+/* Everything a kernel reads or writes. `views` is indexed by the manifest's
+ * view slots: arguments, then results, then workspace buffers. */
+typedef struct fovea_abi_args {
+  uint32_t size; /* sizeof(fovea_abi_args) */
+  uint32_t n_views;
+  const fovea_abi_view *views;
+  const fovea_abi_scalar *scalars;
+} fovea_abi_args;
+
+/* One unit of work. What the fields mean is the stage's item space:
+ *   stream   batch b, KV head `head`, packed rows from `row` on, the keys
+ *            [k0, k1), result slot `slot` (-1: not split, write the output)
+ *   combine  b, head, row as above; merges slots [slot, slot + count)
+ *   grid     b, head and `row` are the three coordinates; k0 = 0, k1 = extent
+ *            of the row coordinate */
+typedef struct fovea_abi_item {
+  int32_t b, head;
+  int32_t row, slot;
+  int64_t k0, k1;
+  int32_t count, reserved;
+} fovea_abi_item;
+
+/* What the plan decided for one phase (one launch of one stage variant). */
+typedef struct fovea_abi_plan {
+  uint32_t size; /* sizeof(fovea_abi_plan) */
+  uint32_t reserved;
+  const fovea_abi_item *items;
+  int64_t n_items;
+  const int64_t *symbols; /* values of the manifest's symbols */
+  const int64_t *q_off;   /* [b]: token index of query 0 */
+  const int64_t *k_len;   /* [b]: number of keys; those past it are masked */
+} fovea_abi_plan;
+
+/* The first bytes of a worker's scratch memory: what the stage really did.
+ * Stages add to them once per block, so they cost nothing and explain's
+ * prediction can be held against them. */
+typedef struct fovea_abi_counters {
+  int64_t tiles_full;    /* blocks run without mask code */
+  int64_t tiles_partial; /* blocks run with mask code */
+  int64_t pairs;         /* (row, key) pairs whose score was computed */
+  int64_t items;
+  int64_t reserved[4];
+} fovea_abi_counters;
+
+/* Runs items [begin, end) of the plan on the calling thread. `scratch` holds
+ * the stage's scratch_bytes (manifest), 64-byte aligned, private to the
+ * worker, starting with fovea_abi_counters. Returns 0, or a stage-defined
+ * error number (an out-of-range list or table entry). */
+typedef int32_t (*fovea_stage_fn)(const fovea_abi_args *args,
+                                  const fovea_abi_plan *plan, int64_t begin,
+                                  int64_t end, void *scratch);
+
+/* --- host plan code: x86-64 baseline, integer only, in every bundle -------
+ * q and k are token indices; q1 and k1 are exclusive; h is the query head.
+ * `len` is the number of keys of the sequence. */
+typedef struct fovea_abi_run {
+  int64_t lo, hi; /* keys [lo, hi) */
+} fovea_abi_run;
+
+/* Live keys of the queries [q0, q1): ascending, disjoint, inside [0, len).
+ * Returns the number of runs, at most FOVEA_ABI_MAX_RUNS. Every live key of
+ * every query is in a run. */
+typedef int32_t (*fovea_bounds_fn)(const fovea_abi_args *args, int64_t b,
+                                   int64_t h, int64_t q0, int64_t q1,
+                                   int64_t len, fovea_abi_run *runs);
+
+typedef enum fovea_tile_class {
+  FOVEA_TILE_EMPTY = 0,
+  FOVEA_TILE_PARTIAL = 1,
+  FOVEA_TILE_FULL = 2
+} fovea_tile_class;
+
+/* Class of the tile [q0, q1) x [k0, k1). EMPTY and FULL are proofs. */
+typedef int32_t (*fovea_class_fn)(const fovea_abi_args *args, int64_t b,
+                                  int64_t h, int64_t q0, int64_t q1,
+                                  int64_t k0, int64_t k1, int64_t len);
+
+/* The predicate itself: 1 when query q of head h sees key k. */
+typedef int32_t (*fovea_keep_fn)(const fovea_abi_args *args, int64_t b,
+                                 int64_t h, int64_t q, int64_t k, int64_t len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* FOVEA_ABI_H */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * fovea/bundle.h - the file that `fovea compile` writes and the runtime loads.
+ *
+ * A bundle is one little-endian file: a header, a table of sections, then the
+ * sections, each 64-byte aligned (code sections: 4096). Offsets are 64-bit and
+ * from the start of the file; strings are offsets into the STRINGS section and
+ * end in NUL. Records are fixed-size structs in arrays; a fovea_bundle_span
+ * names a range of records of another section. The reader treats the file as
+ * untrusted and checks every range; but the code in it is code: load what you
+ * trust. Same spec, target, tuning table and compiler -> byte-identical file:
+ * no time stamps, no pointers, padding is zero.
+ */
+#ifndef FOVEA_BUNDLE_H
+#define FOVEA_BUNDLE_H
+
+#include <fovea/abi.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FOVEA_BUNDLE_MAGIC 0x42564f46u /* "FOVB" */
+#define FOVEA_BUNDLE_VERSION 1
+
+typedef enum fovea_bundle_section_kind {
+  FOVEA_SECTION_STRINGS = 1,   /* bytes */
+  FOVEA_SECTION_KERNELS = 2,   /* fovea_bundle_kernel[] */
+  FOVEA_SECTION_ARGS = 3,      /* fovea_bundle_arg[] */
+  FOVEA_SECTION_SYMBOLS = 4,   /* fovea_bundle_symbol[] */
+  FOVEA_SECTION_BUFFERS = 5,   /* fovea_bundle_buffer[] */
+  FOVEA_SECTION_STAGES = 6,    /* fovea_bundle_stage[] */
+  FOVEA_SECTION_VARIANTS = 7,  /* fovea_bundle_variant[] */
+  FOVEA_SECTION_ENTRIES = 8,   /* fovea_bundle_entry[]: code per target */
+  FOVEA_SECTION_MASKS = 9,     /* fovea_bundle_mask[] */
+  FOVEA_SECTION_REMARKS = 10,  /* fovea_bundle_remark[] */
+  FOVEA_SECTION_TARGETS = 11,  /* fovea_bundle_target[] */
+  FOVEA_SECTION_SPEC = 12,     /* the spec's text after substitution */
+  FOVEA_SECTION_CODE = 13,     /* a flat image; one section per target */
+  FOVEA_SECTION_PLAN_CODE = 14 /* the host plan image (x86-64 baseline) */
+} fovea_bundle_section_kind;
+
+typedef struct fovea_bundle_header {
+  uint32_t magic, version;
+  uint32_t abi_version, n_sections;
+  uint64_t file_size;
+  uint64_t checksum;    /* FNV-1a 64 of every byte after this header */
+  uint64_t key;         /* content key the file was built for; 0: none */
+  uint64_t compiler_id; /* build id of the compiler */
+  uint64_t reserved[2];
+} fovea_bundle_header;
+
+typedef struct fovea_bundle_section {
+  uint32_t kind, index; /* index tells code sections apart */
+  uint64_t offset, size;
+} fovea_bundle_section;
+
+typedef struct fovea_bundle_span {
+  uint32_t first, count;
+} fovea_bundle_span;
+
+/* A target that this bundle holds code for, e.g. "x86-64-v3". */
+typedef struct fovea_bundle_target {
+  uint32_t name;         /* string */
+  uint32_t code_section; /* `index` of its CODE section */
+} fovea_bundle_target;
+
+typedef struct fovea_bundle_kernel {
+  uint32_t name;
+  uint32_t n_views; /* arguments + results + buffers */
+  uint32_t n_scalars;
+  uint32_t reserved;
+  fovea_bundle_span args, symbols, buffers, stages, masks, remarks;
+} fovea_bundle_kernel;
+
+typedef enum fovea_bundle_arg_kind {
+  FOVEA_ARG_TENSOR = 0,
+  FOVEA_ARG_SCALAR = 1
+} fovea_bundle_arg_kind;
+
+/* One argument or result as the caller sees it, in order. A tensor of an
+ * encoded type is one argument per part: `k.codes`, `k.scale`. */
+typedef struct fovea_bundle_arg {
+  uint32_t name;
+  uint32_t kind, dtype, rank;
+  uint32_t slot; /* view slot, or scalar slot */
+  uint32_t is_result;
+  int64_t shape[FOVEA_ABI_MAX_RANK];  /* static extent, or -1 */
+  int32_t symbol[FOVEA_ABI_MAX_RANK]; /* index into the kernel's symbols, or
+                                         -1 for a static extent */
+} fovea_bundle_arg;
+
+/* A named run-time extent: "b", "sq", "sk". All dims that name it agree. */
+typedef struct fovea_bundle_symbol {
+  uint32_t name, reserved;
+} fovea_bundle_symbol;
+
+#define FOVEA_EXTENT_ONE (-1)
+#define FOVEA_EXTENT_SLOTS (-2)
+
+/* mul * ceildiv(base + add, div), where base is a symbol of the kernel,
+ * FOVEA_EXTENT_ONE (base = 1), or FOVEA_EXTENT_SLOTS (the number of split
+ * slots of stage `stage`; in a capacity, the most there can be). */
+typedef struct fovea_bundle_extent {
+  int32_t symbol, stage;
+  int64_t mul, add, div;
+} fovea_bundle_extent;
+
+/* A workspace view, row-major, at a 64-byte aligned place that the plan
+ * chooses. */
+typedef struct fovea_bundle_buffer {
+  uint32_t name, dtype, rank, slot;
+  fovea_bundle_extent extent[FOVEA_ABI_MAX_RANK];
+} fovea_bundle_buffer;
+
+typedef enum fovea_bundle_space {
+  FOVEA_SPACE_GRID = 0,   /* grid[0] x grid[1] x ceildiv(grid[2], rows) */
+  FOVEA_SPACE_STREAM = 1, /* b x KV head x row tile, split along the keys */
+  FOVEA_SPACE_COMBINE = 2 /* one item per split group of stage `of` */
+} fovea_bundle_space;
+
+typedef struct fovea_bundle_stage {
+  uint32_t name;
+  uint32_t space;
+  fovea_bundle_span variants; /* ascending max_rows; the first that fits */
+  fovea_bundle_extent grid[3];
+  /* stream only: */
+  int32_t group;        /* query heads per KV head, packed into rows:
+                           r = position * group + g */
+  int32_t heads;        /* KV heads */
+  int32_t mask;         /* index into the kernel's masks, -1: all keys */
+  int32_t q_symbol;     /* symbol of the number of queries */
+  int32_t k_symbol;     /* symbol of the number of keys */
+  int32_t offset_slot;  /* view slot of i32[b] query offsets, or -1: the
+                           default k_len[b] - sq (bottom-right) */
+  int32_t length_slot;  /* view slot of i32[b] lengths, or -1: k_symbol */
+  int32_t splittable;   /* items may be split along the keys */
+  int32_t list_slot;    /* chosen blocks: i32[b, h, q tile, capacity], -1:
+                           none (then `k0, k1` cover all keys) */
+  int32_t list_unit;    /* keys per chosen block */
+  int32_t list_queries; /* query positions per list */
+  int32_t of;           /* combine: the stage whose slots it merges */
+  int32_t key_dim, value_dim; /* for FLOP counts */
+  int32_t flags;        /* FOVEA_STAGE_* */
+  int32_t reserved;
+} fovea_bundle_stage;
+
+#define FOVEA_STAGE_TOP_LEFT 1 /* default query offset is 0 */
+
+/* One way to run a stage. */
+typedef struct fovea_bundle_variant {
+  uint32_t name; /* "prefill", "decode", ... */
+  uint32_t rows; /* packed rows per item */
+  uint32_t keys; /* keys per block: the tile of explain and planning */
+  uint32_t schedule; /* string: the schedule chosen, for explain */
+  int64_t max_rows;  /* the largest number of packed rows per (b, head) that
+                        this variant is chosen for; INT64_MAX: any */
+  uint64_t scratch_bytes;    /* per worker, counters included */
+  fovea_bundle_span entries; /* one per target */
+} fovea_bundle_variant;
+
+typedef struct fovea_bundle_entry {
+  uint32_t target; /* index into the TARGETS section */
+  uint32_t reserved;
+  uint64_t offset; /* of the fovea_stage_fn in the target's code section */
+} fovea_bundle_entry;
+
+typedef struct fovea_bundle_mask {
+  uint32_t text;     /* as written in the spec, for diagnostics */
+  uint32_t analysed; /* 0: all-partial, bounds returns one run of all keys */
+  uint64_t bounds, classify, keep; /* offsets in the PLAN_CODE section */
+} fovea_bundle_mask;
+
+typedef struct fovea_bundle_remark {
+  uint32_t text; /* string */
+  uint32_t line, column, reserved;
+} fovea_bundle_remark;
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* FOVEA_BUNDLE_H */
