@@ -62,7 +62,8 @@ typedef struct fovea_abi_args {
 } fovea_abi_args;
 
 /* One unit of work. What the fields mean is the stage's item space:
- *   stream   batch b, KV head `head`, packed rows from `row` on, the keys
+ *   stream   batch b, head group `head`, packed rows from `row` on (r =
+ *            position * group + g, query head = head * group + g), the keys
  *            [k0, k1), result slot `slot` (-1: not split, write the output)
  *   combine  b, head, row as above; merges slots [slot, slot + count)
  *   grid     b, head and `row` are the three coordinates; k0 = 0, k1 = extent

@@ -115,7 +115,7 @@ typedef struct fovea_bundle_buffer {
 
 typedef enum fovea_bundle_space {
   FOVEA_SPACE_GRID = 0,   /* grid[0] x grid[1] x ceildiv(grid[2], rows) */
-  FOVEA_SPACE_STREAM = 1, /* b x KV head x row tile, split along the keys */
+  FOVEA_SPACE_STREAM = 1, /* b x head group x row tile, split by keys */
   FOVEA_SPACE_COMBINE = 2 /* one item per split group of stage `of` */
 } fovea_bundle_space;
 
@@ -125,9 +125,13 @@ typedef struct fovea_bundle_stage {
   fovea_bundle_span variants; /* ascending max_rows; the first that fits */
   fovea_bundle_extent grid[3];
   /* stream only: */
-  int32_t group;        /* query heads per KV head, packed into rows:
-                           r = position * group + g */
-  int32_t heads;        /* KV heads */
+  int32_t group;        /* query heads packed into the rows of one item:
+                           r = position * group + g, query head =
+                           head * group + g; divides kv_group, and is 1 where
+                           mask, list or levels differ by query head */
+  int32_t kv_group;     /* query heads per KV head; KV head of an item =
+                           head * group / kv_group */
+  int32_t heads;        /* extent of the item's head = query heads / group */
   int32_t mask;         /* index into the kernel's masks, -1: all keys */
   int32_t q_symbol;     /* symbol of the number of queries */
   int32_t k_symbol;     /* symbol of the number of keys */
@@ -142,7 +146,6 @@ typedef struct fovea_bundle_stage {
   int32_t of;           /* combine: the stage whose slots it merges */
   int32_t key_dim, value_dim; /* for FLOP counts */
   int32_t flags;        /* FOVEA_STAGE_* */
-  int32_t reserved;
 } fovea_bundle_stage;
 
 #define FOVEA_STAGE_TOP_LEFT 1 /* default query offset is 0 */
