@@ -39,8 +39,10 @@ static std::string compile(StringRef ir) {
   }
   std::string triple = "x86_64-unknown-linux-gnu", error;
   const Target *target = TargetRegistry::lookupTarget(triple, error);
+  TargetOptions options;
+  options.UseInitArray = true;
   std::unique_ptr<TargetMachine> machine(target->createTargetMachine(
-      triple, "x86-64-v3", "", TargetOptions(), Reloc::PIC_, CodeModel::Small));
+      triple, "x86-64-v3", "", options, Reloc::PIC_, CodeModel::Small));
   module->setTargetTriple(triple);
   module->setDataLayout(machine->createDataLayout());
   SmallVector<char, 0> bytes;
