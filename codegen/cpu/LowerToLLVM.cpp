@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// MLIR -> llvm dialect -> LLVM IR -> object or assembly, for every CPU stage.
+// The code arrives vectorised, unrolled and blocked, so few passes run: what
+// they cost is paid at every cold start of the JIT.
+#include "codegen/cpu/LowerToLLVM.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
+#include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/DialectConversion.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <chrono>
+#include <mutex>
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+static double now() {
+  using namespace std::chrono;
+  return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+void registerCPUDialects(DialectRegistry &registry) {
+  registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
+                  func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
+                  scf::SCFDialect, vector::VectorDialect>();
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+}
+
+/// Replaces transcendental functions by polynomials: there is no libm to
+/// call. Runs only where one is left; the hot loops bring their own exp2.
+static LogicalResult expandMath(ModuleOp module) {
+  bool found = false;
+  module.walk([&](Operation *op) {
+    found |= isa<math::MathDialect>(op->getDialect());
+    return found ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  if (!found)
+    return success();
+  RewritePatternSet patterns(module.getContext());
+  populateExpandExp2FPattern(patterns);
+  populateExpandPowFPattern(patterns);
+  populateExpandFPowIPattern(patterns);
+  populateExpandTanPattern(patterns);
+  populateExpandSinhPattern(patterns);
+  populateExpandCoshPattern(patterns);
+  populateMathPolynomialApproximationPatterns(patterns);
+  return applyPatternsAndFoldGreedily(module, std::move(patterns));
+}
+
+LogicalResult convertToLLVMDialect(ModuleOp module) {
+  if (failed(expandMath(module)))
+    return failure();
+  MLIRContext *ctx = module.getContext();
+  LowerToLLVMOptions options(ctx);
+  LLVMTypeConverter converter(ctx, options);
+  RewritePatternSet patterns(ctx);
+  populateSCFToControlFlowConversionPatterns(patterns);
+  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
+  arith::populateArithToLLVMConversionPatterns(converter, patterns);
+  populateMathToLLVMConversionPatterns(converter, patterns);
+  populateVectorToLLVMConversionPatterns(converter, patterns);
+  populateFuncToLLVMConversionPatterns(converter, patterns);
+  LLVMConversionTarget target(*ctx);
+  target.addLegalOp<ModuleOp>();
+  if (failed(applyFullConversion(module, target, std::move(patterns))))
+    return failure();
+  // A symbol that is private in MLIR has no business in the symbol table of
+  // the object.
+  for (auto fn : module.getOps<LLVM::LLVMFuncOp>())
+    if (fn.isPrivate() && !fn.isExternal())
+      fn.setLinkage(LLVM::Linkage::Internal);
+  return success();
+}
+
+static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+createTargetMachine(const MachineTarget &target) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+  });
+  const char *triple = "x86_64-unknown-linux-gnu";
+  std::string error;
+  const llvm::Target *t = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!t)
+    return llvm::createStringError("expected LLVM to know the target " +
+                                   llvm::Twine(triple) + ": " + error);
+  llvm::TargetOptions options;
+  // Contraction is decided where the code is built, never here.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
+  std::unique_ptr<llvm::TargetMachine> machine(t->createTargetMachine(
+      triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
+      llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  if (!machine)
+    return llvm::createStringError("expected LLVM to make code for the "
+                                   "processor " +
+                                   target.cpu);
+  return machine;
+}
+
+/// Stages read through pointers of their own: argument tables and scratch
+/// never overlap (the runtime allocates them).
+static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
+  for (llvm::Function &fn : module) {
+    if (fn.isDeclaration())
+      continue;
+    fn.addFnAttr("target-cpu", machine.getTargetCPU());
+    if (!machine.getTargetFeatureString().empty())
+      fn.addFnAttr("target-features", machine.getTargetFeatureString());
+    fn.addFnAttr("prefer-vector-width", "512");
+    fn.addFnAttr("min-legal-vector-width", "512");
+    fn.addFnAttr("no-builtins");
+    fn.addFnAttr(llvm::Attribute::NoUnwind);
+    for (llvm::Argument &arg : fn.args())
+      if (arg.getType()->isPointerTy())
+        arg.addAttr(llvm::Attribute::NoAlias);
+  }
+}
+
+/// Cleans up what the builders leave: constants to fold, address arithmetic
+/// to share and hoist. No vectoriser, no unrolling, no inliner, no idiom
+/// recognition.
+static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine,
+                            const llvm::TargetLibraryInfoImpl &library) {
+  llvm::PassBuilder builder(&machine);
+  llvm::LoopAnalysisManager lam;
+  llvm::FunctionAnalysisManager fam;
+  llvm::CGSCCAnalysisManager cgam;
+  llvm::ModuleAnalysisManager mam;
+  fam.registerPass([&] { return llvm::TargetLibraryAnalysis(library); });
+  builder.registerModuleAnalyses(mam);
+  builder.registerCGSCCAnalyses(cgam);
+  builder.registerFunctionAnalyses(fam);
+  builder.registerLoopAnalyses(lam);
+  builder.crossRegisterProxies(lam, fam, cgam, mam);
+  llvm::ModulePassManager passes;
+  if (llvm::Error error = builder.parsePassPipeline(
+          passes, "function(early-cse<memssa>,simplifycfg,"
+                  "instcombine<max-iterations=1;no-verify-fixpoint>,"
+                  "loop-mssa(licm<allowspeculation>),early-cse<memssa>,"
+                  "simplifycfg),globaldce"))
+    return error;
+  passes.run(module, mam);
+  return llvm::Error::success();
+}
+
+llvm::Expected<llvm::SmallVector<char, 0>>
+compileModule(ModuleOp module, const MachineTarget &target,
+              MachineOutput output, LoweringTimes *times) {
+  double t0 = now();
+  if (failed(convertToLLVMDialect(module)))
+    return llvm::createStringError(
+        "expected every op of the stage to convert to the llvm dialect");
+  double t1 = now();
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> llvmModule =
+      translateModuleToLLVMIR(module, llvmContext);
+  if (!llvmModule)
+    return llvm::createStringError(
+        "expected the llvm dialect to translate to LLVM IR");
+  double t2 = now();
+  auto machine = createTargetMachine(target);
+  if (!machine)
+    return machine.takeError();
+  llvmModule->setTargetTriple((*machine)->getTargetTriple().str());
+  llvmModule->setDataLayout((*machine)->createDataLayout());
+  setAttributes(*llvmModule, **machine);
+  llvm::TargetLibraryInfoImpl library((*machine)->getTargetTriple());
+  library.disableAllFunctions();
+  if (llvm::Error error = optimize(*llvmModule, **machine, library))
+    return error;
+  double t3 = now();
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream os(bytes);
+  if (output == MachineOutput::LLVMIR) {
+    llvmModule->print(os, nullptr);
+  } else {
+    llvm::legacy::PassManager codegen;
+    codegen.add(new llvm::TargetLibraryInfoWrapperPass(library));
+    if ((*machine)->addPassesToEmitFile(
+            codegen, os, nullptr,
+            output == MachineOutput::Object
+                ? llvm::CodeGenFileType::ObjectFile
+                : llvm::CodeGenFileType::AssemblyFile,
+            /*DisableVerify=*/true))
+      return llvm::createStringError("expected LLVM to emit the object");
+    codegen.run(*llvmModule);
+  }
+  if (times) {
+    times->convert += t1 - t0;
+    times->translate += t2 - t1;
+    times->optimize += t3 - t2;
+    times->codegen += now() - t3;
+  }
+  return bytes;
+}
+
+} // namespace fovea::cpu

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Emits the reads of fovea/abi.h's structs.
+#include "codegen/cpu/StageAbi.h"
+
+#include "fovea/abi.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+static FunctionType functionType(MLIRContext *ctx, StringRef args) {
+  Builder b(ctx);
+  SmallVector<Type> types;
+  for (char c : args)
+    types.push_back(c == 'p' ? Type(LLVM::LLVMPointerType::get(ctx))
+                             : b.getI64Type());
+  return b.getFunctionType(types, b.getI32Type());
+}
+
+FunctionType boundsType(MLIRContext *ctx) {
+  return functionType(ctx, "piiiiip");
+}
+FunctionType classType(MLIRContext *ctx) {
+  return functionType(ctx, "piiiiiii");
+}
+FunctionType keepType(MLIRContext *ctx) { return functionType(ctx, "piiiii"); }
+
+StageFunction::StageFunction(OpBuilder &builder, Location loc, StringRef name,
+                             Isa isa)
+    : fn(builder.create<func::FuncOp>(
+          loc, name, functionType(builder.getContext(), "ppiip"))),
+      e(fn, isa), args(fn.getArgument(0)), plan(fn.getArgument(1)),
+      begin(fn.getArgument(2)), end(fn.getArgument(3)),
+      scratch(fn.getArgument(4)),
+      used((sizeof(fovea_abi_counters) + 63) / 64 * 64) {}
+
+View StageFunction::view(unsigned slot, unsigned rank) {
+  Value table = e.load(e.ptr, e.at(args, offsetof(fovea_abi_args, views)));
+  Value base = e.at(table, slot * sizeof(fovea_abi_view));
+  View view;
+  view.data = e.load(e.ptr, e.at(base, offsetof(fovea_abi_view, data)));
+  for (unsigned i = 0; i < rank; ++i) {
+    view.shape.push_back(
+        e.load(e.i64, e.at(base, offsetof(fovea_abi_view, shape) + 8 * i)));
+    view.stride.push_back(
+        e.load(e.i64, e.at(base, offsetof(fovea_abi_view, stride) + 8 * i)));
+  }
+  return view;
+}
+
+Value StageFunction::scalarInt(unsigned slot) {
+  Value table = e.load(e.ptr, e.at(args, offsetof(fovea_abi_args, scalars)));
+  return e.load(e.i64, e.at(table, slot * sizeof(fovea_abi_scalar)));
+}
+
+Value StageFunction::scalarF32(unsigned slot) {
+  Value table = e.load(e.ptr, e.at(args, offsetof(fovea_abi_args, scalars)));
+  Value wide =
+      e.load(e.b.getF64Type(), e.at(table, slot * sizeof(fovea_abi_scalar)));
+  return e.b.create<arith::TruncFOp>(e.loc, e.f32, wide);
+}
+
+Value StageFunction::symbol(unsigned slot) {
+  Value table = e.load(e.ptr, e.at(plan, offsetof(fovea_abi_plan, symbols)));
+  return e.load(e.i64, e.at(table, slot * sizeof(int64_t)));
+}
+
+Value StageFunction::qOffset(Value b) {
+  Value table = e.load(e.ptr, e.at(plan, offsetof(fovea_abi_plan, q_off)));
+  return e.loadAt(e.i64, table, b);
+}
+
+Value StageFunction::kLength(Value b) {
+  Value table = e.load(e.ptr, e.at(plan, offsetof(fovea_abi_plan, k_len)));
+  return e.loadAt(e.i64, table, b);
+}
+
+void StageFunction::count(Counter counter, Value n) {
+  static const size_t offsets[] = {offsetof(fovea_abi_counters, tiles_full),
+                                   offsetof(fovea_abi_counters, tiles_partial),
+                                   offsetof(fovea_abi_counters, pairs),
+                                   offsetof(fovea_abi_counters, items)};
+  Value p = e.at(scratch, offsets[counter]);
+  e.store(e.add(e.load(e.i64, p), n), p);
+}
+
+void StageFunction::forEachItem(llvm::function_ref<void(const Item &)> body) {
+  Value items = e.load(e.ptr, e.at(plan, offsetof(fovea_abi_plan, items)));
+  count(Items, e.sub(end, begin));
+  e.forLoop(begin, end, e.cI64(1), [&](Value i) {
+    Value p = e.at(items, e.mul(i, sizeof(fovea_abi_item)), 1);
+    auto narrow = [&](size_t offset) {
+      return e.toInt(e.load(e.i32, e.at(p, offset)), e.i64);
+    };
+    Item item;
+    item.b = narrow(offsetof(fovea_abi_item, b));
+    item.head = narrow(offsetof(fovea_abi_item, head));
+    item.row = narrow(offsetof(fovea_abi_item, row));
+    item.slot = narrow(offsetof(fovea_abi_item, slot));
+    item.k0 = e.load(e.i64, e.at(p, offsetof(fovea_abi_item, k0)));
+    item.k1 = e.load(e.i64, e.at(p, offsetof(fovea_abi_item, k1)));
+    item.count = narrow(offsetof(fovea_abi_item, count));
+    body(item);
+  });
+}
+
+Value StageFunction::reserve(int64_t bytes) {
+  Value p = e.at(scratch, used);
+  used += (bytes + 63) / 64 * 64;
+  return p;
+}
+
+void StageFunction::finish() { e.ret(e.cI32(0)); }
+
+Value addressOf(Emitter &e, const View &view, ArrayRef<Value> indices,
+                unsigned bytes) {
+  Value offset = e.cI64(0);
+  for (auto [index, stride] : llvm::zip(indices, view.stride))
+    offset = e.add(offset, e.mul(index, stride));
+  return e.at(view.data, offset, bytes);
+}
+
+} // namespace fovea::cpu

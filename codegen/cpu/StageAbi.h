@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How emitted code reads the structs of fovea/abi.h: views, scalars, items
+// and plan tables. One place knows the offsets.
+#ifndef FOVEA_CODEGEN_CPU_STAGEABI_H
+#define FOVEA_CODEGEN_CPU_STAGEABI_H
+
+#include "codegen/cpu/Emitter.h"
+
+namespace fovea::cpu {
+
+/// A strided tensor of the arguments, as emitted values.
+struct View {
+  mlir::Value data;
+  llvm::SmallVector<mlir::Value, 6> shape, stride; ///< i64, in elements
+};
+
+/// The fields of one item of the plan, all i64.
+struct Item {
+  mlir::Value b, head, row, slot, k0, k1, count;
+};
+
+/// A stage: (args, plan, begin, end, scratch) -> i32, see fovea_stage_fn.
+/// Creates the function and reads its arguments.
+class StageFunction {
+public:
+  /// Adds a public function `name` to the module at the builder's position.
+  StageFunction(mlir::OpBuilder &builder, mlir::Location loc,
+                llvm::StringRef name, Isa isa);
+
+  mlir::func::FuncOp fn;
+  Emitter e;
+  mlir::Value args, plan, begin, end, scratch;
+
+  /// Reads view `slot`; loads are hoisted by LLVM only if emitted outside
+  /// loops, so call it in the entry block.
+  View view(unsigned slot, unsigned rank);
+  /// A scalar operand: i64, or f32 from a stored double.
+  mlir::Value scalarInt(unsigned slot);
+  mlir::Value scalarF32(unsigned slot);
+  /// The value of a symbol of the manifest.
+  mlir::Value symbol(unsigned slot);
+  /// Token index of query 0, and number of keys, of batch b.
+  mlir::Value qOffset(mlir::Value b);
+  mlir::Value kLength(mlir::Value b);
+  /// Adds n (i64) to a counter of fovea_abi_counters.
+  enum Counter { TilesFull, TilesPartial, Pairs, Items };
+  void count(Counter counter, mlir::Value n);
+  /// for (i = begin; i < end; ++i) body(items[i]); counts the items.
+  void forEachItem(llvm::function_ref<void(const Item &)> body);
+  /// Scratch memory behind the counters: reserves `bytes` (64-byte aligned).
+  mlir::Value reserve(int64_t bytes);
+  /// What the stage needs in all (the manifest's scratch_bytes).
+  int64_t scratchBytes() const { return used; }
+  /// Emits `return 0`.
+  void finish();
+
+private:
+  int64_t used;
+};
+
+/// Address of data[indices...] of a view with elements of `bytes`.
+mlir::Value addressOf(Emitter &e, const View &view,
+                      llvm::ArrayRef<mlir::Value> indices, unsigned bytes);
+
+/// The signature of fovea_bounds_fn, fovea_class_fn and fovea_keep_fn.
+mlir::FunctionType boundsType(mlir::MLIRContext *ctx);
+mlir::FunctionType classType(mlir::MLIRContext *ctx);
+mlir::FunctionType keepType(mlir::MLIRContext *ctx);
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_STAGEABI_H
