@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attributes of the tile dialect: item spaces, extents, schedules.
+#ifndef FOVEA_DIALECTS_TILE_TILEATTRS_TD
+#define FOVEA_DIALECTS_TILE_TILEATTRS_TD
+
+include "dialects/tile/TileDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class Tile_Attr<string name, string attrMnemonic> : AttrDef<Tile_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+def Tile_Space : I32EnumAttr<"Space", "item space of a stage", [
+  I32EnumAttrCase<"Grid", 0, "grid">,
+  I32EnumAttrCase<"Stream", 1, "stream">,
+  I32EnumAttrCase<"Combine", 2, "combine">
+]> {
+  let cppNamespace = "::fovea::tile";
+  let genSpecializedAttr = 1;
+}
+
+def Tile_On : I32EnumAttr<"On", "blocks that a map runs on", [
+  I32EnumAttrCase<"All", 0, "all">,
+  I32EnumAttrCase<"Partial", 1, "partial">
+]> {
+  let cppNamespace = "::fovea::tile";
+  let genSpecializedAttr = 1;
+}
+
+def Tile_Reduction : I32EnumAttr<"Reduction", "how a group of rows becomes one", [
+  I32EnumAttrCase<"Mean", 0, "mean">
+]> {
+  let cppNamespace = "::fovea::tile";
+  let genSpecializedAttr = 1;
+}
+
+def Tile_ExtentAttr : Tile_Attr<"Extent", "extent"> {
+  let summary = "A closed form of one run-time extent";
+  let description = [{
+    `mul * ceildiv(base + add, div)`. The base is a named dim of the kernel's
+    arguments (`"sq"`), nothing (the value 1: a static extent), or `"slots"`
+    with the launch whose split slots are counted.
+
+    Example: `#tile.extent<"sk", div = 64>`, `#tile.extent<128>`,
+    `#tile.extent<"slots" of "attend">`.
+  }];
+  let parameters = (ins StringRefParameter<"named dim, or empty">:$base,
+                        "int64_t":$mul, "int64_t":$add, "int64_t":$div,
+                        StringRefParameter<"launch, for slots">:$launch);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
+  let summary = "How query positions and heads are packed into rows";
+  let description = [{
+    `tile` packed rows per item; row r of a head group stands for position
+    `r / group` and query head `head * group + r % group`, head fastest. A KV
+    head serves `kv_group` query heads; `group` divides it.
+  }];
+  let parameters = (ins "int64_t":$tile, "int64_t":$group, "int64_t":$kvGroup,
+                        "int64_t":$heads);
+  let assemblyFormat = [{
+    `<` $tile `,` `group` `=` $group `,` `kv_group` `=` $kvGroup `,` `heads`
+    `=` $heads `>`
+  }];
+}
+
+def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
+  let summary = "The schedule that the target's table chose for a stage";
+  let description = [{
+    `kind` names the way to run the stage (`prefill`, `decode`, `grid`),
+    `lanes` the f32 lanes of a vector, `reg_rows` the rows of the register
+    tile, `prefetch` how far ahead blocks are prefetched (0: not at all).
+  }];
+  let parameters = (ins StringRefParameter<>:$kind, "int64_t":$lanes,
+                        "int64_t":$regRows, "int64_t":$prefetch);
+  let assemblyFormat = [{
+    `<` $kind `,` `lanes` `=` $lanes `,` `reg_rows` `=` $regRows `,` `prefetch`
+    `=` $prefetch `>`
+  }];
+}
+
+def Tile_TargetAttr : Tile_Attr<"Target", "target"> {
+  let summary = "The target that a module is lowered for";
+  let description = [{
+    Attached to the module before passes run; passes read only this: the
+    target's name, its instruction-set class, and the schedule tables are
+    looked up with it (codegen/target).
+  }];
+  let parameters = (ins StringRefParameter<>:$name, "int64_t":$lanes,
+                        "int64_t":$registers);
+  let assemblyFormat = "`<` $name `,` `lanes` `=` $lanes `,` `registers` `=` $registers `>`";
+}
+
+#endif // FOVEA_DIALECTS_TILE_TILEATTRS_TD

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operations of the tile dialect.
+#ifndef FOVEA_DIALECTS_TILE_TILEOPS_TD
+#define FOVEA_DIALECTS_TILE_TILEOPS_TD
+
+include "dialects/tile/TileTypes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+
+class Tile_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Tile_Dialect, mnemonic, traits>;
+
+//===----------------------------------------------------------------------===//
+// Structure
+//===----------------------------------------------------------------------===//
+
+def Tile_ProgramOp : Tile_Op<"program", [
+    FunctionOpInterface, IsolatedFromAbove, Symbol, SymbolTable, NoTerminator,
+    SingleBlock]> {
+  let summary = "Hold the stages of one kernel";
+  let description = [{
+    The arguments are the kernel's arguments and then its results, all views
+    or scalars; a result carries the argument attribute `tile.result`, every
+    one `tile.name` and `tile.dims`. Stages run in textual order with a barrier
+    after each; stages of one launch are variants, of which the plan runs one.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<FunctionType>:$function_type,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() {
+      return getFunctionType().getInputs();
+    }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() {
+      return getFunctionType().getResults();
+    }
+  }];
+}
+
+def Tile_BufferOp : Tile_Op<"buffer", [HasParent<"ProgramOp">]> {
+  let summary = "Name a workspace view";
+  let description = [{
+    Its size is a closed form of argument dims and plan counts; the plan
+    chooses its place.
+
+    ```mlir
+    %w = tile.buffer "attend.o"(#tile.extent<"slots" of "attend">,
+        #tile.extent<64>, #tile.extent<128>) : !tile.view<?x64x128xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, ArrayAttr:$extents);
+  let results = (outs Tile_ViewType:$view);
+  let assemblyFormat = "$name $extents attr-dict `:` type($view)";
+  let hasVerifier = 1;
+}
+
+def Tile_StageOp : Tile_Op<"stage", [
+    HasParent<"ProgramOp">, NoTerminator, SingleBlock, Symbol]> {
+  let summary = "One launch, or one variant of a launch";
+  let description = [{
+    The region's arguments are b, head, row, k0, k1 and slot of the item (see
+    fovea/abi.h). A `stream` stage visits (batch, head group, row tile, key
+    range); a `grid` stage the product of three extents, the last in steps of
+    the tile's rows; a `combine` stage the split groups of the launch it is
+    `of`. `max_rows` is the largest number of packed rows per (b, head) that
+    the plan chooses this variant for.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$launch,
+                       Tile_Space:$space, Tile_RowsAttr:$rows,
+                       OptionalAttr<I64Attr>:$max_rows,
+                       OptionalAttr<ArrayAttr>:$grid,
+                       OptionalAttr<StrAttr>:$of,
+                       Tile_ScheduleAttr:$schedule);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name `launch` `(` $launch `)` `space` `(` $space `)` `rows` `(` $rows
+    `)` (`max_rows` `(` $max_rows^ `)`)? (`grid` `(` $grid^ `)`)?
+    (`of` `(` $of^ `)`)? `schedule` `(` $schedule `)` attr-dict-with-keyword
+    $body
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def Tile_YieldOp : Tile_Op<"yield", [Terminator, Pure]> {
+  let summary = "End the body of a stream or of a map";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+def Tile_LoadOp : Tile_Op<"load"> {
+  let summary = "Load the rows of an item";
+  let description = [{
+    Rows past the length are 0. For packed rows the stage's `rows` map says
+    which position and head a row is.
+  }];
+  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$at);
+  let results = (outs Tile_CodedType:$tile);
+  let assemblyFormat = "$view `[` $at `]` attr-dict `:` type($view) `->` type($tile)";
+}
+
+def Tile_StoreOp : Tile_Op<"store", [AttrSizedOperandSegments]> {
+  let summary = "Store a tile of rows";
+  let description = [{
+    Rows past the length are not written. A view with a format encodes. With
+    `whole` the store is done only when the item is not split (slot < 0).
+  }];
+  let arguments = (ins AnyType:$tile, Tile_ViewType:$view, Variadic<Index>:$at,
+                       Optional<Index>:$slot);
+  let assemblyFormat = [{
+    $tile `,` $view `[` $at `]` (`whole` `(` $slot^ `)`)? attr-dict `:`
+    type($tile) `,` type($view)
+  }];
+}
+
+def Tile_SaveOp : Tile_Op<"save"> {
+  let summary = "Store the state of a split item to its slot";
+  let description = [{
+    A partial's record is the same on all targets: f32 o un-normalised, m, l,
+    row-major. Does nothing when the item is not split (slot < 0).
+  }];
+  let arguments = (ins Tile_StateType:$state, Tile_ViewType:$o, Tile_ViewType:$m,
+                       Tile_ViewType:$l, Index:$slot);
+  let assemblyFormat = [{
+    $state `,` $o `,` $m `,` $l `[` $slot `]` attr-dict `:` type($state) `,`
+    type($o) `,` type($m) `,` type($l)
+  }];
+}
+
+def Tile_RestoreOp : Tile_Op<"restore"> {
+  let summary = "Load the state of a slot";
+  let arguments = (ins Tile_ViewType:$o, Tile_ViewType:$m, Tile_ViewType:$l,
+                       Index:$slot);
+  let results = (outs Tile_StateType:$state);
+  let assemblyFormat = [{
+    $o `,` $m `,` $l `[` $slot `]` attr-dict `:` type($o) `,` type($m) `,`
+    type($l) `->` type($state)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Runs and streams
+//===----------------------------------------------------------------------===//
+
+def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
+  let summary = "The runs of keys that an item visits";
+  let description = [{
+    `closed(@m)`: the closed form of the solved mask whose functions are
+    `@m_bounds` and `@m_class`, with the mask's run-time operands; without it
+    all keys. `list`: only blocks of `unit` keys that the list names for the
+    item's query block. `levels`: every block of `unit` keys at the level the
+    map gives (0: skipped). Clipped to the item's key range and to the
+    sequence's length. Offsets and lengths default to the plan's.
+  }];
+  let arguments = (ins OptionalAttr<FlatSymbolRefAttr>:$mask,
+                       Variadic<AnyType>:$operands_,
+                       Optional<Tile_ViewType>:$list,
+                       Optional<Tile_ViewType>:$count,
+                       Optional<Tile_ViewType>:$levels,
+                       Optional<Tile_ViewType>:$offsets,
+                       Optional<Tile_ViewType>:$lengths,
+                       Index:$k0, Index:$k1,
+                       DefaultValuedAttr<I64Attr, "0">:$unit,
+                       DefaultValuedAttr<I64Attr, "0">:$query_block,
+                       UnitAttr:$top_left);
+  let results = (outs Tile_RunsType:$runs);
+  let assemblyFormat = [{
+    (`closed` `(` $mask^ (`,` $operands_^ `:` type($operands_))? `)`)?
+    (`list` `(` $list^ `,` $count `:` type($list) `,` type($count) `)`)?
+    (`levels` `(` $levels^ `:` type($levels) `)`)?
+    (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
+    (`lengths` `(` $lengths^ `:` type($lengths) `)`)?
+    `clip` `[` $k0 `,` $k1 `]` (`unit` `(` $unit^ `)`)?
+    (`query_block` `(` $query_block^ `)`)? (`top_left` $top_left^)? attr-dict
+  }];
+}
+
+def Tile_StreamOp : Tile_Op<"stream", [
+    AttrSizedOperandSegments, SingleBlock]> {
+  let summary = "Loop over the blocks of the runs, carrying state";
+  let description = [{
+    Sources are pairs of views (keys, values), one per pyramid level; a stream
+    that only scores has keys alone (`values(false)`). The body has one block
+    whose arguments are the block, the key tile, the value tile (if any) and the
+    carried values; it is written once and instantiated per class. Normal
+    form (verified by StreamInfo): dot -> map* -> attend | store.
+  }];
+  let arguments = (ins Tile_RunsType:$runs, Variadic<Tile_ViewType>:$sources,
+                       I64Attr:$keys, DenseI64ArrayAttr:$levels,
+                       Variadic<AnyType>:$inits);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $runs `from` `(` $sources `:` type($sources) `)` `keys` `(` $keys `)`
+    `levels` $levels `init` `(` $inits `:` type($inits) `)` attr-dict
+    `->` type($results) $body
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def Tile_InitOp : Tile_Op<"init", [Pure]> {
+  let summary = "The state of rows that have seen nothing";
+  let results = (outs Tile_StateType:$state);
+  let assemblyFormat = "attr-dict `:` type($state)";
+}
+
+//===----------------------------------------------------------------------===//
+// Arithmetic by role
+//===----------------------------------------------------------------------===//
+
+def Tile_DotOp : Tile_Op<"dot", [Pure]> {
+  let summary = "Dot products of rows and keys over chan";
+  let description = [{
+    `[rows, chan] x [keys, chan] -> f32 [rows, keys]`, times `scale`. Either
+    side may be coded.
+  }];
+  let arguments = (ins Tile_CodedType:$rows, Tile_CodedType:$keys,
+                       F64Attr:$scale);
+  let results = (outs AnyRankedTensor:$scores);
+  let assemblyFormat = [{
+    $rows `,` $keys `scale` `(` $scale `)` attr-dict `:` type($rows) `,`
+    type($keys) `->` type($scores)
+  }];
+}
+
+def Tile_MapOp : Tile_Op<"map", [
+    SingleBlock, TypesMatchWith<"the result is a tile like the input", "scores", "result", "$_self">]> {
+  let summary = "Apply a scalar region to every element of a tile";
+  let description = [{
+    The region's arguments are the score (f32) and b, h, q, k (token indices)
+    and count (the tokens a pooled key stands for). It yields the new score
+    (f32), or i1 for a mask: where false the score becomes -inf and its
+    probability exactly 0. `on(partial)` runs on partial blocks only: on full
+    ones the map is the identity. The region may use program arguments.
+  }];
+  let arguments = (ins AnyRankedTensor:$scores, Tile_BlockType:$block,
+                       Tile_On:$on);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $scores `at` $block `on` `(` $on `)` attr-dict `:` type($scores) $body
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def Tile_AttendOp : Tile_Op<"attend", [Pure, AllTypesMatch<["state", "result"]>]> {
+  let summary = "One online-softmax step and P*V into the state";
+  let arguments = (ins Tile_StateType:$state, AnyRankedTensor:$scores,
+                       Tile_CodedType:$values);
+  let results = (outs Tile_StateType:$result);
+  let assemblyFormat = [{
+    $state `,` $scores `,` $values attr-dict `:` type($state) `,` type($scores)
+    `,` type($values)
+  }];
+}
+
+def Tile_MergeOp : Tile_Op<"merge", [Pure, SameOperandsAndResultType]> {
+  let summary = "Merge two states";
+  let description = "Associative and commutative up to rounding.";
+  let arguments = (ins Tile_StateType:$lhs, Tile_StateType:$rhs);
+  let results = (outs Tile_StateType:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
+def Tile_FinishOp : Tile_Op<"finish", [Pure]> {
+  let summary = "Normalise a state into o and lse";
+  let description = "A row with l == 0 gives o = 0 and lse = -inf.";
+  let arguments = (ins Tile_StateType:$state);
+  let results = (outs AnyRankedTensor:$o, AnyRankedTensor:$lse);
+  let assemblyFormat = [{
+    $state attr-dict `:` type($state) `->` type($o) `,` type($lse)
+  }];
+}
+
+def Tile_PoolOp : Tile_Op<"pool", [Pure]> {
+  let summary = "Reduce groups of rows to one row each";
+  let description = [{
+    Groups are anchored at token 0; the last one averages the tokens that it
+    really has.
+  }];
+  let arguments = (ins Tile_CodedType:$rows, I64Attr:$group, Tile_Reduction:$reduce);
+  let results = (outs Tile_CodedType:$result);
+  let assemblyFormat = [{
+    $rows `group` `(` $group `)` `reduce` `(` $reduce `)` attr-dict `:`
+    type($rows) `->` type($result)
+  }];
+}
+
+def Tile_NormalizeOp : Tile_Op<"normalize"> {
+  let summary = "Softmax over the keys of stored scores";
+  let description = "In place: one item is one (b, h, query block). A row of only -inf gives 0.";
+  let arguments = (ins Tile_ViewType:$scores, Tile_ViewType:$result,
+                       Variadic<Index>:$at);
+  let assemblyFormat = "$scores `,` $result `[` $at `]` attr-dict `:` type($scores) `,` type($result)";
+}
+
+def Tile_ChooseOp : Tile_Op<"choose", [AttrSizedOperandSegments]> {
+  let summary = "Choose units of a row of scores";
+  let description = [{
+    top_k (a count) or top_p (a probability mass) of the row, ties to the lower
+    index, -inf never chosen; forced units first: they count against top_k and
+    into top_p. Writes the list ascending and its count. The amount is an
+    attribute, or a scalar, or a view indexed by head.
+  }];
+  let arguments = (ins Tile_ViewType:$scores, Tile_ViewType:$list,
+                       Tile_ViewType:$count, Variadic<Index>:$at,
+                       Optional<AnyType>:$amount,
+                       OptionalAttr<I64Attr>:$top_k,
+                       OptionalAttr<F64Attr>:$top_p,
+                       UnitAttr:$by_mass, UnitAttr:$force_diagonal,
+                       DefaultValuedAttr<I64Attr, "0">:$force_first,
+                       DefaultValuedAttr<I64Attr, "0">:$force_last,
+                       I64Attr:$query_block, I64Attr:$unit);
+  let assemblyFormat = [{
+    $scores `,` $list `,` $count `[` $at `]` (`amount` `(` $amount^ `:`
+    type($amount) `)`)? (`top_k` `(` $top_k^ `)`)? (`top_p` `(` $top_p^ `)`)?
+    (`by_mass` $by_mass^)? (`force_diagonal` $force_diagonal^)?
+    (`force_first` `(` $force_first^ `)`)?
+    (`force_last` `(` $force_last^ `)`)? `query_block` `(` $query_block `)`
+    `unit` `(` $unit `)` attr-dict `:` type($scores) `,` type($list) `,`
+    type($count)
+  }];
+}
+
+def Tile_AssignOp : Tile_Op<"assign"> {
+  let summary = "Choose a pyramid level for every unit of a row of scores";
+  let description = [{
+    Units in descending order of score; the i-th level is given while the
+    cumulative share of the sum is at most the i-th bound; past the last bound
+    0 (skipped). Forced units get `force_level`.
+  }];
+  let arguments = (ins Tile_ViewType:$scores, Tile_ViewType:$levels_view,
+                       Variadic<Index>:$at, DenseI64ArrayAttr:$levels,
+                       DenseF64ArrayAttr:$shares,
+                       DefaultValuedAttr<I64Attr, "0">:$force_level,
+                       UnitAttr:$force_diagonal,
+                       DefaultValuedAttr<I64Attr, "0">:$force_first,
+                       DefaultValuedAttr<I64Attr, "0">:$force_last,
+                       I64Attr:$query_block, I64Attr:$unit);
+  let assemblyFormat = [{
+    $scores `,` $levels_view `[` $at `]` `levels` $levels `shares` $shares
+    (`force_level` `(` $force_level^ `)`)? (`force_diagonal` $force_diagonal^)?
+    (`force_first` `(` $force_first^ `)`)? (`force_last` `(` $force_last^ `)`)?
+    `query_block` `(` $query_block `)` `unit` `(` $unit `)` attr-dict `:`
+    type($scores) `,` type($levels_view)
+  }];
+}
+
+#endif // FOVEA_DIALECTS_TILE_TILEOPS_TD
