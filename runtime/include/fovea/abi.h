@@ -35,6 +35,8 @@ typedef enum fovea_dtype {
 } fovea_dtype;
 
 #define FOVEA_ABI_MAX_RANK 6
+/* View slots of one kernel: arguments, results and workspace buffers. */
+#define FOVEA_ABI_MAX_VIEWS 64
 /* A mask is solved into at most this many runs per query tile. */
 #define FOVEA_ABI_MAX_RUNS 8
 
@@ -92,7 +94,8 @@ typedef struct fovea_abi_plan {
 typedef struct fovea_abi_counters {
   int64_t tiles_full;    /* blocks run without mask code */
   int64_t tiles_partial; /* blocks run with mask code */
-  int64_t pairs;         /* (row, key) pairs whose score was computed */
+  int64_t pairs;         /* (row, key) pairs of the blocks run: rows that
+                            exist x keys of the block */
   int64_t items;
   int64_t reserved[4];
 } fovea_abi_counters;
@@ -113,8 +116,9 @@ typedef struct fovea_abi_run {
 } fovea_abi_run;
 
 /* Live keys of the queries [q0, q1): ascending, disjoint, inside [0, len).
- * Returns the number of runs, at most FOVEA_ABI_MAX_RUNS. Every live key of
- * every query is in a run. */
+ * Returns the number of runs, at most FOVEA_ABI_MAX_RUNS, or a negative number
+ * if a table that the mask reads is out of range. Every live key of every
+ * query is in a run. */
 typedef int32_t (*fovea_bounds_fn)(const fovea_abi_args *args, int64_t b,
                                    int64_t h, int64_t q0, int64_t q1,
                                    int64_t len, fovea_abi_run *runs);

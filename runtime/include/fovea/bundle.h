@@ -15,6 +15,7 @@
 #define FOVEA_BUNDLE_H
 
 #include <fovea/abi.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,11 +45,26 @@ typedef struct fovea_bundle_header {
   uint32_t magic, version;
   uint32_t abi_version, n_sections;
   uint64_t file_size;
-  uint64_t checksum;    /* FNV-1a 64 of every byte after this header */
+  uint64_t checksum;    /* fovea_bundle_checksum of all after this header */
   uint64_t key;         /* content key the file was built for; 0: none */
   uint64_t compiler_id; /* build id of the compiler */
   uint64_t reserved[2];
 } fovea_bundle_header;
+
+/* FNV-1a over 64-bit little-endian words, the last one padded with zero: any
+ * change inside one word changes the result. */
+static inline uint64_t fovea_bundle_checksum(const void *bytes, size_t n) {
+  const unsigned char *p = (const unsigned char *)bytes;
+  uint64_t h = 0xcbf29ce484222325u;
+  for (; n; p += 8) {
+    uint64_t w = 0;
+    size_t take = n < 8 ? n : 8;
+    memcpy(&w, p, take);
+    h = (h ^ w) * 0x100000001b3u;
+    n -= take;
+  }
+  return h;
+}
 
 typedef struct fovea_bundle_section {
   uint32_t kind, index; /* index tells code sections apart */
@@ -86,8 +102,12 @@ typedef struct fovea_bundle_arg {
   uint32_t slot; /* view slot, or scalar slot */
   uint32_t is_result;
   int64_t shape[FOVEA_ABI_MAX_RANK];  /* static extent, or -1 */
-  int32_t symbol[FOVEA_ABI_MAX_RANK]; /* index into the kernel's symbols, or
-                                         -1 for a static extent */
+  int32_t symbol[FOVEA_ABI_MAX_RANK]; /* index into the kernel's symbols; -1:
+                                         none. A dynamic extent has one; a
+                                         static one may have one too (then the
+                                         symbol's value is that extent), so
+                                         that a stream's q_symbol and k_symbol
+                                         always exist */
 } fovea_bundle_arg;
 
 /* A named run-time extent: "b", "sq", "sk". All dims that name it agree. */
@@ -115,7 +135,9 @@ typedef struct fovea_bundle_buffer {
 
 typedef enum fovea_bundle_space {
   FOVEA_SPACE_GRID = 0,   /* grid[0] x grid[1] x ceildiv(grid[2], rows) */
-  FOVEA_SPACE_STREAM = 1, /* b x head group x row tile, split by keys */
+  FOVEA_SPACE_STREAM = 1, /* grid[0] sequences x heads x row tiles of
+                             ceildiv(sq * group, rows), split by keys; grid[1]
+                             and grid[2] are unused */
   FOVEA_SPACE_COMBINE = 2 /* one item per split group of stage `of` */
 } fovea_bundle_space;
 
@@ -150,7 +172,10 @@ typedef struct fovea_bundle_stage {
 
 #define FOVEA_STAGE_TOP_LEFT 1 /* default query offset is 0 */
 
-/* One way to run a stage. */
+/* One way to run a stage. A stream visits the runs of its item, clipped to
+ * [k0, k1), in blocks of `keys` that start where the clipped run starts; the
+ * last block of a run may be shorter. Planner, explain and kernels agree on
+ * that partition, so predicted and counted tiles are comparable. */
 typedef struct fovea_bundle_variant {
   uint32_t name; /* "prefill", "decode", ... */
   uint32_t rows; /* packed rows per item */
@@ -172,6 +197,8 @@ typedef struct fovea_bundle_mask {
   uint32_t text;     /* as written in the spec, for diagnostics */
   uint32_t analysed; /* 0: all-partial, bounds returns one run of all keys */
   uint64_t bounds, classify, keep; /* offsets in the PLAN_CODE section */
+  uint64_t reads; /* bit i: these functions read the memory of view slot i, so
+                     the planner needs its data (at most 64 view slots) */
 } fovea_bundle_mask;
 
 typedef struct fovea_bundle_remark {
