@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The list of targets and the search by name.
+#include "codegen/target/Targets.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace llvm;
+
+namespace fovea {
+
+StringRef toString(IsaClass isa) {
+  return isa == IsaClass::AVX512 ? "avx512" : "avx2";
+}
+
+ArrayRef<TargetInfo> allTargets() {
+  // One line per target, the most capable last.
+  static const TargetInfo targets[] = {
+      describeX86V3(),
+      describeX86V4(),
+  };
+  return targets;
+}
+
+StringMap<bool> hostFeatures() { return sys::getHostCPUFeatures(); }
+
+std::string whyNotRunnable(const TargetInfo &target,
+                           const StringMap<bool> &features) {
+  std::vector<std::string> missing;
+  for (const std::string &feature : target.required)
+    if (!features.lookup(feature))
+      missing.push_back(feature);
+  if (missing.empty())
+    return "";
+  return "this machine lacks " + join(missing, ", ");
+}
+
+Expected<const TargetInfo *> resolveTarget(StringRef name) {
+  return resolveTarget(name, hostFeatures());
+}
+
+Expected<const TargetInfo *> resolveTarget(StringRef name,
+                                           const StringMap<bool> &features) {
+  ArrayRef<TargetInfo> targets = allTargets();
+  if (name == "host") {
+    for (const TargetInfo &target : llvm::reverse(targets))
+      if (whyNotRunnable(target, features).empty())
+        return &target;
+    return createStringError(inconvertibleErrorCode(),
+                             "expected a host that runs " +
+                                 targets.front().name + " at least, but " +
+                                 whyNotRunnable(targets.front(), features));
+  }
+  std::string names = "host";
+  StringRef nearest = "host";
+  unsigned best = name.edit_distance("host");
+  for (const TargetInfo &target : targets) {
+    if (target.name == name)
+      return &target;
+    names += ", " + target.name;
+    unsigned distance = name.edit_distance(target.name);
+    if (distance < best) {
+      best = distance;
+      nearest = target.name;
+    }
+  }
+  return createStringError(inconvertibleErrorCode(),
+                           "unknown target '" + name.str() +
+                               "', did you mean '" + nearest.str() +
+                               "'? (targets: " + names + ")");
+}
+
+Expected<std::vector<const TargetInfo *>> resolveTargets(StringRef names) {
+  std::vector<const TargetInfo *> result;
+  SmallVector<StringRef> parts;
+  names.split(parts, ',');
+  for (StringRef part : parts) {
+    Expected<const TargetInfo *> target = resolveTarget(part.trim());
+    if (!target)
+      return target.takeError();
+    if (!is_contained(result, *target))
+      result.push_back(*target);
+  }
+  return result;
+}
+
+const TargetInfo &planTarget() {
+  static const TargetInfo target = [] {
+    TargetInfo info;
+    info.name = "plan";
+    info.summary = "host plan code: x86-64 baseline, integers only";
+    info.vectorBits = 128;
+    info.triple = "x86_64-unknown-linux-gnu";
+    info.cpu = "x86-64";
+    return info;
+  }();
+  return target;
+}
+
+} // namespace fovea

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The schedule tables. The first row that fits is taken.
+#include "codegen/target/Schedule.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <algorithm>
+
+using namespace llvm;
+
+namespace fovea {
+
+namespace {
+struct ScheduleRow {
+  IsaClass isa;
+  StorageClass storage;
+  int64_t maxDim; ///< of key and value dim
+  PrefillSchedule prefill;
+  DecodeSchedule decode;
+};
+} // namespace
+
+// Register budgets. AVX2 has 16 registers: 6x16 is 12 accumulators, 2 of
+// queries and 1 broadcast; one more live value spills and halves the speed.
+// AVX-512 has 32: 12x32 is 24 + 2 + 1.
+//
+// Wide dims take fewer rows per item, so that the f32 output of an item stays
+// within L2 beside the block of values.
+static constexpr ScheduleRow kTable[] = {
+    // isa, storage, max dim,
+    //     prefill {regRows, lanes, keys, rows, convert}
+    //     decode {lanes, accumulators, keys, maxRows, prefetch v, next}
+    // clang-format off
+    {IsaClass::AVX2, StorageClass::F32, 256,
+         {6, 16, 96, 64, false}, {8, 8, 32, 8, true, false}},
+    {IsaClass::AVX2, StorageClass::F32, 576,
+         {6, 16, 96, 32, false}, {8, 8, 32, 8, true, false}},
+    {IsaClass::AVX2, StorageClass::Half, 256,
+         {6, 16, 96, 64, true}, {8, 8, 32, 8, true, true}},
+    {IsaClass::AVX2, StorageClass::Half, 576,
+         {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true}},
+    {IsaClass::AVX2, StorageClass::Int8, 256,
+         {6, 16, 96, 64, true}, {8, 8, 32, 8, true, true}},
+    {IsaClass::AVX2, StorageClass::Int8, 576,
+         {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true}},
+    {IsaClass::AVX512, StorageClass::F32, 256,
+         {12, 32, 96, 64, false}, {16, 8, 32, 8, true, false}},
+    {IsaClass::AVX512, StorageClass::F32, 576,
+         {12, 32, 96, 64, false}, {16, 8, 32, 8, true, false}},
+    {IsaClass::AVX512, StorageClass::Half, 256,
+         {12, 32, 96, 64, true}, {16, 8, 32, 8, true, true}},
+    {IsaClass::AVX512, StorageClass::Half, 576,
+         {12, 32, 48, 64, true}, {16, 8, 32, 8, true, true}},
+    {IsaClass::AVX512, StorageClass::Int8, 256,
+         {12, 32, 96, 64, true}, {16, 8, 32, 8, true, true}},
+    {IsaClass::AVX512, StorageClass::Int8, 576,
+         {12, 32, 48, 64, true}, {16, 8, 32, 8, true, true}},
+    // clang-format on
+};
+
+static StringRef toString(StorageClass storage) {
+  switch (storage) {
+  case StorageClass::F32:
+    return "f32";
+  case StorageClass::Half:
+    return "f16|bf16";
+  case StorageClass::Int8:
+    return "int8";
+  }
+  llvm_unreachable("covered switch");
+}
+
+StorageClass storageClass(fovea_dtype dtype) {
+  switch (dtype) {
+  case FOVEA_DTYPE_F16:
+  case FOVEA_DTYPE_BF16:
+    return StorageClass::Half;
+  case FOVEA_DTYPE_I8:
+  case FOVEA_DTYPE_U8:
+    return StorageClass::Int8;
+  default:
+    return StorageClass::F32;
+  }
+}
+
+std::string toString(const PrefillSchedule &schedule) {
+  return formatv("{0}x{1} keys={2} rows={3}{4}", schedule.regRows,
+                 schedule.lanes, schedule.keys, schedule.rows,
+                 schedule.convert ? " convert" : "")
+      .str();
+}
+
+std::string toString(const DecodeSchedule &schedule) {
+  StringRef prefetch = schedule.prefetchValue
+                           ? (schedule.prefetchNext ? "v+next" : "v")
+                           : (schedule.prefetchNext ? "next" : "none");
+  return formatv("lanes={0} acc={1} keys={2} max_rows={3} prefetch={4}",
+                 schedule.lanes, schedule.accumulators, schedule.keys,
+                 schedule.maxRows, prefetch)
+      .str();
+}
+
+static std::string describeRow(const ScheduleRow &row) {
+  return formatv("{0}, {1}, dims up to {2}", toString(row.isa),
+                 toString(row.storage), row.maxDim)
+      .str();
+}
+
+Schedule chooseSchedule(const TargetInfo &target, int64_t keyDim,
+                        int64_t valueDim, fovea_dtype storage) {
+  int64_t dim = std::max(keyDim, valueDim);
+  StorageClass wanted = storageClass(storage);
+  const ScheduleRow *last = nullptr;
+  for (const ScheduleRow &row : kTable) {
+    if (row.isa != target.isa || row.storage != wanted)
+      continue;
+    last = &row;
+    if (dim <= row.maxDim)
+      break;
+  }
+  return {last->prefill, last->decode, "table row: " + describeRow(*last)};
+}
+
+std::string scheduleTableText() {
+  std::string text;
+  for (const ScheduleRow &row : kTable)
+    text += describeRow(row) + ": prefill " + toString(row.prefill) +
+            "; decode " + toString(row.decode) + "\n";
+  return text;
+}
+
+} // namespace fovea

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The schedule tables: tile sizes per instruction set, dims and storage type.
+// Passes, emitters and `explain` read the same rows; whoever tunes a number
+// changes one line of Schedule.cpp.
+#ifndef FOVEA_CODEGEN_TARGET_SCHEDULE_H
+#define FOVEA_CODEGEN_TARGET_SCHEDULE_H
+
+#include "codegen/target/Target.h"
+
+#include <fovea/abi.h>
+
+#include <cstdint>
+#include <string>
+
+namespace fovea {
+
+/// Many query rows: queries in lanes, S^T = K Q^T in register tiles.
+struct PrefillSchedule {
+  int regRows;  ///< keys (or value channels) of a register tile
+  int lanes;    ///< queries of a register tile
+  int keys;     ///< keys per block; the scores of a block stay in L1
+  int rows;     ///< packed rows per item, a multiple of lanes
+  bool convert; ///< 16-bit and coded tiles are converted to f32 once per block
+};
+
+/// Few query rows: the head dim in lanes.
+struct DecodeSchedule {
+  int lanes;          ///< channels per vector
+  int accumulators;   ///< vector accumulators: tokens x queries of a dot tile
+  int keys;           ///< keys per block
+  int maxRows;        ///< chosen for at most this many packed rows
+  bool prefetchValue; ///< prefetch the block's values during the dots
+  bool prefetchNext;  ///< prefetch the next block's keys during P*V
+};
+
+struct Schedule {
+  PrefillSchedule prefill;
+  DecodeSchedule decode;
+  /// Which row of the table it is and why, for remarks and explain.
+  std::string reason;
+};
+
+/// How K and V are stored, as far as the tables care.
+enum class StorageClass { F32, Half, Int8 };
+StorageClass storageClass(fovea_dtype dtype);
+
+/// The row for a stream with these dims whose keys and values are stored as
+/// `storage`. Every target and dim from 1 to 576 has one.
+Schedule chooseSchedule(const TargetInfo &target, int64_t keyDim,
+                        int64_t valueDim, fovea_dtype storage);
+
+/// "6x16 keys=96 rows=64 convert", deterministic.
+std::string toString(const PrefillSchedule &schedule);
+/// "lanes=8 acc=8 keys=32 max_rows=8 prefetch=v+next".
+std::string toString(const DecodeSchedule &schedule);
+
+/// All rows as text: part of the key of a compiled bundle, so that a changed
+/// table never meets an old cache entry.
+std::string scheduleTableText();
+
+} // namespace fovea
+
+#endif // FOVEA_CODEGEN_TARGET_SCHEDULE_H
