@@ -3,7 +3,7 @@
 // Emits the reads of fovea/abi.h's structs.
 #include "codegen/cpu/StageAbi.h"
 
-#include "fovea/abi.h"
+#include <fovea/abi.h>
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 

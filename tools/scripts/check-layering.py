@@ -71,7 +71,7 @@ NO_SPDX = (".json", ".npy", ".npz", ".svg", ".png", ".fvb", ".bin", ".expected",
 INCLUDE = re.compile(r'^\s*#?\s*include\s+(["<])([^">]+)[">]')
 # An absolute path into a folder that is not part of every Debian.
 FOREIGN_PATH = re.compile(
-    r"""(?:^|[\s"'=(`])/(?!(?:usr|etc|proc|dev|sys|bin|lib|opt|debian)/)"""
+    r"""(?:^|[\s"'=(`])/(?!(?:usr|etc|var|proc|dev|sys|bin|lib|opt|debian)/)"""
     r"""[a-z][\w.-]*/[\w.-]+""")
 LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X{3})\b|^(<{7}|>{7})")
 

@@ -3,7 +3,7 @@
 // Runs small emitted functions for each instruction set against libm and
 // scalar code: exp2, number formats, transposes, and the object rules (no
 // undefined symbol, private functions internal).
-#include "LoadObject.h"
+#include "test/unit/codegen/cpu/LoadObject.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Everything that is run for a change, from a bare Debian 12 with a clone:
+# set-up, build, all tests, the sanitizers, g++, the fuzz targets. For
+# contributors and for CI (.ci/run). The last lines say what passed.
+#
+# usage: test.sh
+# FOVEA_FUZZ_SECONDS (default 60) is the time of each fuzz target.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+case "${1:-}" in
+  "") ;;
+  *) sed -n '3,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+esac
+
+logs=build/logs
+mkdir -p "$logs"
+rm -f "$logs"/*.log
+table=() failed=() passed_tests=0 failed_tests=0
+
+# step NAME COMMAND...: runs it with its output in a log; on failure shows the
+# end of the log and goes on, so that one run reports everything.
+step() {
+  local name=$1 start=$SECONDS state=ok
+  shift
+  echo "--- $name"
+  if ! "$@" >"$logs/$name.log" 2>&1; then
+    state=FAILED
+    failed+=("$name")
+    tail -n 60 "$logs/$name.log"
+  fi
+  table+=("$(printf '%-16s %-6s %5d s' "$name" $state $((SECONDS - start)))")
+  [ $state = ok ]
+}
+
+build() {
+  cmake --preset "$1" -DFOVEA_BUILD_TESTS=ON "${@:2}" &&
+    ninja -C "build/$1"
+}
+
+# tests PRESET: ctest, with its counts added to ours.
+tests() {
+  ctest --test-dir "build/$1" --output-on-failure -j "$(nproc)" \
+    --no-tests=error
+}
+count() {
+  local log=$logs/$1.log line
+  # ctest: `97% tests passed, 1 tests failed out of 30`
+  line=$(grep -E 'tests passed, [0-9]+ tests failed out of' "$log" | tail -n 1)
+  [ -n "$line" ] || return 0
+  local bad all
+  bad=$(sed -E 's/.*, ([0-9]+) tests failed.*/\1/' <<<"$line")
+  all=$(sed -E 's/.*out of ([0-9]+).*/\1/' <<<"$line")
+  passed_tests=$((passed_tests + all - bad))
+  failed_tests=$((failed_tests + bad))
+}
+
+started=$SECONDS
+if ! step setup tools/scripts/setup.sh test; then
+  echo "test.sh: the set-up failed"
+  exit 4
+fi
+if step build-release build release; then
+  step test-release tests release
+  count test-release
+  step packages tools/scripts/check-packages.py build/release
+fi
+for preset in asan-ubsan tsan; do
+  if step build-$preset build $preset; then
+    step test-$preset tests $preset
+    count test-$preset
+  fi
+done
+# The runtime and its tests by the other compiler.
+if step build-gcc build gcc -DFOVEA_BUILD_COMPILER=OFF; then
+  step test-gcc tests gcc
+  count test-gcc
+fi
+for preset in asan-ubsan release; do
+  if [ -s build/$preset/fuzz-targets.txt ]; then
+    step fuzz-$preset tools/scripts/fuzz.sh build/$preset \
+      "${FOVEA_FUZZ_SECONDS:-60}"
+    grep -h '^fuzz: ' "$logs/fuzz-$preset.log"
+  fi
+done
+
+echo
+printf '%s\n' "${table[@]}"
+printf '%-16s        %5d s\n' total $((SECONDS - started))
+[ ${#failed[@]} -eq 0 ] || echo "failed: ${failed[*]}"
+echo "tests: $passed_tests passed, $failed_tests failed;" \
+  "steps: $((${#table[@]} - ${#failed[@]})) passed, ${#failed[@]} failed"
+[ ${#failed[@]} -eq 0 ]
