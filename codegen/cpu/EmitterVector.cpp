@@ -7,6 +7,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -125,8 +126,11 @@ Value Emitter::exp2(Value x, int degree) {
 Value Emitter::log(Value x) { return b.create<math::LogOp>(loc, x); }
 
 Value Emitter::splat(Value scalar, int64_t lanes) {
-  return b.create<vector::SplatOp>(
-      loc, scalar, cast<VectorType>(vec(lanes, scalar.getType())));
+  auto type = cast<VectorType>(vec(lanes, scalar.getType()));
+  Attribute known;
+  if (matchPattern(scalar, m_Constant(&known)))
+    return constant(DenseElementsAttr::get(type, known));
+  return b.create<vector::SplatOp>(loc, scalar, type);
 }
 
 Value Emitter::extract(Value v, int64_t lane) {

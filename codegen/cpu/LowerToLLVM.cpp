@@ -14,6 +14,7 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -73,6 +74,7 @@ static LogicalResult expandMath(ModuleOp module) {
   populateExpandTanPattern(patterns);
   populateExpandSinhPattern(patterns);
   populateExpandCoshPattern(patterns);
+  populateExpandRoundFPattern(patterns);
   populateMathPolynomialApproximationPatterns(patterns);
   return applyPatternsAndFoldGreedily(module, std::move(patterns));
 }
@@ -87,6 +89,7 @@ LogicalResult convertToLLVMDialect(ModuleOp module) {
   populateSCFToControlFlowConversionPatterns(patterns);
   cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
+  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   populateMathToLLVMConversionPatterns(converter, patterns);
   populateVectorToLLVMConversionPatterns(converter, patterns);
   populateFuncToLLVMConversionPatterns(converter, patterns);
@@ -167,10 +170,11 @@ static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine,
   builder.crossRegisterProxies(lam, fam, cgam, mam);
   llvm::ModulePassManager passes;
   if (llvm::Error error = builder.parsePassPipeline(
-          passes, "function(early-cse<memssa>,simplifycfg,"
-                  "instcombine<max-iterations=1;no-verify-fixpoint>,"
-                  "loop-mssa(licm<allowspeculation>),early-cse<memssa>,"
-                  "simplifycfg),globaldce"))
+          passes,
+          "function(early-cse<memssa>,simplifycfg,"
+          "instcombine<max-iterations=1;no-verify-fixpoint>,"
+          "loop-mssa(loop-rotate,licm<allowspeculation>),early-cse<memssa>,"
+          "simplifycfg),globaldce"))
     return error;
   passes.run(module, mam);
   return llvm::Error::success();

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Turns a scalar region - a mask predicate, a score modifier - into code on
+// lane vectors. What does not vary between lanes stays scalar; `index` lanes
+// are i32 where interval analysis proves that they fit, else i64.
+#ifndef FOVEA_CODEGEN_CPU_REGIONVECTORISER_H
+#define FOVEA_CODEGEN_CPU_REGIONVECTORISER_H
+
+#include "codegen/cpu/Emitter.h"
+
+#include "mlir/Interfaces/InferIntRangeInterface.h"
+
+#include <functional>
+#include <string>
+
+namespace fovea::cpu {
+
+/// A value of the region as emitted: a scalar, or a vector of lanes. `index`
+/// scalars are i64. `range` bounds integers (as signed 64-bit for index).
+struct LaneValue {
+  mlir::Value v;
+  mlir::ConstantIntRanges range = mlir::ConstantIntRanges::maxRange(0);
+
+  /// An index (i64 scalar, or i32/i64 lanes) known to lie in [lo, hi].
+  static LaneValue index(mlir::Value v, int64_t lo = 0, int64_t hi = INT32_MAX);
+  /// Anything else, nothing known.
+  static LaneValue any(mlir::Value v);
+};
+
+class RegionVectoriser {
+public:
+  /// Emits an op that is not elementwise (a table load, kv.position): gets
+  /// its operands as emitted, returns its only result, or failure.
+  using Hook = std::function<mlir::FailureOr<LaneValue>(
+      Emitter &, mlir::Operation *, llvm::ArrayRef<LaneValue>)>;
+
+  RegionVectoriser(Emitter &e, int64_t lanes, Hook hook = {})
+      : e(e), lanes(lanes), hook(std::move(hook)) {}
+
+  /// Binds a value that the region captures from outside.
+  void bind(mlir::Value outer, LaneValue emitted);
+
+  /// Emits the block with its arguments bound to `args` and returns what its
+  /// terminator yields: vectors, or scalars where nothing varies. On failure
+  /// `reason` says which op has no code.
+  mlir::FailureOr<llvm::SmallVector<LaneValue>>
+  emit(mlir::Block &body, llvm::ArrayRef<LaneValue> args);
+
+  std::string reason;
+
+private:
+  mlir::FailureOr<LaneValue> emitOp(mlir::Operation *op);
+  mlir::FailureOr<LaneValue> emitElementwise(mlir::Operation *op,
+                                             llvm::ArrayRef<LaneValue> args);
+  mlir::FailureOr<LaneValue> lookup(mlir::Value v);
+  /// Division of i32 lanes through f64, which is exact and has no trap.
+  mlir::Value divide(mlir::Operation *op, mlir::Value x, mlir::Value y);
+  /// As `elem` with `lanes` lanes (or scalar when not `varying`).
+  mlir::Value shape(mlir::Value v, mlir::Type elem, bool varying);
+  mlir::Type elementFor(mlir::Type type, bool narrow) const;
+
+  Emitter &e;
+  int64_t lanes;
+  Hook hook;
+  llvm::DenseMap<mlir::Value, LaneValue> map;
+};
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_REGIONVECTORISER_H

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Each predicate is compiled twice, as the scalar function it is written as
+// and through the vectoriser; both must agree on every (q, k).
+#include "LoadObject.h"
+
+#include "codegen/cpu/RegionVectoriser.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Parser/Parser.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+using namespace mlir;
+using namespace fovea::cpu;
+
+namespace {
+
+const char *predicates[] = {
+    // causal
+    "%r = arith.cmpi sle, %k, %q : index\n",
+    // window and sink
+    R"(%w = arith.constant 37 : index
+       %s = arith.constant 4 : index
+       %d = arith.subi %q, %k : index
+       %a = arith.cmpi slt, %d, %w : index
+       %c = arith.cmpi slt, %k, %s : index
+       %r = arith.ori %a, %c : i1)",
+    // products that need more than 32 bits
+    R"(%m = arith.constant 2654435761 : index
+       %x = arith.muli %q, %m : index
+       %y = arith.xori %x, %k : index
+       %c13 = arith.constant 13 : index
+       %z = arith.shrui %y, %c13 : index
+       %c1 = arith.constant 1 : index
+       %o = arith.andi %z, %c1 : index
+       %r = arith.cmpi eq, %o, %c1 : index)",
+    // every division, also of negative numbers, by constants and by a value
+    R"(%c7 = arith.constant 7 : index
+       %c3 = arith.constant 3 : index
+       %d = arith.subi %k, %q : index
+       %a = arith.floordivsi %d, %c7 : index
+       %b2 = arith.ceildivsi %d, %c3 : index
+       %c = arith.divsi %d, %c7 : index
+       %e = arith.remsi %d, %c7 : index
+       %h1 = arith.addi %h, %c3 : index
+       %f = arith.divui %q, %h1 : index
+       %g = arith.remui %q, %h1 : index
+       %i = arith.ceildivui %q, %h1 : index
+       %j = arith.divui %d, %c7 : index
+       %s0 = arith.addi %a, %b2 : index
+       %s1 = arith.addi %s0, %c : index
+       %s2 = arith.addi %s1, %e : index
+       %s3 = arith.addi %s2, %f : index
+       %s4 = arith.addi %s3, %g : index
+       %s5 = arith.addi %s4, %i : index
+       %s6 = arith.addi %s5, %j : index
+       %t = arith.remsi %s6, %c3 : index
+       %z = arith.constant 0 : index
+       %r = arith.cmpi eq, %t, %z : index)",
+    // casts, selects, unsigned compares, floats
+    R"(%q32 = arith.index_cast %q : index to i32
+       %k32 = arith.index_cast %k : index to i32
+       %c = arith.cmpi ult, %q32, %k32 : i32
+       %d = arith.subi %q32, %k32 : i32
+       %f = arith.sitofp %d : i32 to f32
+       %n = math.absf %f : f32
+       %l = arith.constant 20.5 : f32
+       %lt = arith.cmpf olt, %n, %l : f32
+       %dq = arith.index_cast %d : i32 to index
+       %u = arith.cmpi ult, %dq, %k : index
+       %s = arith.select %c, %lt, %u : i1
+       %r = arith.xori %s, %lt : i1)",
+    // nothing varies: stays scalar
+    R"(%c = arith.constant 3 : index
+       %r = arith.cmpi ne, %k, %c : index)",
+};
+
+class VectoriserTest : public testing::TestWithParam<Isa> {};
+
+TEST_P(VectoriserTest, AgreesWithScalar) {
+  if (!hostRuns(GetParam()))
+    GTEST_SKIP() << "this processor lacks the instruction set";
+  const int lanes = 16;
+  std::string text;
+  for (size_t i = 0; i < std::size(predicates); ++i)
+    text += "func.func @p" + std::to_string(i) +
+            "(%b: index, %h: index, %q: index, %k: index) -> i1 {\n" +
+            predicates[i] + "\nreturn %r : i1 }\n";
+  auto module = parseSourceString<ModuleOp>(text, &testContext());
+  ASSERT_TRUE(module);
+  OpBuilder builder(&testContext());
+  builder.setInsertionPointToEnd(module->getBody());
+  Type ptr = LLVM::LLVMPointerType::get(&testContext());
+  Type i64 = builder.getI64Type();
+  for (size_t i = 0; i < std::size(predicates); ++i) {
+    auto scalar = cast<func::FuncOp>(
+        SymbolTable::lookupSymbolIn(*module, "p" + std::to_string(i)));
+    auto fn = builder.create<func::FuncOp>(
+        module->getLoc(), "v" + std::to_string(i),
+        builder.getFunctionType({i64, i64, i64, ptr}, {}));
+    Emitter e(fn, GetParam());
+    Value q = e.add(e.splat(e.toInt(fn.getArgument(1), e.i32), lanes),
+                    e.iota(lanes, e.i32));
+    RegionVectoriser vectoriser(e, lanes);
+    auto out = vectoriser.emit(
+        scalar.front(),
+        {LaneValue::index(e.cI64(0)), LaneValue::index(fn.getArgument(0)),
+         LaneValue::index(q), LaneValue::index(fn.getArgument(2))});
+    ASSERT_TRUE(succeeded(out)) << vectoriser.reason;
+    Value keep = out->front().v;
+    if (i + 1 == std::size(predicates)) {
+      EXPECT_EQ(Emitter::lanesOf(keep), 0);
+    }
+    if (!Emitter::lanesOf(keep))
+      keep = e.splat(keep, lanes);
+    e.store(e.toInt(keep, e.i32), fn.getArgument(3));
+    e.ret();
+  }
+  LoadedModule loaded(*module, machineFor(GetParam()));
+  ASSERT_EQ(loaded.undefined, "");
+  for (size_t i = 0; i < std::size(predicates); ++i) {
+    auto *scalar = loaded.get<bool(int64_t, int64_t, int64_t, int64_t)>(
+        "p" + std::to_string(i));
+    auto *vector = loaded.get<void(int64_t, int64_t, int64_t, int32_t *)>(
+        "v" + std::to_string(i));
+    for (int64_t q = 0; q < 200; q += lanes)
+      for (int64_t k : {0, 1, 3, 5, 40, 77, 100, 1000, 1 << 30}) {
+        int32_t out[lanes];
+        vector(5, q, k, out);
+        for (int j = 0; j < lanes; ++j)
+          ASSERT_EQ(bool(out[j]), scalar(0, 5, q + j, k))
+              << predicates[i] << " q " << q + j << " k " << k;
+      }
+  }
+}
+
+TEST_P(VectoriserTest, SaysWhatHasNoCode) {
+  auto module = parseSourceString<ModuleOp>(
+      R"(func.func private @f(index) -> i1
+         func.func @p(%q: index) -> i1 {
+           %r = func.call @f(%q) : (index) -> i1
+           return %r : i1 })",
+      &testContext());
+  ASSERT_TRUE(module);
+  OpBuilder builder(&testContext());
+  builder.setInsertionPointToEnd(module->getBody());
+  auto fn = builder.create<func::FuncOp>(module->getLoc(), "v",
+                                         builder.getFunctionType({}, {}));
+  Emitter e(fn, GetParam());
+  RegionVectoriser vectoriser(e, 16);
+  auto scalar = cast<func::FuncOp>(SymbolTable::lookupSymbolIn(*module, "p"));
+  EXPECT_TRUE(failed(
+      vectoriser.emit(scalar.front(), {LaneValue::index(e.iota(16, e.i32))})));
+  EXPECT_EQ(vectoriser.reason,
+            "expected ops of the region to have CPU code, got func.call");
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, VectoriserTest,
+                         testing::Values(Isa::AVX2, Isa::AVX512),
+                         [](const auto &info) {
+                           return info.param == Isa::AVX2 ? "v3" : "v4";
+                         });
+
+} // namespace
