@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * fovea/inspect.h - look inside bundles and plans.
+ *
+ * For tools that explain, draw or check kernels; an engine does not need it.
+ */
+#ifndef FOVEA_INSPECT_H
+#define FOVEA_INSPECT_H
+
+#include <fovea/bundle.h>
+#include <fovea/runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Records of a section, checked when the bundle was opened. NULL and 0 if the
+ * bundle has no such section. `index` tells CODE sections apart. */
+FOVEA_EXPORT fovea_status fovea_bundle_section_get(const fovea_bundle *,
+                                                   uint32_t kind,
+                                                   uint32_t index,
+                                                   const void **data,
+                                                   size_t *size);
+/* A string by its offset in STRINGS; NULL if out of range. */
+FOVEA_EXPORT const char *fovea_bundle_string(const fovea_bundle *, uint32_t);
+/* The kernel's record in the KERNELS section. */
+FOVEA_EXPORT const fovea_bundle_kernel *
+fovea_kernel_record(const fovea_kernel *);
+
+/* One phase of a plan after an update. */
+typedef struct fovea_phase_info {
+  uint32_t size;
+  uint32_t space; /* fovea_bundle_space */
+  const char *stage, *variant, *schedule;
+  int32_t rows, keys; /* the variant's tile */
+  int64_t n_items;
+  const fovea_abi_item *items; /* in the order of execution */
+  double cost_total;           /* in (row, key) pairs, overheads included */
+  double cost_longest;         /* of the most expensive item */
+} fovea_phase_info;
+FOVEA_EXPORT fovea_status fovea_plan_phase(const fovea_plan *, int phase,
+                                           fovea_phase_info *out);
+
+/* The mask of a stream phase: its functions, and what to call them with after
+ * an update. `args` reads the tensors of that update, which must be alive. */
+typedef struct fovea_mask_info {
+  uint32_t size;
+  int32_t analysed;
+  const char *text; /* as written in the spec; "" without a mask */
+  fovea_bounds_fn bounds;
+  fovea_class_fn classify;
+  fovea_keep_fn keep; /* all three NULL: every key is visible */
+  const fovea_abi_args *args;
+  int64_t batch, query_heads, sq, sk;
+  const int64_t *q_off, *k_len; /* [batch] */
+  int32_t group, kv_group;
+  int32_t key_dim, value_dim;
+} fovea_mask_info;
+FOVEA_EXPORT fovea_status fovea_plan_mask(const fovea_plan *, int phase,
+                                          fovea_mask_info *out);
+
+/* Value of a named dim after an update; FOVEA_INVALID for an unknown name. */
+FOVEA_EXPORT fovea_status fovea_plan_dim(const fovea_plan *, const char *name,
+                                         int64_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* FOVEA_INSPECT_H */

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * fovea/runtime.h - load compiled attention kernels, plan a step, run it.
+ *
+ * For the author of an inference engine. C11, opaque handles. Needs glibc,
+ * libstdc++ and libgcc_s; no compiler is in this library (see fovea/jit.h).
+ *
+ *   open -> bundle -> kernel -> plan -> (update -> run, run, ...)* -> close
+ *
+ * Rules that hold everywhere
+ * - Every call that can fail returns a fovea_status; the reason is at
+ *   fovea_message() of the calling thread. Nothing aborts, throws, or writes
+ *   anything but through the log callback.
+ * - Every struct starts with its size: set it to sizeof the struct. Zero in
+ *   any other field means the default that its comment names.
+ * - Tensors are DLPack's DLTensor: extents and strides in elements, NULL
+ *   strides are row-major. The last stride is 1, inputs may repeat (stride
+ *   0), results may not. Data is aligned to its element.
+ * - Times are in milliseconds, sizes in bytes, lengths in tokens.
+ * - Threads: a context, a bundle and a kernel may be used by any number of
+ *   threads at once. A plan may be run by limits.concurrent threads at once,
+ *   and is updated by one while none runs it. A graph belongs to one thread
+ *   at a time. Handles may be closed in any order: what is made from a handle
+ *   keeps it alive.
+ *
+ * Example: one kernel `o = attention(q, k, v)` on the library's own threads.
+ *
+ *   fovea_ctx *ctx = NULL;
+ *   fovea_bundle *bundle = NULL;
+ *   fovea_kernel *kernel = NULL;
+ *   fovea_plan *plan = NULL;
+ *   fovea_status st = fovea_open(FOVEA_API, NULL, &ctx);
+ *   if (!st) st = fovea_bundle_open(ctx, "prefill.fvb", &bundle);
+ *   if (!st) st = fovea_kernel_get(bundle, "prefill", FOVEA_CPU, &kernel);
+ *   fovea_plan_limits limits = {sizeof limits};
+ *   limits.rows = 4096; limits.seqs = 1; limits.max_len = 4096;
+ *   if (!st) st = fovea_plan_create(kernel, &limits, &plan);
+ *   void *workspace = aligned_alloc(64, fovea_plan_workspace(plan));
+ *   fovea_value args[4] = {{FOVEA_TENSOR, {.tensor = &q}},
+ *                          {FOVEA_TENSOR, {.tensor = &k}},
+ *                          {FOVEA_TENSOR, {.tensor = &v}},
+ *                          {FOVEA_TENSOR, {.tensor = &o}}};
+ *   if (!st) st = fovea_plan_update(plan, NULL, args, 4);  // once per step
+ *   if (!st) st = fovea_run(plan, 0, args, 4, workspace, NULL); // per layer
+ *   if (st) fprintf(stderr, "%s\n", fovea_message());
+ */
+#ifndef FOVEA_RUNTIME_H
+#define FOVEA_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* DLPack: include <dlpack/dlpack.h> before this header to use its own
+ * declarations; without it these, of the same layout, stand in. */
+#ifndef DLPACK_DLPACK_H_
+#define DLPACK_DLPACK_H_
+typedef enum { kDLCPU = 1, kDLCUDA = 2 } DLDeviceType;
+typedef struct {
+  DLDeviceType device_type;
+  int device_id;
+} DLDevice;
+typedef enum {
+  kDLInt = 0U,
+  kDLUInt = 1U,
+  kDLFloat = 2U,
+  kDLBfloat = 4U
+} DLDataTypeCode;
+typedef struct {
+  uint8_t code;
+  uint8_t bits;
+  uint16_t lanes;
+} DLDataType;
+typedef struct {
+  void *data;
+  DLDevice device;
+  int ndim;
+  DLDataType dtype;
+  int64_t *shape;
+  int64_t *strides;
+  uint64_t byte_offset;
+} DLTensor;
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define FOVEA_EXPORT __attribute__((visibility("default")))
+#else
+#define FOVEA_EXPORT
+#endif
+
+/* The interface version, major << 16 | minor. fovea_open refuses another
+ * major, and a minor newer than the library's. */
+#define FOVEA_API ((1u << 16) | 0u)
+
+typedef enum fovea_status {
+  FOVEA_OK = 0,
+  FOVEA_INVALID = 1,     /* an argument, shape or value is wrong */
+  FOVEA_UNSUPPORTED = 2, /* right, but not by this build, CPU or bundle */
+  FOVEA_NO_PAGES = 3,    /* a KV cache is full; nothing changed */
+  FOVEA_NO_MEMORY = 4,
+  FOVEA_BAD_BUNDLE = 5, /* the file is malformed, truncated or corrupted */
+  FOVEA_DEVICE = 6,     /* the device or the system reported an error */
+  FOVEA_STALE = 7,      /* the plan was made for other shapes; update it */
+  FOVEA_SEALED = 8,     /* compiling after fovea_seal */
+  FOVEA_CANCELLED = 9
+} fovea_status;
+
+typedef struct fovea_ctx fovea_ctx;
+typedef struct fovea_bundle fovea_bundle;
+typedef struct fovea_kernel fovea_kernel;
+typedef struct fovea_kv fovea_kv;
+typedef struct fovea_plan fovea_plan;
+typedef struct fovea_graph fovea_graph;
+
+typedef DLTensor fovea_tensor;
+#define FOVEA_DL_BOOL 6 /* DLDataType code of one-byte bools (DLPack 0.7) */
+
+typedef struct fovea_device {
+  int32_t kind, id; /* DLDeviceType, DLDevice.device_id */
+} fovea_device;
+#ifdef __cplusplus
+#define FOVEA_CPU (fovea_device{1, 0})
+#else
+#define FOVEA_CPU ((fovea_device){1, 0})
+#endif
+typedef void *fovea_stream; /* CUstream; NULL on the CPU */
+
+/* --- messages ------------------------------------------------------------ */
+
+/* Why the last call of this thread failed; valid until its next fovea call.
+ * Never NULL. */
+FOVEA_EXPORT const char *fovea_message(void);
+/* "FOVEA_OK", "FOVEA_INVALID", ...; "unknown status" for other numbers. */
+FOVEA_EXPORT const char *fovea_status_name(fovea_status);
+/* The library's version, e.g. "0.1.0". */
+FOVEA_EXPORT const char *fovea_version(void);
+/* The code target of the CPU this runs on: "x86-64-v4", "x86-64-v3",
+ * "x86-64-v2" or "x86-64". */
+FOVEA_EXPORT const char *fovea_host_target(void);
+
+typedef enum fovea_log_level {
+  FOVEA_LOG_DEBUG = 0,
+  FOVEA_LOG_INFO = 1,
+  FOVEA_LOG_WARNING = 2,
+  FOVEA_LOG_ERROR = 3
+} fovea_log_level;
+
+/* --- threads ------------------------------------------------------------- */
+
+/* Who runs the items of a kernel. `parallel_for` calls fn over [0, n) in
+ * pieces and returns when all are done; it may be called by several threads
+ * at once, but not from inside fn. `worker` is in [0, workers) and no two
+ * pieces of one parallel_for with the same number run at the same time. */
+typedef struct fovea_executor {
+  uint32_t size;
+  int32_t workers;
+  void *user;
+  void (*parallel_for)(void *user, int64_t n,
+                       void (*fn)(int64_t begin, int64_t end, int worker,
+                                  void *arg),
+                       void *arg);
+  void (*destroy)(void *user); /* called when the context goes; may be NULL */
+} fovea_executor;
+
+/* The calling thread alone. */
+FOVEA_EXPORT fovea_status fovea_executor_serial(fovea_executor *out);
+/* `workers` threads of std::thread, the caller being one of them; 0: one per
+ * CPU. Idle threads sleep. */
+FOVEA_EXPORT fovea_status fovea_executor_threads(int workers,
+                                                 fovea_executor *out);
+/* oneTBB, from libfovea-tbb.so beside this library (or where FOVEA_TBB_LIBRARY
+ * says); 0: one worker per CPU. FOVEA_UNSUPPORTED with the loader's reason if
+ * it cannot be loaded. */
+FOVEA_EXPORT fovea_status fovea_executor_tbb(int workers, fovea_executor *out);
+
+/* --- context ------------------------------------------------------------- */
+
+typedef struct fovea_options {
+  uint32_t size;
+  int32_t workers; /* of the default executor; 0: one per CPU */
+  /* parallel_for == NULL: fovea_executor_tbb(workers). There is no silent
+   * fall-back: without oneTBB choose one of the others here. The context takes
+   * the executor over, whether or not fovea_open succeeds. */
+  fovea_executor exec;
+  void (*log)(void *user, int level, const char *text); /* any thread */
+  void *log_user;
+  /* Memory for plans and graphs; both or neither. NULL: the C library. */
+  void *(*alloc)(void *user, fovea_device, size_t size, size_t align);
+  void (*free)(void *user, fovea_device, void *);
+  void *alloc_user;
+  /* Run only code of this target, e.g. "x86-64-v3"; NULL: the best one that
+   * the bundle holds and the CPU runs. */
+  const char *target;
+} fovea_options;
+
+/* `options` may be NULL. */
+FOVEA_EXPORT fovea_status fovea_open(uint32_t api, const fovea_options *options,
+                                     fovea_ctx **out);
+FOVEA_EXPORT void fovea_close(fovea_ctx *);
+/* From here on fovea_jit_compile fails with FOVEA_SEALED, cached or not, so
+ * that serving never waits for a compiler. */
+FOVEA_EXPORT fovea_status fovea_seal(fovea_ctx *);
+FOVEA_EXPORT int fovea_workers(const fovea_ctx *);
+
+/* --- bundles and kernels ------------------------------------------------- */
+
+/* Reads and checks a bundle; every table, range and offset is validated. It
+ * is code all the same: load what you trust. The file is read whole, so it may
+ * be replaced or deleted afterwards. */
+FOVEA_EXPORT fovea_status fovea_bundle_open(fovea_ctx *, const char *path,
+                                            fovea_bundle **out);
+/* The same from memory, which is copied. */
+FOVEA_EXPORT fovea_status fovea_bundle_memory(fovea_ctx *, const void *bytes,
+                                              size_t size, fovea_bundle **out);
+/* The bundle's bytes, e.g. to write them to a file; valid while it is open. */
+FOVEA_EXPORT fovea_status fovea_bundle_bytes(const fovea_bundle *,
+                                             const void **bytes, size_t *size);
+FOVEA_EXPORT int fovea_bundle_kernels(const fovea_bundle *);
+FOVEA_EXPORT const char *fovea_bundle_kernel_name(const fovea_bundle *, int);
+FOVEA_EXPORT void fovea_bundle_close(fovea_bundle *);
+
+/* A kernel by name; NULL names the only one. A kernel without code for this
+ * CPU can still be described and planned; running it is FOVEA_UNSUPPORTED. */
+FOVEA_EXPORT fovea_status fovea_kernel_get(fovea_bundle *, const char *name,
+                                           fovea_device, fovea_kernel **out);
+FOVEA_EXPORT void fovea_kernel_release(fovea_kernel *);
+
+typedef enum fovea_kind {
+  FOVEA_TENSOR = 0,
+  FOVEA_SCALAR = 1, /* i for integer, f for floating dtypes */
+  FOVEA_CACHE = 2,
+  FOVEA_LIST = 3
+} fovea_kind;
+
+typedef struct fovea_arg_info {
+  uint32_t size;
+  int32_t kind;  /* fovea_kind */
+  int32_t dtype; /* fovea_dtype of fovea/abi.h */
+  int32_t rank;
+  int32_t is_result;
+  const char *name;
+  int64_t shape[8];    /* -1: known at run time */
+  const char *dims[8]; /* the extent's name ("sq"); NULL if it has none */
+} fovea_arg_info;
+
+/* Arguments and results in the order of the `args` of update and run. */
+FOVEA_EXPORT int fovea_kernel_args(const fovea_kernel *);
+FOVEA_EXPORT fovea_status fovea_kernel_arg(const fovea_kernel *, int index,
+                                           fovea_arg_info *out);
+FOVEA_EXPORT const char *fovea_kernel_name(const fovea_kernel *);
+/* The target whose code will run, or NULL if the bundle has none for here. */
+FOVEA_EXPORT const char *fovea_kernel_target(const fovea_kernel *);
+/* What the compiler could not do well ("all-partial: ..."). Returns the
+ * number; *out is valid while the kernel lives. */
+FOVEA_EXPORT int fovea_kernel_remarks(const fovea_kernel *,
+                                      const char *const **out);
+
+/* --- plan and run -------------------------------------------------------- */
+
+/* One step of a kernel with cache arguments: which rows belong to which
+ * sequence. NULL for kernels over plain tensors. */
+typedef struct fovea_batch {
+  uint32_t size;
+  int32_t n;
+  const uint64_t *seq;
+  const int32_t *rows;   /* n + 1 offsets into the rows of q */
+  const int64_t *pos;    /* per row; NULL: the newest */
+  const int32_t *parent; /* per row; NULL: a chain */
+} fovea_batch;
+
+typedef struct fovea_value {
+  int32_t kind; /* fovea_kind; a wrong one is refused */
+  union {
+    const fovea_tensor *tensor;
+    fovea_kv *kv;
+    int64_t i;
+    double f;
+  } u;
+} fovea_value;
+
+/* The capacity of one named dim, for dims that are neither the batch, the
+ * rows nor the keys of an attention. */
+typedef struct fovea_dim_limit {
+  const char *name;
+  int64_t extent;
+} fovea_dim_limit;
+
+typedef struct fovea_plan_limits {
+  uint32_t size;
+  int32_t workers;       /* threads planned for; 0: the executor's */
+  int64_t rows;          /* query rows of all sequences: b * sq <= rows */
+  int64_t seqs;          /* sequences: b <= seqs */
+  int64_t max_len;       /* keys of one sequence: sk <= max_len */
+  int32_t deterministic; /* splits do not depend on the rest of the batch nor
+                            on the number of workers */
+  int32_t concurrent;    /* fovea_run calls at the same time; 0: 1 */
+  int32_t n_dims;
+  int32_t reserved;
+  const fovea_dim_limit *dims; /* override the above, by name */
+} fovea_plan_limits;
+
+/* Allocates everything that updates and runs within the limits need. Call it
+ * at load time. */
+FOVEA_EXPORT fovea_status fovea_plan_create(fovea_kernel *,
+                                            const fovea_plan_limits *,
+                                            fovea_plan **out);
+FOVEA_EXPORT void fovea_plan_destroy(fovea_plan *);
+
+/* Bytes of workspace that a run needs, for the capacity, not the step. The
+ * caller provides them, aligned to 64, one workspace per run in flight. */
+FOVEA_EXPORT size_t fovea_plan_workspace(const fovea_plan *);
+
+/* Once per step, for all layers: checks the arguments, reads the lengths,
+ * offsets and mask tables, chooses variants, splits and orders the work.
+ * Allocates nothing. `args` are the kernel's arguments and results, in order;
+ * only their shapes count, except that integer tensors (lengths, offsets,
+ * tables) and the tensors that a mask reads need data now: lengths and offsets
+ * are a snapshot, later changes of that memory are not seen by run. Floating
+ * tensors may have NULL data here. After a failure the plan is empty. */
+FOVEA_EXPORT fovea_status fovea_plan_update(fovea_plan *, const fovea_batch *,
+                                            const fovea_value *args, int n);
+
+/* Runs the planned step on the context's executor and returns when it is done.
+ * Pointers, strides and scalars may differ from the update's (other layers),
+ * shapes may not: FOVEA_STALE. `layer` is the layer coordinate of caches, 0
+ * without. Allocates nothing. Results are undefined after a failure. */
+FOVEA_EXPORT fovea_status fovea_run(fovea_plan *, int layer,
+                                    const fovea_value *args, int n,
+                                    void *workspace, fovea_stream);
+
+/* For engines that own their threads: for each phase in order run all of its
+ * items, in any pieces, on any threads, then a barrier. `worker` is below
+ * limits.workers and names the calling thread's scratch memory: no two calls at
+ * the same time share one. Such a run counts as one of limits.concurrent and
+ * must not overlap with fovea_run unless that is at least 2. */
+FOVEA_EXPORT int fovea_plan_phases(const fovea_plan *);
+FOVEA_EXPORT int64_t fovea_plan_items(const fovea_plan *, int phase);
+FOVEA_EXPORT fovea_status fovea_run_items(fovea_plan *, int layer, int phase,
+                                          int64_t begin, int64_t end,
+                                          int worker, const fovea_value *args,
+                                          int n, void *workspace);
+
+/* What the last update decided, summed over `phase`, or all phases at -1. */
+typedef struct fovea_stats {
+  uint32_t size;
+  uint32_t reserved;
+  int64_t items, slots; /* slots: pieces of items that were split */
+  /* Blocks at the chosen variant's tile (rows x keys), over all heads: skipped,
+   * run with mask code, run without. */
+  int64_t tiles_empty, tiles_partial, tiles_full;
+  int64_t pairs;          /* (row, key) pairs that the run will compute */
+  int64_t flops_executed; /* of the two products of attention over them */
+  /* Calls of the mask's functions by the last update... */
+  int64_t bounds_calls, class_calls, keep_calls;
+  /* ... and by this call, which classifies run boundaries only. */
+  int64_t stats_class_calls;
+  double update_ms;
+} fovea_stats;
+FOVEA_EXPORT fovea_status fovea_plan_stats(const fovea_plan *, int phase,
+                                           fovea_stats *out);
+
+/* What the kernels really did since creation or the last reset, over all
+ * workers. Not while a run is in flight. */
+typedef struct fovea_counters {
+  uint32_t size;
+  uint32_t reserved;
+  int64_t tiles_full, tiles_partial, pairs, items;
+} fovea_counters;
+FOVEA_EXPORT fovea_status fovea_plan_counters(fovea_plan *, fovea_counters *out,
+                                              int reset);
+
+/* --- graph: a fixed list of nodes over planned buffers ------------------- */
+
+/* Build: create, then buffers, scalars and nodes in order, then finish. The
+ * functions that return an id return a negative number on failure. */
+FOVEA_EXPORT fovea_status fovea_graph_create(fovea_ctx *, fovea_graph **out);
+/* A tensor. max_shape gives dtype, rank and the largest extents (its data is
+ * not looked at); `row_axis` is the axis whose extent is the `rows` of a run,
+ * or -1. External tensors are given at each run, in the order of creation;
+ * others live in memory that the graph shares between them. */
+FOVEA_EXPORT int fovea_graph_buffer(fovea_graph *,
+                                    const fovea_tensor *max_shape, int row_axis,
+                                    int external);
+/* A scalar argument, in the same numbering as buffers. */
+FOVEA_EXPORT int fovea_graph_scalar(fovea_graph *, fovea_value);
+/* Runs a plan on arguments by id. Nodes that share a plan bind the same
+ * lengths, offsets and tables: the first of them updates it, each run. */
+FOVEA_EXPORT fovea_status fovea_graph_kernel(fovea_graph *, fovea_plan *,
+                                             int layer, const int *ids, int n);
+/* Calls back to the host. `capturable`: it only enqueues on the stream. */
+typedef fovea_status (*fovea_graph_fn)(void *user,
+                                       const fovea_tensor *const *tensors,
+                                       int n, fovea_stream);
+FOVEA_EXPORT fovea_status fovea_graph_call(fovea_graph *, fovea_graph_fn,
+                                           void *user, const int *ids, int n,
+                                           int capturable);
+/* Places the buffers and allocates; nothing can be added afterwards. */
+FOVEA_EXPORT fovea_status fovea_graph_finish(fovea_graph *);
+/* Bytes that finish allocated: buffers and workspace. */
+FOVEA_EXPORT size_t fovea_graph_memory(const fovea_graph *);
+/* Runs all nodes with `rows` <= the capacity. Allocates nothing. */
+FOVEA_EXPORT fovea_status fovea_graph_run(fovea_graph *,
+                                          const fovea_value *externals, int n,
+                                          int64_t rows, fovea_stream);
+FOVEA_EXPORT void fovea_graph_destroy(fovea_graph *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* FOVEA_RUNTIME_H */
