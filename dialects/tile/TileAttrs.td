@@ -54,43 +54,39 @@ def Tile_ExtentAttr : Tile_Attr<"Extent", "extent"> {
 def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
   let summary = "How query positions and heads are packed into rows";
   let description = [{
-    `tile` packed rows per item; row r of a head group stands for position
-    `r / group` and query head `head * group + r % group`, head fastest. A KV
-    head serves `kv_group` query heads; `group` divides it.
+    Row r of a head group stands for position `r / group` and query head
+    `head * group + r % group`, head fastest. A KV head serves `kv_group` query
+    heads; `group` divides it. `heads` head groups make up the query heads.
   }];
-  let parameters = (ins "int64_t":$tile, "int64_t":$group, "int64_t":$kvGroup,
+  let parameters = (ins "int64_t":$group, "int64_t":$kvGroup,
                         "int64_t":$heads);
   let assemblyFormat = [{
-    `<` $tile `,` `group` `=` $group `,` `kv_group` `=` $kvGroup `,` `heads`
-    `=` $heads `>`
+    `<` `group` `=` $group `,` `kv_group` `=` $kvGroup `,` `heads` `=` $heads
+    `>`
   }];
 }
 
 def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
   let summary = "The schedule that the target's table chose for a stage";
   let description = [{
-    `kind` names the way to run the stage (`prefill`, `decode`, `grid`),
-    `lanes` the f32 lanes of a vector, `reg_rows` the rows of the register
-    tile, `prefetch` how far ahead blocks are prefetched (0: not at all).
+    `kind` names the way to run the stage (`prefill`: queries in lanes,
+    `decode`: the head dim in lanes, `grid`: one row at a time), `lanes` the
+    f32 lanes of a vector, `reg` the rows of the register tile, `keys` the keys
+    per block, `rows` the packed rows per item, `max_rows` the most packed rows
+    per (b, head) that it is chosen for (-1: any), `prefetch` which prefetches
+    are made (1: the block's values, 2: the next block's keys).
+
+    Example: `#tile.schedule<"prefill", lanes = 32, reg = 12, keys = 96,
+    rows = 64, max_rows = -1, prefetch = 0>`.
   }];
   let parameters = (ins StringRefParameter<>:$kind, "int64_t":$lanes,
-                        "int64_t":$regRows, "int64_t":$prefetch);
+                        "int64_t":$reg, "int64_t":$keys, "int64_t":$rows,
+                        "int64_t":$maxRows, "int64_t":$prefetch);
   let assemblyFormat = [{
-    `<` $kind `,` `lanes` `=` $lanes `,` `reg_rows` `=` $regRows `,` `prefetch`
-    `=` $prefetch `>`
+    `<` $kind `,` `lanes` `=` $lanes `,` `reg` `=` $reg `,` `keys` `=` $keys
+    `,` `rows` `=` $rows `,` `max_rows` `=` $maxRows `,` `prefetch` `=`
+    $prefetch `>`
   }];
-}
-
-def Tile_TargetAttr : Tile_Attr<"Target", "target"> {
-  let summary = "The target that a module is lowered for";
-  let description = [{
-    Attached to the module before passes run; passes read only this: the
-    target's name, its instruction-set class, and the schedule tables are
-    looked up with it (codegen/target).
-  }];
-  let parameters = (ins StringRefParameter<>:$name, "int64_t":$lanes,
-                        "int64_t":$registers);
-  let assemblyFormat = "`<` $name `,` `lanes` `=` $lanes `,` `registers` `=` $registers `>`";
 }
 
 #endif // FOVEA_DIALECTS_TILE_TILEATTRS_TD

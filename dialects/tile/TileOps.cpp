@@ -89,8 +89,7 @@ LogicalResult StageOp::verifyRegions() {
   if (getSpace() == Space::Combine && !getOf())
     return emitOpError("expected a combine stage to say which launch it is of");
   RowsAttr rows = getRows();
-  if (rows.getTile() < 1 || rows.getGroup() < 1 ||
-      rows.getKvGroup() % rows.getGroup() != 0)
+  if (rows.getGroup() < 1 || rows.getKvGroup() % rows.getGroup() != 0)
     return emitOpError("expected group to divide kv_group, got ")
            << rows.getGroup() << " and " << rows.getKvGroup();
   return success();

@@ -70,19 +70,18 @@ def Tile_StageOp : Tile_Op<"stage", [
     fovea/abi.h). A `stream` stage visits (batch, head group, row tile, key
     range); a `grid` stage the product of three extents, the last in steps of
     the tile's rows; a `combine` stage the split groups of the launch it is
-    `of`. `max_rows` is the largest number of packed rows per (b, head) that
-    the plan chooses this variant for.
+    `of`. Of the variants of a launch the plan runs the first whose schedule's
+    `max_rows` is not below the packed rows per (b, head).
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$launch,
                        Tile_Space:$space, Tile_RowsAttr:$rows,
-                       OptionalAttr<I64Attr>:$max_rows,
                        OptionalAttr<ArrayAttr>:$grid,
                        OptionalAttr<StrAttr>:$of,
                        Tile_ScheduleAttr:$schedule);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `launch` `(` $launch `)` `space` `(` $space `)` `rows` `(` $rows
-    `)` (`max_rows` `(` $max_rows^ `)`)? (`grid` `(` $grid^ `)`)?
+    `)` (`grid` `(` $grid^ `)`)?
     (`of` `(` $of^ `)`)? `schedule` `(` $schedule `)` attr-dict-with-keyword
     $body
   }];
@@ -213,6 +212,28 @@ def Tile_InitOp : Tile_Op<"init", [Pure]> {
   let summary = "The state of rows that have seen nothing";
   let results = (outs Tile_StateType:$state);
   let assemblyFormat = "attr-dict `:` type($state)";
+}
+
+def Tile_ElementOp : Tile_Op<"element", [
+    TypesMatchWith<"the result is an element of the view", "view", "element",
+                   "::llvm::cast<ViewType>($_self).getElementType()">]> {
+  let summary = "Read one element of a view";
+  let description = [{
+    For tables inside `tile.map`. An index outside the view reads as 0.
+  }];
+  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$at);
+  let results = (outs AnyType:$element);
+  let assemblyFormat = "$view `[` $at `]` attr-dict `:` type($view)";
+}
+
+def Tile_UnpackOp : Tile_Op<"unpack", [Pure]> {
+  let summary = "The state as tensors: o un-normalised, m, l";
+  let arguments = (ins Tile_StateType:$state);
+  let results = (outs AnyRankedTensor:$o, AnyRankedTensor:$m,
+                      AnyRankedTensor:$l);
+  let assemblyFormat = [{
+    $state attr-dict `:` type($state) `->` type($o) `,` type($m) `,` type($l)
+  }];
 }
 
 //===----------------------------------------------------------------------===//

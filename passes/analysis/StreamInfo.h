@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The roles in a tile.stage. A back end lowers a whole stage by what is read
+// here; op by op it could choose neither S^T on the CPU nor warp
+// specialisation on the GPU. Shared by all back ends.
+#ifndef FOVEA_PASSES_ANALYSIS_STREAMINFO_H
+#define FOVEA_PASSES_ANALYSIS_STREAMINFO_H
+
+#include "dialects/tile/Tile.h"
+
+#include "mlir/Support/LogicalResult.h"
+
+namespace fovea {
+
+/// What a stage does, read from its ops.
+enum class StageRole {
+  Attend,    ///< stream: dot -> map* -> attend; save | finish | unpack
+  Score,     ///< stream: pool, dot -> map* -> store
+  Combine,   ///< restore, merge -> finish | unpack
+  Pool,      ///< load -> pool -> store
+  Encode,    ///< load -> store to a view with a format
+  Normalize, ///< one tile.normalize
+  Choose,    ///< one tile.choose
+  Assign     ///< one tile.assign
+};
+
+/// Where the results of a stream or combine stage go; absent ones are null.
+struct StageOutput {
+  tile::SaveOp save;      ///< split items
+  tile::FinishOp finish;  ///< o, lse of unsplit items
+  tile::UnpackOp unpack;  ///< o, m, l of unsplit items
+  mlir::Value o, lse, m, l; ///< views
+};
+
+/// The roles of one stage. Ops that the role does not have are null.
+struct StageInfo {
+  tile::StageOp stage;
+  StageRole role;
+  // Attend and Score.
+  tile::RunsOp runs;
+  tile::StreamOp stream;
+  tile::LoadOp query;
+  tile::PoolOp queryPool, keyPool; ///< Score: rows pooled before the dot
+  tile::DotOp dot;
+  llvm::SmallVector<tile::MapOp> scoreMaps; ///< on(all), in order
+  tile::MapOp mask;                         ///< on(partial), yields i1
+  tile::AttendOp attend;
+  StageOutput output;
+  // Combine.
+  tile::RestoreOp restore;
+  // Pool and Encode.
+  tile::LoadOp load;
+  tile::PoolOp pool;
+  tile::StoreOp store;
+  // Normalize, Choose, Assign.
+  mlir::Operation *op = nullptr;
+};
+
+/// Reads the roles of `stage`. Fails with a diagnostic at the op that breaks
+/// the normal form, or at the stage for a role that is missing.
+mlir::FailureOr<StageInfo> analyzeStage(tile::StageOp stage);
+
+} // namespace fovea
+
+#endif // FOVEA_PASSES_ANALYSIS_STREAMINFO_H
