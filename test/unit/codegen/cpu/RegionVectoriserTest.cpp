@@ -2,7 +2,7 @@
 //
 // Each predicate is compiled twice, as the scalar function it is written as
 // and through the vectoriser; both must agree on every (q, k).
-#include "LoadObject.h"
+#include "test/unit/codegen/cpu/LoadObject.h"
 
 #include "codegen/cpu/RegionVectoriser.h"
 
