@@ -2,7 +2,7 @@
 // Bundles round-trip, are byte-identical, and bad manifests and files are
 // refused with a reason.
 #include "codegen/bundle/BundleWriter.h"
-#include "test/unit/bundlewriter/SampleManifest.h"
+#include "test/unit/codegen/bundle/SampleManifest.h"
 
 #include <gtest/gtest.h>
 
