@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attention, row by row, in the order of the definition: which tokens are
+// visible, their scores, the softmax, the weighted sum.
+#include "dialects/reference/Attend.h"
+#include "dialects/reference/Parallel.h"
+
+#include <cmath>
+#include <limits>
+#include <mutex>
+
+using namespace fovea::reference;
+
+static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+static Cell integer(int64_t value) {
+  Cell cell;
+  cell.i = value;
+  return cell;
+}
+static Cell real(double value) {
+  Cell cell;
+  cell.f = value;
+  return cell;
+}
+
+RowReader::RowReader(const AttentionInputs &inputs) : inputs(inputs) {
+  if (inputs.mask)
+    mask = inputs.mask->frame();
+  if (inputs.prob)
+    prob = inputs.prob->frame();
+  for (const ScalarProgram &program : inputs.score)
+    score.push_back(program.frame());
+  tokenLevels.resize(inputs.tokens());
+}
+
+void RowReader::begin(int64_t b, int64_t h, int64_t i) {
+  this->b = b, this->h = h, this->i = i;
+  int64_t offset = inputs.offsets[b];
+  Cell row[] = {integer(b), integer(h), integer(i + offset),
+                integer(inputs.lengths[b]), integer(offset)};
+  if (inputs.mask)
+    inputs.mask->setRow(mask, row);
+  if (inputs.prob)
+    inputs.prob->setRow(prob, row);
+  for (size_t n = 0; n < score.size(); ++n)
+    inputs.score[n].setRow(score[n], row);
+
+  if (!inputs.list)
+    return;
+  const List &list = *inputs.list;
+  int64_t units = ceilDiv(inputs.tokens(), list.unit);
+  chosenUnits.assign(units, false);
+  int64_t owner = (b * list.shape[1] + h) * list.shape[2] + i / list.queryBlock;
+  for (int64_t unit : list.units[owner]) {
+    if (unit < 0 || unit >= units)
+      ownFault = "chosen block out of range";
+    else
+      chosenUnits[unit] = true;
+  }
+}
+
+bool RowReader::chosen(int64_t k) const {
+  return !inputs.list || chosenUnits[k / inputs.list->unit];
+}
+
+int64_t RowReader::levelOf(int64_t k) {
+  if (k >= inputs.lengths[b] || !chosen(k))
+    return 0;
+  int64_t level = 1;
+  if (inputs.levels) {
+    const Levels &map = *inputs.levels;
+    level = map.values(b, h, i / map.queryBlock, k / map.unit);
+  }
+  if (level == 0 || !inputs.mask)
+    return level;
+  int64_t kept = inputs.mask->evaluate(mask, integer(k)).i;
+  if (inputs.mask->resultWidth() == 1)
+    return kept ? level : 0;
+  return kept; // a mask that yields levels
+}
+
+double RowReader::scoreOf(const double *query, const VisibleRow &row) {
+  const Tensor &keys = *inputs.source.keys[row.level];
+  const double *key = &keys.data[keys.offset(b, inputs.keyHead(h), row.index)];
+  double s = 0;
+  for (int64_t d = 0, dim = keys.dim(3); d < dim; ++d)
+    s += query[d] * key[d];
+  s *= inputs.scale;
+  if (std::isfinite(s))
+    largest = std::max(largest, std::fabs(s));
+  for (size_t n = 0; n < score.size(); ++n)
+    s = inputs.score[n].evaluate(score[n], {real(s), integer(row.token)}).f;
+  if (std::isfinite(s))
+    largest = std::max(largest, std::fabs(s));
+  return s;
+}
+
+llvm::ArrayRef<VisibleRow> RowReader::visible() {
+  rows.clear();
+  int64_t tokens = inputs.tokens();
+  for (int64_t k = 0; k < tokens; ++k)
+    tokenLevels[k] = levelOf(k);
+  const double *query = &inputs.query->data[inputs.query->offset(b, h, i)];
+  for (size_t n = 0; n < inputs.source.levels.size(); ++n) {
+    int64_t level = inputs.source.levels[n];
+    for (int64_t first = 0; first < tokens; first += level) {
+      // A pooled row is visible when all of its tokens are, at its level.
+      int64_t end = std::min(first + level, tokens);
+      bool seen = true;
+      for (int64_t k = first; k < end; ++k)
+        seen &= tokenLevels[k] == level;
+      if (!seen)
+        continue;
+      VisibleRow row = {first, first / level, n, 0};
+      // It stands for as many tokens as it really has.
+      row.score = scoreOf(query, row) + std::log(double(end - first));
+      if (row.score != -infinity)
+        rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
+double RowReader::probability(double p, const VisibleRow &row) {
+  if (!inputs.prob)
+    return p;
+  return inputs.prob->evaluate(prob, {real(p), integer(row.token)}).f;
+}
+
+const char *RowReader::fault() const {
+  if (ownFault)
+    return ownFault;
+  for (const ScalarProgram::Frame &frame : score)
+    if (frame.fault)
+      return frame.fault;
+  return mask.fault ? mask.fault : prob.fault;
+}
+
+Softmax fovea::reference::softmax(llvm::ArrayRef<VisibleRow> rows) {
+  Softmax result{-infinity, 0, {}};
+  for (const VisibleRow &row : rows)
+    if (std::isnan(row.score) || row.score > result.m)
+      result.m = row.score; // once NaN, it stays NaN
+  for (const VisibleRow &row : rows) {
+    result.weights.push_back(std::exp(row.score - result.m));
+    result.l += result.weights.back();
+  }
+  return result;
+}
+
+/// out += weight * the value of `row`.
+static void accumulate(double *out, double weight,
+                       const AttentionInputs &inputs, int64_t b, int64_t h,
+                       const VisibleRow &row) {
+  const Tensor &values = *inputs.source.values[row.level];
+  const double *value =
+      &values.data[values.offset(b, inputs.keyHead(h), row.index)];
+  for (int64_t d = 0, dim = values.dim(3); d < dim; ++d)
+    out[d] += weight * value[d];
+}
+
+/// Calls body(reader, b, h, i) for every row; fails if a reader does.
+template <typename Body>
+static llvm::Error forRows(const AttentionInputs &inputs, double &maxScore,
+                           Body body) {
+  std::mutex mutex;
+  const char *fault = nullptr;
+  int64_t heads = inputs.heads(), queries = inputs.queries();
+  forRanges(inputs.batches() * heads * queries, [&](int64_t from, int64_t to) {
+    RowReader reader(inputs);
+    for (int64_t row = from; row < to; ++row) {
+      int64_t b = row / (heads * queries), h = row / queries % heads;
+      reader.begin(b, h, row % queries);
+      body(reader, b, h, row % queries);
+    }
+    std::lock_guard<std::mutex> lock(mutex);
+    maxScore = std::max(maxScore, reader.maxScore());
+    fault = fault ? fault : reader.fault();
+  });
+  if (fault)
+    return llvm::createStringError(llvm::Twine("expected attention to read "
+                                               "what is there, got a ") +
+                                   fault);
+  return llvm::Error::success();
+}
+
+static Tensor outputLike(const AttentionInputs &inputs) {
+  return Tensor({inputs.batches(), inputs.heads(), inputs.queries(),
+                 inputs.source.values[0]->dim(3)});
+}
+static Tensor rowsLike(const AttentionInputs &inputs) {
+  return Tensor({inputs.batches(), inputs.heads(), inputs.queries()});
+}
+
+llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
+                                                  double &maxScore) {
+  Attended result{outputLike(inputs), rowsLike(inputs)};
+  llvm::Error error =
+      forRows(inputs, maxScore,
+              [&](RowReader &reader, int64_t b, int64_t h, int64_t i) {
+                llvm::ArrayRef<VisibleRow> rows = reader.visible();
+                Softmax weights = softmax(rows);
+                double *out = &result.o.data[result.o.offset(b, h, i)];
+                for (size_t n = 0; n < rows.size(); ++n) {
+                  double p = weights.weights[n] / weights.l;
+                  accumulate(out, reader.probability(p, rows[n]), inputs, b, h,
+                             rows[n]);
+                }
+                // A row that sees nothing: o stays 0, lse is -inf + log 0 =
+                // -inf.
+                result.lse(b, h, i) = weights.m + std::log(weights.l);
+              });
+  if (error)
+    return std::move(error);
+  return result;
+}
+
+llvm::Expected<State>
+fovea::reference::attendPartially(const AttentionInputs &inputs,
+                                  double &maxScore) {
+  State state{outputLike(inputs), rowsLike(inputs), rowsLike(inputs)};
+  llvm::Error error =
+      forRows(inputs, maxScore,
+              [&](RowReader &reader, int64_t b, int64_t h, int64_t i) {
+                llvm::ArrayRef<VisibleRow> rows = reader.visible();
+                Softmax weights = softmax(rows);
+                double *out = &state.o.data[state.o.offset(b, h, i)];
+                for (size_t n = 0; n < rows.size(); ++n)
+                  accumulate(out, weights.weights[n], inputs, b, h, rows[n]);
+                state.m(b, h, i) = weights.m;
+                state.l(b, h, i) = weights.l;
+              });
+  if (error)
+    return std::move(error);
+  return state;
+}
+
+Attended fovea::reference::merge(llvm::ArrayRef<State> parts) {
+  const State &first = parts.front();
+  Attended result{Tensor(first.o.shape), Tensor(first.m.shape)};
+  int64_t dim = first.o.shape.back();
+  for (int64_t row = 0; row < first.m.size(); ++row) {
+    double m = -infinity, l = 0;
+    for (const State &part : parts)
+      if (std::isnan(part.m.data[row]) || part.m.data[row] > m)
+        m = part.m.data[row];
+    for (const State &part : parts) {
+      if (part.l.data[row] == 0)
+        continue; // saw nothing
+      double factor = std::exp(part.m.data[row] - m);
+      l += factor * part.l.data[row];
+      for (int64_t d = 0; d < dim; ++d)
+        result.o.data[row * dim + d] += factor * part.o.data[row * dim + d];
+    }
+    for (int64_t d = 0; l != 0 && d < dim; ++d)
+      result.o.data[row * dim + d] /= l;
+    result.lse.data[row] = m + std::log(l);
+  }
+  return result;
+}

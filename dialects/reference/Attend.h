@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attention over plain data: what one query row sees, and what it makes of it.
+// The heart of the reference; the ops of attn only gather its inputs. Private
+// to the interpreter.
+#ifndef FOVEA_DIALECTS_REFERENCE_ATTEND_H
+#define FOVEA_DIALECTS_REFERENCE_ATTEND_H
+
+#include "dialects/reference/ScalarProgram.h"
+
+#include <optional>
+
+namespace fovea::reference {
+
+/// Keys and values by level. Plain tensors are level 1 alone.
+struct Source {
+  std::vector<int64_t> levels;
+  std::vector<const Tensor *> keys, values; ///< one per level
+};
+
+/// Everything that attention reads.
+struct AttentionInputs {
+  const Tensor *query = nullptr; ///< [b, query head, sq, d]
+  Source source;
+  double scale = 1;
+  std::vector<int64_t> offsets; ///< [b]: token index of query 0
+  std::vector<int64_t> lengths; ///< [b]: keys of the sequence
+  /// (b, h, q, length, offset; k) -> i1, or a level as an integer.
+  std::optional<ScalarProgram> mask;
+  /// (b, h, q, length, offset; s, k) -> s, applied one after the other.
+  std::vector<ScalarProgram> score;
+  /// (b, h, q, length, offset; p, k) -> p.
+  std::optional<ScalarProgram> prob;
+  const Levels *levels = nullptr;
+  const List *list = nullptr;
+
+  int64_t batches() const { return query->dim(0); }
+  int64_t heads() const { return query->dim(1); }
+  int64_t queries() const { return query->dim(2); }
+  /// Number of rows of the tensors; the lengths are at most that.
+  int64_t tokens() const { return source.keys[0]->dim(2); }
+  /// The key head that serves query head `h`: heads come in groups.
+  int64_t keyHead(int64_t h) const {
+    return h / (heads() / source.keys[0]->dim(1));
+  }
+};
+
+/// A key, or a pooled row of keys, that a query sees.
+struct VisibleRow {
+  int64_t token; ///< the first token that the row stands for
+  int64_t index; ///< of the row in its level
+  size_t level;  ///< which of the source's levels, not the pooling factor
+  double score;
+};
+
+/// Finds what rows see; one per thread, for it holds the scalar programs'
+/// registers.
+class RowReader {
+public:
+  explicit RowReader(const AttentionInputs &inputs);
+
+  /// Starts row (b, h, query i of the call).
+  void begin(int64_t b, int64_t h, int64_t i);
+
+  /// The level of token `k` for the row: 0 is invisible, and so is a level that
+  /// the source does not have.
+  int64_t levelOf(int64_t k);
+
+  /// Everything that the row sees, level by level, with finished scores. Rows
+  /// with a score of -inf are left out: they weigh nothing.
+  llvm::ArrayRef<VisibleRow> visible();
+
+  /// The `prob` region's value for probability `p` of a visible row.
+  double probability(double p, const VisibleRow &row);
+
+  /// The largest finite |score| seen so far, before and after the score region.
+  double maxScore() const { return largest; }
+  /// Why the result is meaningless; null if it is good.
+  const char *fault() const;
+
+private:
+  bool chosen(int64_t k) const;
+  double scoreOf(const double *query, const VisibleRow &row);
+
+  const AttentionInputs &inputs;
+  ScalarProgram::Frame mask, prob;
+  std::vector<ScalarProgram::Frame> score;
+  int64_t b = 0, h = 0, i = 0;
+  std::vector<int64_t> tokenLevels;
+  std::vector<bool> chosenUnits;
+  std::vector<VisibleRow> rows;
+  double largest = 0;
+  const char *ownFault = nullptr;
+};
+
+/// A softmax over rows: weights exp(score - m) and their sum l.
+struct Softmax {
+  double m, l;
+  std::vector<double> weights;
+};
+/// m = -inf and l = 0 if there are no rows; NaN scores make everything NaN.
+Softmax softmax(llvm::ArrayRef<VisibleRow> rows);
+
+/// Running state of attention: o is not divided by l; natural logarithms.
+struct State {
+  Tensor o; ///< [b, h, sq, dv]
+  Tensor m; ///< [b, h, sq]
+  Tensor l; ///< [b, h, sq]
+};
+/// The finished result.
+struct Attended {
+  Tensor o;   ///< [b, h, sq, dv]
+  Tensor lse; ///< [b, h, sq]
+};
+
+llvm::Expected<Attended> attend(const AttentionInputs &inputs,
+                                double &maxScore);
+llvm::Expected<State> attendPartially(const AttentionInputs &inputs,
+                                      double &maxScore);
+/// The result of attention over the union of disjoint parts.
+Attended merge(llvm::ArrayRef<State> parts);
+
+} // namespace fovea::reference
+
+#endif // FOVEA_DIALECTS_REFERENCE_ATTEND_H

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Turns a block of scalar operations into register code and runs it.
+#include "dialects/reference/ScalarProgram.h"
+#include "dialects/reference/ScalarOps.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinAttributes.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+using namespace fovea::reference;
+
+/// Bits of an integer type (`index` counts as 64), 0 for a float.
+static unsigned widthOf(Type type) {
+  if (type.isIndex())
+    return 64;
+  return type.isInteger() ? type.getIntOrFloatBitWidth() : 0;
+}
+
+/// Brings an integer back into its width: sign-extended, but i1 as 0 or 1.
+static Cell wrap(Cell cell, unsigned width) {
+  if (width == 1)
+    cell.i &= 1;
+  else if (width > 1 && width < 64)
+    cell.i =
+        static_cast<int64_t>(static_cast<uint64_t>(cell.i) << (64 - width)) >>
+        (64 - width);
+  return cell;
+}
+
+static llvm::Error fail(Operation &op, const llvm::Twine &reason) {
+  return llvm::createStringError("expected '" + op.getName().getStringRef() +
+                                 "' " + reason);
+}
+
+/// Assigns registers and emits instructions, in one pass over the block.
+class ScalarProgram::Compiler {
+public:
+  Compiler(ScalarProgram &program, Lookup outside)
+      : program(program), outside(outside) {}
+
+  unsigned define(mlir::Value value, Cell initial = {0}) {
+    program.initial.push_back(initial);
+    return registers[value] = program.initial.size() - 1;
+  }
+
+  void rowArgument(mlir::Value value) {
+    program.rowRegisters.push_back(define(value));
+  }
+  void elementArgument(mlir::Value value) {
+    program.elementRegisters.push_back(define(value));
+    varying.insert(program.elementRegisters.back());
+  }
+
+  llvm::Error operation(Operation &op) {
+    if (auto constant = dyn_cast<arith::ConstantOp>(op))
+      return emitConstant(constant);
+    if (op.getNumResults() != 1)
+      return fail(op, "to have one result in scalar code");
+    if (auto extract = dyn_cast<tensor::ExtractOp>(op))
+      return emitExtract(extract);
+    return emitFunction(op);
+  }
+
+  /// The register of `value`, which is defined before or outside.
+  llvm::Expected<unsigned> use(mlir::Value value) {
+    if (auto it = registers.find(value); it != registers.end())
+      return it->second;
+    const Value *bound = outside(value);
+    const Scalar *scalar = bound ? std::get_if<Scalar>(bound) : nullptr;
+    if (!scalar)
+      return llvm::createStringError(
+          "expected scalar code to use scalars of the kernel, got a value of "
+          "another kind");
+    Cell cell;
+    if (widthOf(value.getType()))
+      cell.i = scalar->i;
+    else
+      cell.f = scalar->f;
+    return define(value, cell);
+  }
+
+private:
+  llvm::Error emitConstant(arith::ConstantOp op) {
+    Cell cell;
+    if (auto number = dyn_cast<IntegerAttr>(op.getValue())) {
+      unsigned width = widthOf(number.getType());
+      cell.i = width == 1 ? number.getValue().getZExtValue()
+                          : number.getValue().getSExtValue();
+    } else if (auto number = dyn_cast<FloatAttr>(op.getValue())) {
+      cell.f = number.getValueAsDouble();
+    } else {
+      return fail(*op, "to be a scalar in scalar code");
+    }
+    define(op.getResult(), cell);
+    return llvm::Error::success();
+  }
+
+  llvm::Error emitExtract(tensor::ExtractOp op) {
+    Instruction instruction;
+    const Value *bound = outside(op.getTensor());
+    instruction.table = bound ? std::get_if<Tensor>(bound) : nullptr;
+    if (!instruction.table)
+      return fail(*op, "to read a plain tensor argument");
+    for (mlir::Value index : op.getIndices()) {
+      llvm::Expected<unsigned> id = use(index);
+      if (!id)
+        return id.takeError();
+      instruction.indices.push_back(*id);
+    }
+    emit(std::move(instruction), *op, op.getResult());
+    return llvm::Error::success();
+  }
+
+  llvm::Error emitFunction(Operation &op) {
+    Instruction instruction;
+    instruction.function = scalarFunction(op);
+    if (!instruction.function || op.getNumOperands() > 3)
+      return fail(op, "to be an arith or math op of scalars");
+    for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
+      llvm::Expected<unsigned> id = use(operand);
+      if (!id)
+        return id.takeError();
+      instruction.operands[i] = *id;
+    }
+    instruction.width = widthOf(op.getOperand(0).getType());
+    instruction.divides =
+        isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+            arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
+    emit(std::move(instruction), op, op.getResult(0));
+    return llvm::Error::success();
+  }
+
+  void emit(Instruction instruction, Operation &op, mlir::Value result) {
+    bool varies = llvm::any_of(op.getOperands(), [&](mlir::Value operand) {
+      auto it = registers.find(operand);
+      return it != registers.end() && varying.contains(it->second);
+    });
+    instruction.resultWidth = widthOf(result.getType());
+    instruction.result = define(result);
+    if (varies)
+      varying.insert(instruction.result);
+    (varies ? program.perElement : program.perRow)
+        .push_back(std::move(instruction));
+  }
+
+  ScalarProgram &program;
+  Lookup outside;
+  llvm::DenseMap<mlir::Value, unsigned> registers;
+  llvm::DenseSet<unsigned> varying; ///< registers that change per element
+};
+
+llvm::Expected<ScalarProgram>
+ScalarProgram::compile(Block &block, mlir::Value yielded,
+                       ArrayRef<unsigned> rowArguments,
+                       ArrayRef<unsigned> elementArguments, Lookup outside) {
+  ScalarProgram program;
+  Compiler compiler(program, outside);
+  for (unsigned position : rowArguments)
+    compiler.rowArgument(block.getArgument(position));
+  for (unsigned position : elementArguments)
+    compiler.elementArgument(block.getArgument(position));
+  for (Operation &op : block)
+    if (!op.hasTrait<OpTrait::IsTerminator>())
+      if (llvm::Error error = compiler.operation(op))
+        return std::move(error);
+  llvm::Expected<unsigned> result = compiler.use(yielded);
+  if (!result)
+    return result.takeError();
+  program.result = *result;
+  program.width = widthOf(yielded.getType());
+  return program;
+}
+
+llvm::Expected<ScalarProgram> ScalarProgram::compile(Operation &op,
+                                                     Lookup outside) {
+  ScalarProgram program;
+  Compiler compiler(program, outside);
+  if (llvm::Error error = compiler.operation(op))
+    return std::move(error);
+  program.result = program.initial.size() - 1;
+  program.width = widthOf(op.getResult(0).getType());
+  return program;
+}
+
+ScalarProgram::Frame ScalarProgram::frame() const { return {initial, nullptr}; }
+
+void ScalarProgram::execute(const Instruction &instruction, Frame &frame) {
+  std::vector<Cell> &registers = frame.registers;
+  Cell &result = registers[instruction.result];
+  if (!instruction.table) {
+    const Cell &divisor = registers[instruction.operands[1]];
+    if (instruction.divides && divisor.i == 0) {
+      frame.fault = "division by zero in scalar code";
+      result = {0};
+      return;
+    }
+    result = wrap(instruction.function(
+                      registers[instruction.operands[0]], divisor,
+                      registers[instruction.operands[2]], instruction.width),
+                  instruction.resultWidth);
+    return;
+  }
+  const Tensor &table = *instruction.table;
+  int64_t position = 0;
+  for (auto [axis, id] : llvm::enumerate(instruction.indices)) {
+    int64_t index = registers[id].i;
+    if (index < 0 || index >= table.dim(axis)) {
+      frame.fault = "table index out of range in scalar code";
+      result = {0};
+      return;
+    }
+    position = position * table.dim(axis) + index;
+  }
+  if (instruction.resultWidth)
+    result.i = static_cast<int64_t>(table.data[position]);
+  else
+    result.f = table.data[position];
+}
+
+void ScalarProgram::run(const std::vector<Instruction> &code, Frame &frame) {
+  for (const Instruction &instruction : code)
+    execute(instruction, frame);
+}
+
+void ScalarProgram::setRow(Frame &frame, ArrayRef<Cell> arguments) const {
+  for (auto [id, value] : llvm::zip_equal(rowRegisters, arguments))
+    frame.registers[id] = value;
+  run(perRow, frame);
+}
+
+Cell ScalarProgram::evaluate(Frame &frame, ArrayRef<Cell> arguments) const {
+  for (auto [id, value] : llvm::zip_equal(elementRegisters, arguments))
+    frame.registers[id] = value;
+  run(perElement, frame);
+  return frame.registers[result];
+}
