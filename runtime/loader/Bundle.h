@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The handles of a loaded bundle and of a kernel in it.
+#ifndef FOVEA_RUNTIME_LOADER_BUNDLE_H
+#define FOVEA_RUNTIME_LOADER_BUNDLE_H
+
+#include "runtime/base/Array.h"
+#include "runtime/base/Context.h"
+#include "runtime/bundle/BundleReader.h"
+
+/// The file's bytes in pages of our own: written once, then read-only, with
+/// the code sections executable. A private copy, because a file that is
+/// changed after its check, or truncated, would otherwise run or fault.
+struct fovea_bundle : fovea::rt::Counted<fovea_bundle> {
+  explicit fovea_bundle(fovea_ctx *ctx) : ctx(ctx) {}
+  ~fovea_bundle();
+
+  fovea::rt::Ref<fovea_ctx> ctx;
+  fovea::rt::BundleView view;
+  void *pages = nullptr;
+  size_t pageBytes = 0;
+};
+
+namespace fovea::rt {
+
+/// fovea_bundle_open for a caller that may well find no file: then *missing is
+/// set and the status is FOVEA_INVALID.
+fovea_status openBundleFile(fovea_ctx *ctx, const char *path,
+                            fovea_bundle **out, bool *missing);
+
+} // namespace fovea::rt
+
+struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
+  explicit fovea_kernel(fovea_bundle *bundle) : bundle(bundle) {}
+
+  fovea::rt::Ref<fovea_bundle> bundle;
+  const fovea_bundle_kernel *record = nullptr;
+  fovea::rt::Records<fovea_bundle_arg> args;
+  fovea::rt::Records<fovea_bundle_symbol> symbols;
+  fovea::rt::Records<fovea_bundle_buffer> buffers;
+  fovea::rt::Records<fovea_bundle_stage> stages;
+  fovea::rt::Records<fovea_bundle_mask> masks;
+  fovea::rt::Array<const char *> remarks;
+  int32_t target = -1; // index into the bundle's targets; -1: none runs here
+
+  const fovea::rt::BundleView &view() const { return bundle->view; }
+  const char *name() const { return view().string(record->name); }
+  const char *argName(size_t i) const { return view().string(args[i].name); }
+  const char *symbolName(size_t i) const {
+    return view().string(symbols[i].name);
+  }
+  fovea::rt::Records<fovea_bundle_variant>
+  variants(const fovea_bundle_stage &stage) const {
+    return view().variants.slice(stage.variants);
+  }
+  /// The machine code of a variant for the kernel's target.
+  fovea_stage_fn entry(const fovea_bundle_variant &variant) const;
+  /// Why no code can run: the targets in the bundle and the host's.
+  fovea_status refuseToRun() const;
+  /// The address of plan code; NULL where plan code cannot run.
+  const void *planCode(uint64_t offset) const;
+};
+
+#endif // FOVEA_RUNTIME_LOADER_BUNDLE_H

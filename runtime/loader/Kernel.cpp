@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Kernels describe themselves and know which of their code runs here.
+#include "runtime/base/Status.h"
+#include "runtime/loader/Bundle.h"
+#include "runtime/loader/Cpu.h"
+
+#include <cstdio>
+#include <fovea/inspect.h>
+#include <new>
+
+using namespace fovea::rt;
+
+/// Whether every variant of the kernel has code for a target.
+static bool complete(const fovea_kernel &kernel, uint32_t target) {
+  for (const fovea_bundle_stage &stage : kernel.stages)
+    for (const fovea_bundle_variant &variant : kernel.variants(stage)) {
+      bool found = false;
+      for (const fovea_bundle_entry &e :
+           kernel.view().entries.slice(variant.entries))
+        found |= e.target == target;
+      if (!found)
+        return false;
+    }
+  return true;
+}
+
+static int32_t chooseTarget(const fovea_kernel &kernel) {
+  const BundleView &view = kernel.view();
+  const char *wanted = kernel.bundle->ctx->target;
+  int32_t best = -1;
+  int bestRank = -1;
+  for (uint32_t i = 0; i < view.targets.size(); ++i) {
+    const char *name = view.string(view.targets[i].name);
+    int rank = targetRank(name);
+    if (rank <= bestRank || (*wanted && strcmp(wanted, name)) ||
+        !complete(kernel, i))
+      continue;
+    best = int32_t(i);
+    bestRank = rank;
+  }
+  return best;
+}
+
+fovea_status fovea_kernel::refuseToRun() const {
+  char have[256] = "none";
+  size_t used = 0;
+  for (const fovea_bundle_target &t : view().targets) {
+    int n = std::snprintf(have + used, sizeof have - used, "%s%s",
+                          used ? ", " : "", view().string(t.name));
+    used += size_t(n);
+    if (used >= sizeof have)
+      break;
+  }
+  const char *wanted = bundle->ctx->target;
+  return fail(FOVEA_UNSUPPORTED,
+              "kernel '%s': expected code for %s%s, got code for %s", name(),
+              *wanted ? "the chosen target " : "this CPU, ",
+              *wanted ? wanted : hostTarget(), have);
+}
+
+fovea_stage_fn fovea_kernel::entry(const fovea_bundle_variant &variant) const {
+  if (target < 0)
+    return nullptr;
+  const BundleView &b = view();
+  for (const fovea_bundle_entry &e : b.entries.slice(variant.entries)) {
+    if (int64_t(e.target) != target)
+      continue;
+    const fovea_bundle_section *code =
+        b.section(FOVEA_SECTION_CODE, b.targets[e.target].code_section);
+    return reinterpret_cast<fovea_stage_fn>(
+        reinterpret_cast<uintptr_t>(b.base + code->offset + e.offset));
+  }
+  return nullptr;
+}
+
+const void *fovea_kernel::planCode(uint64_t offset) const {
+#if defined(__x86_64__)
+  const fovea_bundle_section *code = view().section(FOVEA_SECTION_PLAN_CODE, 0);
+  return code ? view().base + code->offset + offset : nullptr;
+#else
+  return nullptr;
+#endif
+}
+
+static fovea_status findKernel(const fovea_bundle &bundle, const char *name,
+                               const fovea_bundle_kernel *&out) {
+  const BundleView &view = bundle.view;
+  char have[512] = "none";
+  size_t used = 0;
+  for (const fovea_bundle_kernel &k : view.kernels) {
+    const char *its = view.string(k.name);
+    if (name ? !strcmp(name, its) : view.kernels.size() == 1) {
+      out = &k;
+      return FOVEA_OK;
+    }
+    if (used < sizeof have)
+      used += size_t(std::snprintf(have + used, sizeof have - used, "%s%s",
+                                   used ? ", " : "", its));
+  }
+  if (!name)
+    return fail(FOVEA_INVALID, "expected the name of one of the kernels %s",
+                have);
+  return fail(FOVEA_INVALID, "expected one of the kernels %s, got '%s'", have,
+              name);
+}
+
+fovea_status fovea_kernel_get(fovea_bundle *bundle, const char *name,
+                              fovea_device device, fovea_kernel **out) {
+  if (!bundle || !out)
+    return fail(FOVEA_INVALID, "expected a %s, got NULL",
+                !bundle ? "bundle" : "place for the kernel");
+  *out = nullptr;
+  if (device.kind != kDLCPU)
+    return fail(FOVEA_UNSUPPORTED,
+                "expected a device of kind %d (CPU), got kind %d", kDLCPU,
+                device.kind);
+  const fovea_bundle_kernel *record = nullptr;
+  if (fovea_status st = findKernel(*bundle, name, record))
+    return st;
+  auto *kernel = new (std::nothrow) fovea_kernel(bundle);
+  if (!kernel)
+    return noMemory("a kernel", sizeof(fovea_kernel));
+  const BundleView &view = bundle->view;
+  kernel->record = record;
+  kernel->args = view.args.slice(record->args);
+  kernel->symbols = view.symbols.slice(record->symbols);
+  kernel->buffers = view.buffers.slice(record->buffers);
+  kernel->stages = view.stages.slice(record->stages);
+  kernel->masks = view.masks.slice(record->masks);
+  Records<fovea_bundle_remark> remarks = view.remarks.slice(record->remarks);
+  if (!kernel->remarks.create(remarks.size())) {
+    kernel->release();
+    return noMemory("a kernel's remarks", remarks.size() * sizeof(char *));
+  }
+  for (uint32_t i = 0; i < remarks.size(); ++i)
+    kernel->remarks[i] = view.string(remarks[i].text);
+  kernel->target = chooseTarget(*kernel);
+  *out = kernel;
+  return FOVEA_OK;
+}
+
+void fovea_kernel_release(fovea_kernel *kernel) {
+  if (kernel)
+    kernel->release();
+}
+
+int fovea_kernel_args(const fovea_kernel *kernel) {
+  return kernel ? int(kernel->args.size()) : 0;
+}
+
+fovea_status fovea_kernel_arg(const fovea_kernel *kernel, int index,
+                              fovea_arg_info *out) {
+  if (!kernel)
+    return fail(FOVEA_INVALID, "expected a kernel, got NULL");
+  if (index < 0 || index >= fovea_kernel_args(kernel))
+    return fail(FOVEA_INVALID, "expected an argument below %d, got %d",
+                fovea_kernel_args(kernel), index);
+  const fovea_bundle_arg &a = kernel->args[size_t(index)];
+  fovea_arg_info info{};
+  info.kind = a.kind == FOVEA_ARG_SCALAR ? FOVEA_SCALAR : FOVEA_TENSOR;
+  info.dtype = int32_t(a.dtype);
+  info.rank = int32_t(a.rank);
+  info.is_result = int32_t(a.is_result);
+  info.name = kernel->argName(size_t(index));
+  for (uint32_t d = 0; d < a.rank; ++d) {
+    info.shape[d] = a.shape[d];
+    info.dims[d] =
+        a.symbol[d] < 0 ? nullptr : kernel->symbolName(size_t(a.symbol[d]));
+  }
+  return writeStruct(info, out, offsetof(fovea_arg_info, shape),
+                     "fovea_arg_info");
+}
+
+const char *fovea_kernel_name(const fovea_kernel *kernel) {
+  return kernel ? kernel->name() : "";
+}
+
+const char *fovea_kernel_target(const fovea_kernel *kernel) {
+  if (!kernel || kernel->target < 0)
+    return nullptr;
+  const BundleView &view = kernel->view();
+  return view.string(view.targets[size_t(kernel->target)].name);
+}
+
+int fovea_kernel_remarks(const fovea_kernel *kernel, const char *const **out) {
+  if (out)
+    *out = kernel ? kernel->remarks.data() : nullptr;
+  return kernel ? int(kernel->remarks.size()) : 0;
+}
+
+const fovea_bundle_kernel *fovea_kernel_record(const fovea_kernel *kernel) {
+  return kernel ? kernel->record : nullptr;
+}
