@@ -61,6 +61,8 @@ if os.path.exists("/dev/nvidiactl"):
     config.available_features.add("cuda")
 if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
     config.available_features.add("ptxas")
+if shutil.which("dpkg") and os.path.exists("/etc/debian_version"):
+    config.available_features.add("dpkg")
 for sanitizer in filter(None, config.sanitize.split(",")):
     config.available_features.add(sanitizer)
 config.available_features.add(config.build_type.lower())
