@@ -33,6 +33,7 @@ config.substitutions += [
     ("%root", config.fovea_source_dir),
     ("%build", config.fovea_build_dir),
     ("%python", config.python),
+    ("%cxx", config.cxx_compiler),
     ("%cc", config.c_compiler),
 ]
 if lit_config.params.get("roundtrip"):

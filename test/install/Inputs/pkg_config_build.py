@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Builds one C file with what pkg-config says about fovea-rt.
+
+usage: pkg_config_build.py PREFIX CC SOURCE OUTPUT
+"""
+import os
+import subprocess
+import sys
+
+prefix, compiler, source, output = sys.argv[1:]
+os.environ["PKG_CONFIG_PATH"] = os.path.join(prefix, "lib", "pkgconfig")
+flags = subprocess.run(["pkg-config", "--cflags", "--libs", "fovea-rt"],
+                       check=True, capture_output=True, text=True).stdout
+words = flags.split()
+subprocess.run([compiler, "-std=c11", source, "-o", output] + words, check=True)
