@@ -227,7 +227,7 @@ void ScalarProgram::run(const std::vector<Instruction> &code, Frame &frame) {
 }
 
 void ScalarProgram::setRow(Frame &frame, ArrayRef<Cell> arguments) const {
-  for (auto [id, value] : llvm::zip_equal(rowRegisters, arguments))
+  for (auto [id, value] : llvm::zip(rowRegisters, arguments))
     frame.registers[id] = value;
   run(perRow, frame);
 }

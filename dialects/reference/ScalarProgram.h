@@ -54,7 +54,7 @@ public:
 
   /// A frame with the constants in place.
   Frame frame() const;
-  /// Sets the per-row arguments.
+  /// Sets the per-row arguments; values beyond the last one are ignored.
   void setRow(Frame &frame, llvm::ArrayRef<Cell> arguments) const;
   /// Sets the other arguments and returns the result.
   Cell evaluate(Frame &frame, llvm::ArrayRef<Cell> arguments) const;

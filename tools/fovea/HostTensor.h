@@ -35,9 +35,6 @@ struct HostTensor {
   fovea_tensor view();
 };
 
-/// Bytes of one element; 0 for FOVEA_DTYPE_NONE.
-size_t bytesOf(fovea_dtype dtype);
-
 } // namespace fovea
 
 #endif // FOVEA_TOOLS_FOVEA_HOSTTENSOR_H
