@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One block of keys of the decode stream. Four steps, each a pass over data
+// that stays in the L1 cache:
+//
+//   scores   step keys x rows accumulators along the key dim, summed across
+//            lanes into one vector of [key][row]
+//   modify   score region, mask, bias of pooled rows (where there are any)
+//   softmax  vertical in [key][row]
+//   values   chunks of the value dim x rows accumulators, over the keys
+#include "codegen/cpu/DecodeBlock.h"
+
+#include "codegen/cpu/LaneTools.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+using arith::CmpIPredicate;
+
+static constexpr float log2e = 1.44269504088896341f;
+
+Value foldRows(Emitter &e, Value v, int64_t padded,
+               llvm::function_ref<Value(Value, Value)> combine) {
+  int64_t lanes = Emitter::lanesOf(v);
+  for (int64_t step = padded; step < lanes; step *= 2) {
+    SmallVector<int64_t> partner;
+    for (int64_t j = 0; j < lanes; ++j)
+      partner.push_back(j ^ step);
+    v = combine(v, e.shuffle(v, v, partner));
+  }
+  return v;
+}
+
+Value roundToInt(Emitter &e, Value v) {
+  // Adding 1.5 * 2^23 leaves the integer in the low bits, rounded to even.
+  Value t = e.fadd(v, e.like(v, 12582912.0));
+  int64_t lanes = Emitter::lanesOf(v);
+  Value bits = e.bitcast(t, lanes ? e.vec(lanes, e.i32) : e.i32);
+  return e.sub(bits, e.like(bits, 0x4b400000));
+}
+
+void BlockBuilder::emitFull(Value first) {
+  Value count = e.cI64(s.keys);
+  copyScales(first, count, Value());
+  scores(first, count, Value());
+  if (p.score || source.level)
+    modify(first, count, Value(), /*masked=*/false);
+  softmax(count);
+  values(first, count, p.prefetchK);
+}
+
+void BlockBuilder::emitPartial(Value first, Value n, Value unmasked) {
+  // Steps of whole vectors: the keys past the last one repeat it and are
+  // masked, so nothing past the length is read.
+  Value count = e.mul(e.divU(e.add(n, s.step - 1), e.cI64(s.step)), s.step);
+  Value end = e.add(first, n), last = e.sub(end, 1);
+  copyScales(first, count, last);
+  scores(first, count, last);
+  if (p.keep)
+    e.ifElse(
+        unmasked, {},
+        [&] {
+          modify(first, count, end, /*masked=*/false);
+          return Values();
+        },
+        [&] {
+          modify(first, count, end, /*masked=*/true);
+          return Values();
+        });
+  else
+    modify(first, count, end, /*masked=*/false);
+  softmax(count);
+  values(first, n, /*prefetchKeys=*/false);
+}
+
+void BlockBuilder::copyScales(Value first, Value count, Value last) {
+  auto copy = [&](Value from, Value stride, Value to) {
+    e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value t) {
+      Value key = e.add(first, t);
+      if (last)
+        key = e.minS(key, last);
+      e.store(e.load(e.f32, e.at(from, e.mul(key, stride), 4)), e.at(to, t, 4));
+    });
+  };
+  if (source.kScale)
+    copy(source.kScale, source.kScaleStride, m.keyScales);
+  if (source.vScale)
+    copy(source.vScale, source.vScaleStride, m.valueScales);
+}
+
+/// The scales of the keys of one vector of scores, in their lanes.
+Value BlockBuilder::scaleLanes(Value table, Value firstKey) {
+  Value p = e.at(table, firstKey, 4);
+  if (s.padded >= s.lanes)
+    return e.splat(e.load(e.f32, p), s.lanes);
+  Value v = e.load(e.vec(s.step, e.f32), p);
+  SmallVector<int64_t> mask;
+  for (int64_t j = 0; j < s.lanes; ++j)
+    mask.push_back(j / s.padded);
+  return e.shuffle(v, v, mask);
+}
+
+void BlockBuilder::scores(Value first, Value count, Value last) {
+  Values queryScales;
+  if (p.integerDot)
+    for (int64_t row0 = 0; row0 < s.rows; row0 += s.lanes) {
+      int64_t n = std::min(s.padded, s.lanes);
+      Value v = e.load(e.vec(n, e.f32), e.at(m.queryScale, 4 * row0));
+      SmallVector<int64_t> mask;
+      for (int64_t j = 0; j < s.lanes; ++j)
+        mask.push_back(j % n);
+      queryScales.push_back(e.shuffle(v, v, mask));
+    }
+  e.forLoop(e.cI64(0), count, e.cI64(s.step), [&](Value t) {
+    Values keyRows;
+    for (int64_t i = 0; i < s.step; ++i) {
+      Value key = e.add(e.add(first, t), i);
+      if (last)
+        key = e.minS(key, last);
+      keyRows.push_back(
+          e.at(source.k, e.mul(key, source.kStride), sizeOf(p.k)));
+      if (!p.prefetchV)
+        continue;
+      Value row = e.at(source.v, e.mul(key, source.vStride), sizeOf(p.v));
+      for (int64_t at = 0; at < p.valueDim * sizeOf(p.v); at += 64)
+        e.prefetch(e.at(row, at));
+    }
+    for (int64_t row0 = 0; row0 < s.rows; row0 += s.lanes) {
+      Value v =
+          sumRows(e, dot(keyRows, row0, std::min(s.lanes, s.rows - row0)));
+      if (p.integerDot)
+        v = e.fmul(e.toF32(v), queryScales[row0 / s.lanes]);
+      if (source.kScale)
+        v = e.fmul(v, scaleLanes(m.keyScales, t));
+      e.store(v, e.at(scoreAt(t), 4 * row0));
+    }
+  });
+}
+
+/// Partial sums of the dots of keyRows with rows [row0, row0 + nRows), one
+/// vector for each lane of the result.
+Values BlockBuilder::dot(ArrayRef<Value> keyRows, int64_t row0, int64_t nRows) {
+  Values live = p.integerDot ? dotCodes(keyRows, row0, nRows)
+                             : dotFloat(keyRows, row0, nRows);
+  Values all(s.lanes, p.integerDot ? e.splatInt(s.lanes, e.i32, 0)
+                                   : e.splatF32(s.lanes, 0));
+  for (size_t i = 0; i < keyRows.size(); ++i)
+    for (int64_t r = 0; r < nRows; ++r)
+      all[i * s.padded + r] = live[i * nRows + r];
+  return all;
+}
+
+/// Runs body over [0, whole) in steps of `width`, two steps a turn where that
+/// divides, then over the rest of `dim`. The body gets the number of elements.
+static Values alongDim(
+    Emitter &e, int64_t dim, int64_t width, Values init,
+    llvm::function_ref<Values(Value d, int64_t n, ValueRange carried)> body) {
+  int64_t whole = dim / width * width;
+  int64_t unroll = whole % (2 * width) == 0 ? 2 : 1;
+  Values state = init;
+  if (whole)
+    state = e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(unroll * width), state,
+                      [&](Value d, ValueRange carried) {
+                        Values inner(carried.begin(), carried.end());
+                        for (int64_t u = 0; u < unroll; ++u)
+                          inner = body(e.add(d, u * width), width, inner);
+                        return inner;
+                      });
+  if (whole < dim)
+    state = body(e.cI64(whole), dim - whole, state);
+  return state;
+}
+
+Values BlockBuilder::dotFloat(ArrayRef<Value> keyRows, int64_t row0,
+                              int64_t nRows) {
+  int64_t keys = keyRows.size();
+  Values init(keys * nRows, e.splatF32(s.lanes, 0));
+  return alongDim(
+      e, p.keyDim, s.lanes, init, [&](Value d, int64_t n, ValueRange carried) {
+        Values acc(carried.begin(), carried.end()), k;
+        for (Value row : keyRows)
+          k.push_back(
+              loadPartialAsF32(e, p.k, e.at(row, d, sizeOf(p.k)), n, s.lanes));
+        for (int64_t r = 0; r < nRows; ++r) {
+          Value q = e.load(e.vec(s.lanes, e.f32),
+                           e.at(e.at(m.q, 4 * (row0 + r) * s.keyPad), d, 4));
+          for (int64_t i = 0; i < keys; ++i)
+            acc[i * nRows + r] = e.fma(k[i], q, acc[i * nRows + r]);
+        }
+        return acc;
+      });
+}
+
+Values BlockBuilder::dotCodes(ArrayRef<Value> keyRows, int64_t row0,
+                              int64_t nRows) {
+  int64_t keys = keyRows.size();
+  Type words = e.vec(s.dotLanes, e.i16), sums = e.vec(s.lanes, e.i32);
+  Values init(keys * nRows, e.splatInt(s.lanes, e.i32, 0));
+  auto step = [&](Value acc, Value k, Value q) -> Value {
+    if (p.vnni)
+      return e.intrinsic("llvm.x86.avx512.vpdpwssd.512", sums, {acc, k, q});
+    Value products =
+        e.intrinsic(p.isa == Isa::AVX512 ? "llvm.x86.avx512.pmaddw.d.512"
+                                         : "llvm.x86.avx2.pmadd.wd",
+                    sums, {k, q});
+    return e.add(acc, products);
+  };
+  return alongDim(
+      e, p.keyDim, s.dotLanes, init,
+      [&](Value d, int64_t n, ValueRange carried) {
+        Values acc(carried.begin(), carried.end()), k;
+        for (Value row : keyRows)
+          k.push_back(e.toInt(
+              loadPartial(e, e.i8, e.at(row, d, 1), n, s.dotLanes), e.i16));
+        for (int64_t r = 0; r < nRows; ++r) {
+          Value q =
+              e.load(words, e.at(e.at(m.q, 2 * (row0 + r) * s.keyPad), d, 2));
+          for (int64_t i = 0; i < keys; ++i)
+            acc[i * nRows + r] = step(acc[i * nRows + r], k[i], q);
+        }
+        return acc;
+      });
+}
+
+Value BlockBuilder::keep(const PairLanes &at, Value row) {
+  if (!source.level)
+    return p.keep(e, at);
+  // A pooled row is visible when all of its tokens are.
+  Value lastToken = e.sub(it.length, 1);
+  Value all = e.splatInt(s.lanes, e.i1, 1);
+  Value level = e.splat(e.toInt(source.level, e.i32), s.lanes);
+  Value last = e.splat(e.toInt(lastToken, e.i32), s.lanes);
+  Value base = e.mul(row, level);
+  return e.forLoop(e.cI64(0), source.level, e.cI64(1), {all},
+                   [&](Value j, ValueRange carried) {
+                     PairLanes token = at;
+                     Value offset = e.splat(e.toInt(j, e.i32), s.lanes);
+                     token.k = e.minS(e.add(base, offset), last);
+                     return Values{e.andI(carried[0], p.keep(e, token))};
+                   })[0];
+}
+
+void BlockBuilder::modify(Value first, Value count, Value end, bool masked) {
+  Value minusInf = e.splatF32(s.lanes, -std::numeric_limits<float>::infinity());
+  Type ints = e.vec(s.lanes, e.i32);
+  Value level, whole;
+  if (source.level) {
+    level = e.splat(e.toInt(source.level, e.i32), s.lanes);
+    Value ln = e.log(e.toF32(e.toInt(source.level, e.i32)));
+    whole = e.splat(e.fmul(ln, e.cF32(log2e)), s.lanes);
+  }
+  e.forLoop(e.cI64(0), count, e.cI64(s.state / s.padded), [&](Value t) {
+    for (int64_t v = 0; v < s.state; v += s.lanes) {
+      SmallVector<Attribute> keyOf;
+      for (int64_t j = 0; j < s.lanes; ++j)
+        keyOf.push_back(e.b.getI32IntegerAttr((v + j) / s.padded));
+      Value row = e.add(
+          e.splat(e.toInt(e.add(first, t), e.i32), s.lanes),
+          e.constant(DenseElementsAttr::get(cast<VectorType>(ints), keyOf)));
+      // Callbacks may index memory by k: dead lanes repeat the last key.
+      Value live = row, stop;
+      if (end) {
+        stop = e.splat(e.toInt(end, e.i32), s.lanes);
+        live = e.minS(row, e.sub(stop, 1));
+      }
+      PairLanes at{it.b, e.load(ints, e.at(m.rowH, 4 * v)),
+                   e.load(ints, e.at(m.rowQ, 4 * v)), live};
+      if (level)
+        at.k = e.mul(live, level);
+      Value address = e.at(scoreAt(t), 4 * v);
+      Value x = e.load(e.vec(s.lanes, e.f32), address);
+      if (p.score)
+        x = e.fmul(p.score(e, x, at), e.splatF32(s.lanes, log2e));
+      if (level && !end) {
+        x = e.fadd(x, whole);
+      } else if (level) {
+        // The last row of the keys may be short.
+        Value length = e.splat(e.toInt(it.length, e.i32), s.lanes);
+        Value tokens = e.minS(level, e.sub(length, at.k));
+        x = e.fadd(x,
+                   e.fmul(e.log(e.toF32(tokens)), e.splatF32(s.lanes, log2e)));
+      }
+      if (end) {
+        Value alive = e.cmp(CmpIPredicate::slt, row, stop);
+        if (masked)
+          alive = e.andI(alive, keep(at, live));
+        x = e.select(alive, x, minusInf);
+      }
+      e.store(x, address);
+    }
+  });
+}
+
+void BlockBuilder::softmax(Value count) {
+  Type floats = e.vec(s.lanes, e.f32);
+  int64_t n = s.state / s.lanes;
+  Value step = e.cI64(s.state / s.padded);
+  Values old, l;
+  for (int64_t v = 0; v < n; ++v)
+    old.push_back(e.load(floats, e.at(m.m, 4 * v * s.lanes)));
+  auto score = [&](Value t, int64_t v) {
+    return e.at(scoreAt(t), 4 * v * s.lanes);
+  };
+  Values top =
+      e.forLoop(e.cI64(0), count, step, old, [&](Value t, ValueRange carried) {
+        Values next;
+        for (int64_t v = 0; v < n; ++v)
+          next.push_back(e.fmax(carried[v], e.load(floats, score(t, v))));
+        return next;
+      });
+  for (int64_t v = 0; v < n; ++v) {
+    top[v] = foldRows(e, top[v], s.padded,
+                      [&](Value x, Value y) { return e.fmax(x, y); });
+    Value alpha = e.exp2(e.fsub(old[v], top[v]));
+    e.store(alpha, e.at(m.alpha, 4 * v * s.lanes));
+    e.store(top[v], e.at(m.m, 4 * v * s.lanes));
+    Value sum = e.load(floats, e.at(m.l, 4 * v * s.lanes));
+    l.push_back(e.fmul(sum, alpha));
+  }
+  l = e.forLoop(e.cI64(0), count, step, l, [&](Value t, ValueRange carried) {
+    Values next;
+    for (int64_t v = 0; v < n; ++v) {
+      Value w = e.exp2(e.fsub(e.load(floats, score(t, v)), top[v]));
+      next.push_back(e.fadd(carried[v], w));
+      if (source.vScale)
+        w = e.fmul(w, scaleLanes(m.valueScales, t));
+      e.store(w, score(t, v));
+    }
+    return next;
+  });
+  for (int64_t v = 0; v < n; ++v)
+    e.store(l[v], e.at(m.l, 4 * v * s.lanes));
+}
+
+void BlockBuilder::values(Value first, Value n, bool prefetchKeys) {
+  // rows x chunks accumulators, as the registers allow.
+  bool wide = s.lanes == 16;
+  int64_t groups = llvm::divideCeil(s.rows, wide ? 8 : 4);
+  int64_t perGroup = llvm::divideCeil(s.rows, groups);
+  int64_t most = std::max<int64_t>(1, (wide ? 16 : 8) / perGroup);
+  int64_t vectors = s.valuePad / s.lanes;
+  int64_t chunks = llvm::divideCeil(vectors, llvm::divideCeil(vectors, most));
+  int64_t width = chunks * s.lanes;
+  int64_t whole = p.valueDim / width * width;
+  for (int64_t row0 = 0; row0 < s.rows; row0 += perGroup) {
+    int64_t nRows = std::min(perGroup, s.rows - row0);
+    bool ahead = prefetchKeys && row0 == 0;
+    if (whole)
+      e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(width), [&](Value d) {
+        valueChunk(first, n, d, chunks, s.lanes, row0, nRows, ahead);
+      });
+    if (int64_t rest = p.valueDim - whole) {
+      int64_t restChunks = llvm::divideCeil(rest, s.lanes);
+      valueChunk(first, n, e.cI64(whole), restChunks,
+                 rest - (restChunks - 1) * s.lanes, row0, nRows, ahead);
+    }
+  }
+}
+
+/// Values of `chunks` vectors from d on, the last of `tail` elements.
+void BlockBuilder::valueChunk(Value first, Value n, Value d, int64_t chunks,
+                              int64_t tail, int64_t row0, int64_t nRows,
+                              bool prefetchKeys) {
+  Type floats = e.vec(s.lanes, e.f32);
+  auto output = [&](int64_t r, int64_t c) {
+    Value row = e.at(m.o, 4 * ((row0 + r) * s.valuePad + c * s.lanes));
+    return e.at(row, d, 4);
+  };
+  Values init;
+  for (int64_t r = 0; r < nRows; ++r) {
+    Value alpha =
+        e.splat(e.load(e.f32, e.at(m.alpha, 4 * (row0 + r))), s.lanes);
+    for (int64_t c = 0; c < chunks; ++c)
+      init.push_back(e.fmul(e.load(floats, output(r, c)), alpha));
+  }
+  Value base =
+      e.at(source.v, e.add(e.mul(first, source.vStride), d), sizeOf(p.v));
+  Value ahead;
+  if (prefetchKeys)
+    ahead =
+        e.at(source.k, e.add(e.mul(e.add(first, s.keys), source.kStride), d),
+             sizeOf(p.k));
+  Values acc = e.forLoop(
+      e.cI64(0), n, e.cI64(1), init, [&](Value t, ValueRange carried) {
+        Values next(carried.begin(), carried.end()), v;
+        Value row = e.at(base, e.mul(t, source.vStride), sizeOf(p.v));
+        if (prefetchKeys) {
+          Value keyRow = e.at(ahead, e.mul(t, source.kStride), sizeOf(p.k));
+          for (int64_t at = 0; at < chunks * s.lanes * sizeOf(p.k); at += 64)
+            e.prefetch(e.at(keyRow, at));
+        }
+        for (int64_t c = 0; c < chunks; ++c)
+          v.push_back(
+              loadPartialAsF32(e, p.v, e.at(row, c * s.lanes * sizeOf(p.v)),
+                               c + 1 == chunks ? tail : s.lanes, s.lanes));
+        for (int64_t r = 0; r < nRows; ++r) {
+          Value weight =
+              e.splat(e.load(e.f32, e.at(scoreAt(t), 4 * (row0 + r))), s.lanes);
+          for (int64_t c = 0; c < chunks; ++c)
+            next[r * chunks + c] = e.fma(v[c], weight, next[r * chunks + c]);
+        }
+        return next;
+      });
+  for (int64_t r = 0; r < nRows; ++r)
+    for (int64_t c = 0; c < chunks; ++c)
+      e.store(acc[r * chunks + c], output(r, c));
+}
+
+} // namespace fovea::cpu

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One block of keys of the decode stream: scores, softmax step, values.
+// Private to the decode builder.
+#ifndef FOVEA_CODEGEN_CPU_DECODEBLOCK_H
+#define FOVEA_CODEGEN_CPU_DECODEBLOCK_H
+
+#include "codegen/cpu/DecodeStream.h"
+#include "codegen/cpu/StageAbi.h"
+
+namespace fovea::cpu {
+
+/// Sizes that follow from the parameters.
+///
+/// Scores of a block lie as [key][row], rows padded to a power of two, so
+/// that a vector holds whole keys or a whole part of one. The state m, l has
+/// one lane per (key mod (state / padded), row):
+///
+///     lanes 16, 4 rows:   r0 r1 r2 r3 | r0 r1 r2 r3 | r0 .. | r0 .. r3
+///                         key 0         key 1         key 2   key 3
+struct DecodeShape {
+  explicit DecodeShape(const DecodeParams &p);
+  int64_t lanes;            ///< of a vector of f32
+  int64_t rows;             ///< of an item
+  int64_t padded;           ///< rows, to a power of two
+  int64_t state;            ///< f32 of m, l and alpha
+  int64_t step;             ///< keys of one step of the dot
+  int64_t keys;             ///< of a block
+  int64_t dotLanes;         ///< elements of one step along the key dim
+  int64_t keyPad, valuePad; ///< dims, to whole vectors
+};
+
+/// Addresses in the worker's scratch memory.
+struct DecodeMemory {
+  mlir::Value error, runs;
+  mlir::Value rowQ, rowH;             ///< i32 [state]: token index, query head
+  mlir::Value m, l, alpha;            ///< f32 [state], m in units of log2
+  mlir::Value q;                      ///< f32 or i16 [row][keyPad]
+  mlir::Value queryScale;             ///< f32 [row], of codes
+  mlir::Value o;                      ///< f32 [row][valuePad], un-normalised
+  mlir::Value scores;                 ///< f32 [key][padded]
+  mlir::Value keyScales, valueScales; ///< f32 [key]
+};
+
+/// What is fixed for an item.
+struct DecodeItem {
+  mlir::Value b, head, kvHead; ///< head: the first query head
+  mlir::Value rows;            ///< live rows
+  mlir::Value position, q0, q1, length;
+};
+
+/// Keys and values of the item's head. Strides in elements. `level` is null
+/// where rows are tokens.
+struct SourceValues {
+  mlir::Value k, kStride, v, vStride;
+  mlir::Value kScale, kScaleStride, vScale, vScaleStride;
+  mlir::Value level;
+};
+
+/// Emits the work on one block.
+class BlockBuilder {
+public:
+  BlockBuilder(StageFunction &f, const DecodeParams &p, const DecodeShape &s,
+               const DecodeMemory &m, const DecodeItem &it,
+               const SourceValues &source)
+      : p(p), s(s), e(f.e), m(m), it(it), source(source) {}
+
+  /// A whole block whose every pair lives.
+  void emitFull(mlir::Value first);
+  /// n keys; `unmasked` (i1) where every pair of them lives.
+  void emitPartial(mlir::Value first, mlir::Value n, mlir::Value unmasked);
+
+private:
+  using Value = mlir::Value;
+  /// `count`: keys rounded up to steps. `last`: index of the last key that
+  /// may be read, null where all may.
+  void copyScales(Value first, Value count, Value last);
+  void scores(Value first, Value count, Value last);
+  Values dot(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
+  Values dotFloat(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
+  Values dotCodes(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
+  void modify(Value first, Value count, Value end, bool masked);
+  void softmax(Value count);
+  void values(Value first, Value n, bool prefetchKeys);
+  void valueChunk(Value first, Value n, Value d, int64_t chunks, int64_t tail,
+                  int64_t row0, int64_t nRows, bool prefetchKeys);
+  Value keep(const PairLanes &at, Value row);
+  Value scaleLanes(Value table, Value firstKey);
+  /// Offset of the first score of key `key`.
+  Value scoreAt(Value key) { return e.at(m.scores, e.mul(key, s.padded), 4); }
+
+  const DecodeParams &p;
+  const DecodeShape &s;
+  Emitter &e;
+  const DecodeMemory &m;
+  const DecodeItem &it;
+  const SourceValues source;
+};
+
+/// Combines the lanes of equal lane mod padded, into all of them.
+mlir::Value
+foldRows(Emitter &e, mlir::Value v, int64_t padded,
+         llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
+
+/// f32 to i32, to nearest even; for values that fit.
+mlir::Value roundToInt(Emitter &e, mlir::Value v);
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_DECODEBLOCK_H

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The stream stage for few rows: one decoded token, a speculative or chunked
+// step of a few. The head dim lies in lanes, the rows of an item share every
+// key that is read. Beside plain runs of keys it takes lists of chosen blocks
+// and level maps over pooled keys (at correctness, not at full speed, there).
+#ifndef FOVEA_CODEGEN_CPU_DECODESTREAM_H
+#define FOVEA_CODEGEN_CPU_DECODESTREAM_H
+
+#include "codegen/cpu/StageAbi.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace fovea::cpu {
+
+/// Where a pair of the score matrix lies. `b` is a scalar i64; the others
+/// are vectors of i32, one lane per pair. q and k are token indices, h is the
+/// query head.
+struct PairLanes {
+  mlir::Value b, h, q, k;
+};
+
+/// Emits which pairs live (i1 lanes), or the modified scores (f32 lanes).
+using KeepEmitter = std::function<mlir::Value(Emitter &, const PairLanes &)>;
+using ScoreEmitter =
+    std::function<mlir::Value(Emitter &, mlir::Value s, const PairLanes &)>;
+
+/// Keys and values of one level: views [b, kv head, token, dim], and, for
+/// codes, their f32 scales [b, kv head, token].
+struct KeySource {
+  int64_t level = 1; ///< tokens in a row
+  unsigned k = 0, v = 0;
+  int kScale = -1, vScale = -1;
+};
+
+/// What a decode stream computes, and the schedule's numbers for it.
+struct DecodeParams {
+  std::string name;
+  Isa isa = Isa::AVX2;
+  /// The processor has the 16-bit dot of AVX512-VNNI.
+  bool vnni = false;
+
+  int64_t keyDim = 0, valueDim = 0;
+  Elem q = Elem::F32, k = Elem::F32, v = Elem::F32, o = Elem::F32;
+  float scale = 1.0f;
+
+  /// Query heads packed into the rows of an item and query heads that share a
+  /// KV head; the former divides the latter.
+  int64_t group = 1, kvGroup = 1;
+
+  /// View slots: q, o [b, query head, query, dim], lse [b, query head, query].
+  unsigned qSlot = 0, oSlot = 0;
+  int lseSlot = -1;
+  /// Where o is to stay un-normalised: views of m and l, [b, query head,
+  /// query], natural units; -inf and 0 for a row that sees nothing.
+  int mSlot = -1, lSlot = -1;
+  /// State of a split item: f32 o [slot, row, dim], m and l [slot, row].
+  /// -1 where items are never split.
+  int wsO = -1, wsM = -1, wsL = -1;
+  /// The plan's symbol that holds the number of queries.
+  unsigned querySymbol = 0;
+
+  /// One source, or one per level of the map.
+  llvm::SmallVector<KeySource> sources;
+
+  /// Solved mask: functions of the ABI's signatures in the same module, and
+  /// the predicate. All null: every key is visible.
+  mlir::func::FuncOp bounds, classify;
+  KeepEmitter keep;
+  /// Score region, on scaled scores.
+  ScoreEmitter score;
+
+  /// Chosen blocks: i32 [b, list head, query block, capacity], and their
+  /// numbers [b, list head, query block]. An item's [k0, k1) then counts keys
+  /// along the list: entry i is [i * listUnit, (i + 1) * listUnit).
+  int listSlot = -1, listCountSlot = -1;
+  /// Or a level per block: i8 [b, list head, query block, key block]. 0, and
+  /// what no source has, skips the block.
+  int levelSlot = -1;
+  /// Keys of a block, query positions of a query block, and query heads that
+  /// share a list.
+  int64_t listUnit = 0, listQueries = 1, listHeads = 1;
+
+  // The schedule.
+  int64_t rows = 1;      ///< packed rows of an item
+  int64_t keys = 32;     ///< keys of a block
+  bool prefetchV = true; ///< the block's values during its scores
+  bool prefetchK = true; ///< the next block's keys during the values
+  /// Scores of coded keys by 16-bit integer dots with a quantised query: for
+  /// outputs of 16 bits.
+  bool integerDot = false;
+};
+
+/// What a builder hands to the manifest.
+struct BuiltStage {
+  mlir::func::FuncOp function;
+  uint64_t scratchBytes = 0;
+};
+
+/// Error numbers of stages.
+enum StageError : int32_t {
+  StageOk = 0,
+  StageListOutOfRange = 1, ///< a chosen block outside the keys
+  StageListTooShort = 2    ///< more units chosen than the list holds
+};
+
+/// Appends the stage to `module`.
+BuiltStage buildDecodeStream(mlir::ModuleOp module, const DecodeParams &params);
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_DECODESTREAM_H
