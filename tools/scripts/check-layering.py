@@ -18,7 +18,7 @@ SPDX = "SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception"
 MAX_LINES = 800
 COMPILER = ["mlir", "llvm", "llvm-c", "mlir-c"]
 DIALECTS = ["dialects/kv", "dialects/sel", "dialects/attn", "dialects/tile",
-            "dialects/hw", "dialects/RegisterAll.h"]
+            "dialects/hw", "dialects/RegisterDialects.h"]
 
 # folder -> what its files may include besides the folder itself, the C and C++
 # standard libraries and the public headers <fovea/x.h>. The longest matching

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The ops of dialect attn.
+#ifndef FOVEA_DIALECTS_ATTN_ATTNOPS
+#define FOVEA_DIALECTS_ATTN_ATTNOPS
+
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "dialects/attn/AttnAttrs.td"
+include "dialects/attn/AttnDialect.td"
+include "dialects/attn/AttnInterfaces.td"
+include "dialects/kv/KVTypes.td"
+include "dialects/sel/SelAttrs.td"
+include "dialects/sel/SelTypes.td"
+
+class Attn_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Attn_Dialect, mnemonic, traits>;
+
+class Attn_AttentionBase<string mnemonic>
+    : Attn_Op<mnemonic, [Pure, AttrSizedOperandSegments,
+                         Attn_AttentionOpInterface]> {
+  let arguments = (ins
+    AnyType:$query, Variadic<AnyType>:$source,
+    Variadic<AnyType>:$maskOperands, Variadic<AnyType>:$scoreOperands,
+    Optional<KV_ListType>:$list, Optional<Sel_LevelsType>:$levels,
+    Optional<AnyType>:$offset, Optional<AnyType>:$lengths,
+    OptionalAttr<Sel_MaskAttr>:$mask,
+    OptionalAttr<Attn_ScoreArrayAttr>:$score,
+    OptionalAttr<F64Attr>:$scale);
+  let regions = (region AnyRegion:$maskRegion, AnyRegion:$scoreRegion,
+                        AnyRegion:$probRegion);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
+  let summary = "Compute softmax attention";
+  let description = [{
+    For query [b, hq, sq, d], key [b, hk, sk, d] and value [b, hk, sk, dv],
+    with query head h reading KV head h / (hq / hk):
+
+    1. s = scale * (q . k) in f32; scale is 1/sqrt(d) or the clause `scale(x)`;
+    2. the score modifiers, left to right, or the score region;
+    3. the mask: a hidden key has probability exactly 0;
+    4. p = softmax over the visible keys, then the probability region;
+    5. o = the sum of p * v, rounded to the result's element type.
+
+    The second result, if asked for, is lse, f32 [b, hq, sq]: the natural
+    logarithm of the sum of exp(s) over the visible keys.
+
+    Clauses, in any order:
+
+    | clause | meaning |
+    |---|---|
+    | `over(%l : !kv.list<..>)` | only the keys of the listed blocks |
+    | `levels(%m : !sel.levels<..>)` | the level of each block; needs a pyramid |
+    | `mask(expression)` | masks joined by `and`, `or`, `not`, parentheses |
+    | `mask { .. }` | a region (b, h, q, k) that ends in `sel.yield` |
+    | `score(softcap(50.0), ..)` | score modifiers, applied left to right |
+    | `score { .. }` | a region (s, b, h, q, k) that ends in `attn.yield` |
+    | `prob { .. }` | a region (p, b, h, q, k) that ends in `attn.yield` |
+    | `scale(x)` | instead of 1/sqrt(d) |
+    | `offset(%o : tensor<?xi32>)` | query i of the call is token i + o[b] |
+    | `lengths(%n : tensor<?xi32>)` | keys at or past n[b] do not exist |
+
+    Without `lengths` a sequence has sk keys; without `offset` the offset is
+    the number of its keys minus sq: the last query is the last token.
+
+    In a region q and k are token indices. A region may use scalars and tables
+    (tensors) of the function; it holds arith, math and tensor.extract
+    (mask_c3, mask_c4).
+
+    Edge cases. A query that sees nothing gives o = 0 and lse = -inf. Keys at
+    or past the length are hidden and their values read as 0, whatever the
+    memory holds. A value that is not finite at a hidden key inside the length
+    is unspecified; NaN or infinity in what is visible reaches its own rows
+    only. With a pyramid, a pooled row is visible when all of its tokens are,
+    and gets the bias ln(number of its tokens). A row whose score is -inf is
+    hidden.
+
+    * attention_c1: `query` is a plain tensor [b, heads, tokens, dim] of f32,
+      f16 or bf16;
+    * attention_c2: the source is a key and a value, or one pyramid;
+    * attention_c3: key and value are such tensors, plain or coded;
+    * attention_c4: heads and dims are static;
+    * attention_c5: query heads are a multiple of KV heads;
+    * attention_c6: key dim equals query dim;
+    * attention_c7: key and value agree in batch, heads and tokens;
+    * attention_c8: dims are from 1 to 576;
+    * attention_c9: key batch equals query batch;
+    * attention_c10: no extent is 0;
+    * attention_c11: o is [b, query heads, sq, value dim] of f32, f16 or bf16;
+    * attention_c12: lse is f32 [b, query heads, sq];
+    * attention_c13: a mask or score is sugar or a region, not both;
+    * attention_c14: a list needs a key and a value, and excludes levels;
+    * attention_c15: a pyramid needs levels, from a map or from the mask
+      region, and levels need a pyramid;
+    * attention_c16: the unit of a level map is a multiple of the greatest
+      level;
+    * attention_c17: offset and lengths are i32 over the batch;
+    * attention_c18: scale is finite.
+
+    Example:
+
+    ```mlir
+    !q = tensor<?x32x?x128xbf16>
+    !k = tensor<?x8x?x128xbf16>
+    !lse = tensor<?x32x?xf32>
+    func.func @attention(%q: !q, %k: !k, %v: !k, %n: tensor<?xi32>)
+        -> (!q, !lse) attributes {attn.kernel} {
+      %o, %lse = attn.attention %q, %k, %v
+          mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+            %keep = arith.cmpi sle, %j, %i : index
+            sel.yield %keep : i1 }
+          score { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+            %t = math.tanh %s : f32
+            attn.yield %t : f32 }
+          lengths(%n : tensor<?xi32>) : (!q, !k, !k) -> (!q, !lse)
+      return %o, %lse : !q, !lse
+    }
+    ```
+  }];
+  let results = (outs AnyRankedTensor:$output, Optional<AnyRankedTensor>:$lse);
+}
+
+def Attn_PartialOp : Attn_AttentionBase<"partial"> {
+  let summary = "Compute the state of attention over part of the keys";
+  let description = [{
+    `attn.attention` without its last step. For every query, over the keys that
+    it sees: m is the greatest score, l the sum of exp(s - m), o the sum of
+    exp(s - m) * v, all f32. `attn.merge` joins such states.
+
+    A query that sees nothing gives o = 0, m = -inf and l = 0. Clauses, edge
+    cases and constraints are those of `attn.attention`, with
+
+    * partial_c1: the results are f32, o [b, query heads, sq, value dim], m and
+      l [b, query heads, sq].
+
+    Example:
+
+    ```mlir
+    !t = tensor<?x8x?x64xf32>
+    !m = tensor<?x8x?xf32>
+    func.func @split(%q: !t, %k0: !t, %v0: !t, %k1: !t, %v1: !t)
+        -> !t attributes {attn.kernel} {
+      %o0, %m0, %l0 = attn.partial %q, %k0, %v0 : (!t, !t, !t) -> (!t, !m, !m)
+      %o1, %m1, %l1 = attn.partial %q, %k1, %v1 mask(causal)
+          : (!t, !t, !t) -> (!t, !m, !m)
+      %o = attn.merge lse(%o0, %m0, %l0), (%o1, %m1, %l1)
+          : (!t, !m, !m), (!t, !m, !m) -> !t
+      return %o : !t
+    }
+    ```
+  }];
+  let results = (outs AnyRankedTensor:$output, AnyRankedTensor:$max,
+                      AnyRankedTensor:$sum);
+}
+
+def Attn_MergeOp : Attn_Op<"merge", [Pure]> {
+  let summary = "Merge the states of attention over disjoint keys";
+  let description = [{
+    `lse`: with M the greatest m of the parts, L = sum of l * exp(m - M) and
+    O = sum of o * exp(m - M); the result is O / L and, if asked for,
+    lse = M + ln L. A part with m = -inf adds nothing; a row of which all
+    parts are empty gives 0 and lse -inf. Merging is associative and
+    commutative up to rounding. The parts must have been over disjoint keys:
+    a key that is in two of them counts twice.
+
+    * merge_c1: at least one part of three tensors;
+    * merge_c2: all parts are f32 and agree in shape: o [b, h, s, dv], m and l
+      [b, h, s];
+    * merge_c3: o is [b, h, s, dv] of f32, f16 or bf16, lse f32 [b, h, s].
+
+    Example: see `attn.partial`.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$parts);
+  let results = (outs AnyRankedTensor:$output, Optional<AnyRankedTensor>:$lse);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    unsigned getNumParts() { return getParts().size() / 3; }
+    ::mlir::Value getPartOutput(unsigned i) { return getParts()[3 * i]; }
+    ::mlir::Value getPartMax(unsigned i) { return getParts()[3 * i + 1]; }
+    ::mlir::Value getPartSum(unsigned i) { return getParts()[3 * i + 2]; }
+  }];
+}
+
+def Attn_YieldOp : Attn_Op<"yield", [Pure, Terminator]> {
+  let summary = "End a score or probability region";
+  let description = [{
+    Gives the modified score or probability of one (batch, head, query, key).
+  }];
+  let arguments = (ins F32:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+#endif // FOVEA_DIALECTS_ATTN_ATTNOPS

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Verification of attn's ops. Labels: docs/spec.md.
+#include "dialects/attn/AttnOps.h"
+#include "dialects/kv/KVInterfaces.h"
+#include "dialects/sel/SelOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::attn;
+
+//===----------------------------------------------------------------------===//
+// What the interface computes
+//===----------------------------------------------------------------------===//
+
+RankedTensorType attn::detail::keyType(OperandRange source) {
+  Type type = source.front().getType();
+  if (auto pyramid = dyn_cast<kv::PyramidType>(type))
+    return pyramid.getKey();
+  return cast<RankedTensorType>(type);
+}
+
+RankedTensorType attn::detail::valueType(OperandRange source) {
+  Type type = source.back().getType();
+  if (auto pyramid = dyn_cast<kv::PyramidType>(type))
+    return pyramid.getValue();
+  return cast<RankedTensorType>(type);
+}
+
+double attn::detail::scaleOrDefault(FloatAttr scale, int64_t dim) {
+  return scale ? scale.getValueAsDouble()
+               : 1.0 / std::sqrt(static_cast<double>(dim));
+}
+
+bool attn::detail::yieldsLevels(Region &maskRegion) {
+  if (maskRegion.empty() || maskRegion.front().empty())
+    return false;
+  auto yield = dyn_cast<sel::YieldOp>(maskRegion.front().back());
+  return yield && yield.getKeep().getType().isInteger(32);
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+static bool isPlainFloat(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && !tensor.getEncoding() &&
+         isa<Float32Type, Float16Type, BFloat16Type>(tensor.getElementType());
+}
+
+/// Whether `type` is a plain tensor of compatible shape.
+static bool hasShape(Type type, ArrayRef<int64_t> shape) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || tensor.getEncoding() ||
+      tensor.getRank() != static_cast<int64_t>(shape.size()))
+    return false;
+  for (auto [a, b] : llvm::zip(tensor.getShape(), shape))
+    if (sel::extentsDiffer(a, b))
+      return false;
+  return true;
+}
+
+static bool isF32WithShape(Type type, ArrayRef<int64_t> shape) {
+  return hasShape(type, shape) &&
+         cast<RankedTensorType>(type).getElementType().isF32();
+}
+
+static std::string spellShape(ArrayRef<int64_t> shape) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << "[";
+  llvm::interleaveComma(shape, stream, [&](int64_t extent) {
+    if (ShapedType::isDynamic(extent))
+      stream << "?";
+    else
+      stream << extent;
+  });
+  stream << "]";
+  return text;
+}
+
+static LogicalResult verifySource(AttentionOpInterface op) {
+  OperandRange source = op.getSource();
+  // attention_c2
+  bool pyramid =
+      source.size() == 1 && isa<kv::PyramidType>(source.front().getType());
+  bool pair = source.size() == 2 &&
+              llvm::all_of(source.getTypes(), llvm::IsaPred<RankedTensorType>);
+  if (!pyramid && !pair) {
+    InFlightDiagnostic diagnostic =
+        op->emitOpError() << "expected the source to be a key and a value, or "
+                             "one pyramid, got ";
+    llvm::interleaveComma(source.getTypes(), diagnostic);
+    return diagnostic << " [attention_c2]";
+  }
+  RankedTensorType key = op.getKeyType(), value = op.getValueType();
+  if (failed(sel::verifyQueryAndKey(op, op.getQuery().getType(), key)) ||
+      failed(sel::verifyRows(op, "value", value, true, "attention_c3")))
+    return failure();
+  // attention_c7
+  for (unsigned i = 0; i < 3; ++i)
+    if (sel::extentsDiffer(key.getDimSize(i), value.getDimSize(i)))
+      return op->emitOpError() << "expected key and value to agree in batch, "
+                                  "heads and tokens, got "
+                               << key << " and " << value << " [attention_c7]";
+  return success();
+}
+
+static LogicalResult verifyChoice(AttentionOpInterface op) {
+  // attention_c14
+  if (op.getList() && (op.getPyramid() || op.getLevels()))
+    return op->emitOpError("expected a list to come with a key and a value and "
+                           "without levels [attention_c14]");
+  // attention_c15
+  bool levels = op.getLevels() || op.maskGivesLevels();
+  if (op.getPyramid() && !levels)
+    return op->emitOpError("expected a pyramid to come with the clause "
+                           "'levels' or a mask region of levels "
+                           "[attention_c15]");
+  if (!op.getPyramid() && levels)
+    return op->emitOpError("expected levels to come with a pyramid, got a key "
+                           "and a value [attention_c15]");
+  if (op.getLevels() && op.maskGivesLevels())
+    return op->emitOpError("expected levels from the clause 'levels' or from "
+                           "the mask region, got both [attention_c15]");
+  // attention_c16
+  if (Value map = op.getLevels()) {
+    int64_t unit = cast<sel::LevelsType>(map.getType()).getUnit();
+    int64_t greatest = op.getPyramid().getLevels().back();
+    if (unit % greatest != 0)
+      return op->emitOpError() << "expected the unit of the level map to be a "
+                                  "multiple of the greatest level, got "
+                               << unit << " and " << greatest
+                               << " [attention_c16]";
+  }
+  return success();
+}
+
+static LogicalResult verifyModifiers(AttentionOpInterface op) {
+  auto emitError = [&] { return op->emitOpError(); };
+  // attention_c13
+  if (op.getMaskAttr() && !op.getMaskRegion().empty())
+    return op->emitOpError("expected one mask, got sugar and a region "
+                           "[attention_c13]");
+  if (op.getScoreAttr() && !op.getScoreRegion().empty())
+    return op->emitOpError("expected one score clause, got sugar and a region "
+                           "[attention_c13]");
+  RankedTensorType query = op.getQueryType();
+  if (failed(sel::verifyMaskSugar(op, op.getMaskAttr(), op.getMaskOperands(),
+                                  query.getDimSize(1))))
+    return failure();
+  int64_t shape[] = {query.getDimSize(0), query.getDimSize(1),
+                     query.getDimSize(2), op.getKeyType().getDimSize(2)};
+  if (ArrayAttr modifiers = op.getScoreAttr())
+    for (Attribute modifier : modifiers)
+      if (failed(cast<ScoreAttrInterface>(modifier).verifyScore(
+              emitError, op.getScoreOperands().getTypes(), shape)))
+        return failure();
+  // modifier_c5
+  if (failed(sel::verifyArguments(op, op.getScoreAttr(), op.getScoreOperands(),
+                                  "modifier_c5")))
+    return failure();
+  // attention_c18
+  if (op.getScaleAttr() && !op.getScaleAttr().getValue().isFinite())
+    return op->emitOpError("expected scale to be finite [attention_c18]");
+  return success();
+}
+
+static LogicalResult verifyAttention(AttentionOpInterface op) {
+  if (failed(verifySource(op)) || failed(verifyChoice(op)) ||
+      failed(verifyModifiers(op)))
+    return failure();
+  // attention_c17
+  int64_t batch = op.getQueryType().getDimSize(0);
+  return success(succeeded(sel::verifyPerBatch(op, "offset", op.getOffset(),
+                                               batch, "attention_c17")) &&
+                 succeeded(sel::verifyPerBatch(op, "lengths", op.getLengths(),
+                                               batch, "attention_c17")));
+}
+
+LogicalResult AttentionOp::verify() {
+  auto op = cast<AttentionOpInterface>(getOperation());
+  if (failed(verifyAttention(op)))
+    return failure();
+  SmallVector<int64_t> shape(op.getQueryType().getShape());
+  shape.back() = op.getValueDim();
+  // attention_c11
+  Type output = getOutput().getType();
+  if (!isPlainFloat(output) || !hasShape(output, shape))
+    return emitOpError() << "expected the output to be f32, f16 or bf16 "
+                         << spellShape(shape) << ", got " << output
+                         << " [attention_c11]";
+  // attention_c12
+  shape.pop_back();
+  if (getLse() && !isF32WithShape(getLse().getType(), shape))
+    return emitOpError() << "expected lse to be f32 " << spellShape(shape)
+                         << ", got " << getLse().getType()
+                         << " [attention_c12]";
+  return success();
+}
+
+LogicalResult PartialOp::verify() {
+  auto op = cast<AttentionOpInterface>(getOperation());
+  if (failed(verifyAttention(op)))
+    return failure();
+  SmallVector<int64_t> shape(op.getQueryType().getShape());
+  shape.back() = op.getValueDim();
+  ArrayRef<int64_t> rows = ArrayRef<int64_t>(shape).drop_back();
+  // partial_c1
+  if (!isF32WithShape(getOutput().getType(), shape) ||
+      !isF32WithShape(getMax().getType(), rows) ||
+      !isF32WithShape(getSum().getType(), rows))
+    return emitOpError() << "expected the results to be f32 "
+                         << spellShape(shape) << ", " << spellShape(rows)
+                         << " and " << spellShape(rows) << ", got "
+                         << getResultTypes() << " [partial_c1]";
+  return success();
+}
+
+LogicalResult MergeOp::verify() {
+  // merge_c1
+  if (getParts().empty() || getParts().size() % 3 != 0)
+    return emitOpError() << "expected at least one part of three tensors, got "
+                         << getParts().size() << " tensors [merge_c1]";
+  auto first = cast<RankedTensorType>(getPartOutput(0).getType());
+  SmallVector<int64_t> shape(first.getShape());
+  if (shape.size() != 4)
+    return emitOpError() << "expected the output of a part to have rank 4, got "
+                         << first << " [merge_c2]";
+  ArrayRef<int64_t> rows = ArrayRef<int64_t>(shape).drop_back();
+  // merge_c2
+  for (unsigned i = 0; i < getNumParts(); ++i)
+    if (!isF32WithShape(getPartOutput(i).getType(), shape) ||
+        !isF32WithShape(getPartMax(i).getType(), rows) ||
+        !isF32WithShape(getPartSum(i).getType(), rows))
+      return emitOpError() << "expected part " << i << " to be f32 "
+                           << spellShape(shape) << ", " << spellShape(rows)
+                           << " and " << spellShape(rows) << ", got "
+                           << getPartOutput(i).getType() << ", "
+                           << getPartMax(i).getType() << " and "
+                           << getPartSum(i).getType() << " [merge_c2]";
+  // merge_c3
+  Type output = getOutput().getType();
+  if (!isPlainFloat(output) || !hasShape(output, shape))
+    return emitOpError() << "expected the output to be f32, f16 or bf16 "
+                         << spellShape(shape) << ", got " << output
+                         << " [merge_c3]";
+  if (getLse() && !isF32WithShape(getLse().getType(), rows))
+    return emitOpError() << "expected lse to be f32 " << spellShape(rows)
+                         << ", got " << getLse().getType() << " [merge_c3]";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Regions
+//===----------------------------------------------------------------------===//
+
+static bool isScalar(Type type) { return type.isIntOrIndexOrFloat(); }
+
+/// mask_c3 and modifier_c3: what can be compiled inside a region.
+static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
+                                StringRef label) {
+  for (Operation &inner : region.front().without_terminator()) {
+    bool allowed = isa<arith::ArithDialect, math::MathDialect>(
+                       inner.getDialect()) ||
+                   isa<tensor::ExtractOp>(inner);
+    allowed &= inner.getNumRegions() == 0 &&
+               llvm::all_of(inner.getResultTypes(), isScalar);
+    if (!allowed) {
+      InFlightDiagnostic diagnostic =
+          op->emitOpError() << "expected the " << word
+                            << " region to hold scalar arith and math ops and "
+                               "tensor.extract, got '"
+                            << inner.getName() << "' [" << label << "_c3]";
+      diagnostic.attachNote(inner.getLoc()) << "the op is here";
+      return diagnostic;
+    }
+    // mask_c4, modifier_c4
+    auto extract = dyn_cast<tensor::ExtractOp>(inner);
+    if (extract && !isa<BlockArgument>(extract.getTensor())) {
+      InFlightDiagnostic diagnostic =
+          op->emitOpError() << "expected a table of the " << word
+                            << " region to be an argument of the kernel ["
+                            << label << "_c4]";
+      diagnostic.attachNote(inner.getLoc()) << "the table is read here";
+      return diagnostic;
+    }
+  }
+  return success();
+}
+
+/// c1: one block with the arguments `types`.
+static LogicalResult verifySignature(Operation *op, Region &region,
+                                     StringRef word, StringRef label,
+                                     bool takesValue) {
+  MLIRContext *context = op->getContext();
+  SmallVector<Type> types;
+  if (takesValue)
+    types.push_back(Float32Type::get(context));
+  types.append(4, IndexType::get(context));
+  if (!region.hasOneBlock() ||
+      !llvm::equal(region.front().getArgumentTypes(), types))
+    return op->emitOpError()
+           << "expected the " << word << " region to be one block with the "
+           << "arguments "
+           << (takesValue ? "(f32, index, index, index, index)"
+                          : "(index, index, index, index)")
+           << " [" << label << "_c1]";
+  return success();
+}
+
+static LogicalResult verifyModifierRegion(Operation *op, Region &region,
+                                          StringRef word) {
+  if (region.empty())
+    return success();
+  if (failed(verifySignature(op, region, word, "modifier", true)))
+    return failure();
+  // modifier_c2
+  if (region.front().empty() || !isa<YieldOp>(region.front().back()))
+    return op->emitOpError() << "expected the " << word
+                             << " region to end in attn.yield [modifier_c2]";
+  return verifyBody(op, region, word, "modifier");
+}
+
+static LogicalResult verifyAttentionRegions(AttentionOpInterface op) {
+  Region &mask = op.getMaskRegion();
+  if (!mask.empty()) {
+    // mask_c1
+    if (failed(verifySignature(op, mask, "mask", "mask", false)))
+      return failure();
+    // mask_c2
+    if (mask.front().empty() || !isa<sel::YieldOp>(mask.front().back()))
+      return op->emitOpError(
+          "expected the mask region to end in sel.yield [mask_c2]");
+    if (failed(verifyBody(op, mask, "mask", "mask")))
+      return failure();
+  }
+  return success(
+      succeeded(verifyModifierRegion(op, op.getScoreRegion(), "score")) &&
+      succeeded(verifyModifierRegion(op, op.getProbRegion(), "prob")));
+}
+
+LogicalResult AttentionOp::verifyRegions() {
+  return verifyAttentionRegions(cast<AttentionOpInterface>(getOperation()));
+}
+
+LogicalResult PartialOp::verifyRegions() {
+  return verifyAttentionRegions(cast<AttentionOpInterface>(getOperation()));
+}

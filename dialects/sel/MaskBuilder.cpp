@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Numbers and table loads of expanded sugar.
+#include "dialects/sel/MaskBuilder.h"
+
+#include "dialects/sel/SelAttrs.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace fovea::sel;
+
+Value MaskBuilder::load(unsigned operand, ValueRange indices) {
+  return b.create<tensor::ExtractOp>(loc, this->operand(operand), indices);
+}
+
+Value MaskBuilder::asIndex(Value value) {
+  if (value.getType().isIndex())
+    return value;
+  return b.create<arith::IndexCastOp>(loc, b.getIndexType(), value);
+}
+
+Value MaskBuilder::number(Attribute n) {
+  if (auto literal = dyn_cast<IntegerAttr>(n))
+    return constant(literal.getInt());
+  unsigned index = cast<ArgAttr>(n).getIndex();
+  if (isa<ShapedType>(operandType(index)))
+    return asIndex(load(index, head));
+  return asIndex(operand(index));
+}

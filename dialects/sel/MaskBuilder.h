@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a mask's `expand` builds with: the coordinates of one (query, key), the
+// numbers and tables of the sugar, and short names for index arithmetic.
+// Masks and score modifiers share it; a lowering overrides `load`.
+#ifndef FOVEA_DIALECTS_SEL_MASKBUILDER_H
+#define FOVEA_DIALECTS_SEL_MASKBUILDER_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/ValueRange.h"
+
+namespace fovea::sel {
+
+/// The coordinates at which a predicate is built; all are of type index.
+struct Coordinates {
+  mlir::Value batch;
+  /// The query head.
+  mlir::Value head;
+  /// Token indices in the sequence: query i of the call is i + offset.
+  mlir::Value query;
+  mlir::Value key;
+  /// The number of keys of the sequence.
+  mlir::Value length;
+  /// The q_offset of the batch.
+  mlir::Value offset;
+};
+
+class MaskBuilder {
+public:
+  /// `operands` are what #sel.arg<i> stands for: scalars, and tables whose
+  /// element is read by `load`.
+  MaskBuilder(mlir::OpBuilder &b, mlir::Location loc, Coordinates at,
+              mlir::ValueRange operands)
+      : b(b), loc(loc), batch(at.batch), head(at.head), query(at.query),
+        key(at.key), length(at.length), operands(operands),
+        queryOffset(at.offset) {}
+  virtual ~MaskBuilder() = default;
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  mlir::Value batch, head, query, key, length;
+
+  /// A number of the sugar as an index: an integer literal, a scalar operand,
+  /// or the entry of a table for the current head.
+  mlir::Value number(mlir::Attribute n);
+
+  /// Element `indices` of table operand `operand`.
+  virtual mlir::Value load(unsigned operand, mlir::ValueRange indices);
+
+  /// The q_offset of the batch: query - offset() is the query's row in the
+  /// call.
+  mlir::Value offset() { return queryOffset; }
+
+  /// Operand i of the sugar; a table may not be one in a lowering.
+  mlir::Value operand(unsigned i) { return operands[i]; }
+  /// The type that table or scalar i has in the spec; a lowering whose operands
+  /// are buffers still answers with a shaped type of the same rank.
+  virtual mlir::Type operandType(unsigned i) { return operands[i].getType(); }
+
+  mlir::Value constant(int64_t value) {
+    return b.create<mlir::arith::ConstantIndexOp>(loc, value);
+  }
+  mlir::Value truth(bool value) {
+    return b.create<mlir::arith::ConstantIntOp>(loc, value, 1);
+  }
+  mlir::Value add(mlir::Value x, mlir::Value y) {
+    return b.create<mlir::arith::AddIOp>(loc, x, y);
+  }
+  mlir::Value sub(mlir::Value x, mlir::Value y) {
+    return b.create<mlir::arith::SubIOp>(loc, x, y);
+  }
+  mlir::Value lessThan(mlir::Value x, mlir::Value y) {
+    return compare(mlir::arith::CmpIPredicate::slt, x, y);
+  }
+  mlir::Value lessEqual(mlir::Value x, mlir::Value y) {
+    return compare(mlir::arith::CmpIPredicate::sle, x, y);
+  }
+  mlir::Value equal(mlir::Value x, mlir::Value y) {
+    return compare(mlir::arith::CmpIPredicate::eq, x, y);
+  }
+  mlir::Value both(mlir::Value x, mlir::Value y) {
+    return b.create<mlir::arith::AndIOp>(loc, x, y);
+  }
+  mlir::Value either(mlir::Value x, mlir::Value y) {
+    return b.create<mlir::arith::OrIOp>(loc, x, y);
+  }
+  mlir::Value negate(mlir::Value x) {
+    return b.create<mlir::arith::XOrIOp>(loc, x, truth(true));
+  }
+
+protected:
+  /// Whatever a scalar or table element of integer type is, as an index.
+  mlir::Value asIndex(mlir::Value value);
+
+private:
+  mlir::Value compare(mlir::arith::CmpIPredicate predicate, mlir::Value x,
+                      mlir::Value y) {
+    return b.create<mlir::arith::CmpIOp>(loc, predicate, x, y);
+  }
+
+  mlir::ValueRange operands;
+  mlir::Value queryOffset;
+};
+
+} // namespace fovea::sel
+
+#endif // FOVEA_DIALECTS_SEL_MASKBUILDER_H
