@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What this machine can do at most, measured in the same process as what is
+// held against it: f32 fused multiply-adds and reads from memory.
+#ifndef FOVEA_TOOLS_FOVEA_CEILINGS_H
+#define FOVEA_TOOLS_FOVEA_CEILINGS_H
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace fovea::cli {
+
+/// Takes samples; each is one slice of time on `threads` threads.
+class CeilingMeter {
+public:
+  /// `wide`: use AVX-512 where the measured code does.
+  CeilingMeter(int threads, bool wide);
+  ~CeilingMeter();
+  CeilingMeter(const CeilingMeter &) = delete;
+  CeilingMeter &operator=(const CeilingMeter &) = delete;
+
+  /// GFLOP/s of f32 multiply-adds, about `seconds` long.
+  double fma(double seconds);
+  /// GB/s of reads from a buffer larger than the caches.
+  double read(double seconds);
+  int threads() const { return nThreads; }
+
+private:
+  void prepareBuffer();
+
+  int nThreads;
+  bool wide;
+  float *buffer = nullptr;
+  size_t bufferBytes = 0, position = 0;
+};
+
+/// Whether AVX-512 (AVX2 and FMA) code runs here.
+bool hostHasAVX512();
+bool hostHasAVX2();
+
+double secondsNow();
+double median(std::vector<double> samples);
+
+} // namespace fovea::cli
+
+#endif // FOVEA_TOOLS_FOVEA_CEILINGS_H
