@@ -6,7 +6,7 @@
 #include "codegen/cpu/DecodeBlock.h"
 #include "codegen/cpu/LaneTools.h"
 
-#include "fovea/abi.h"
+#include <fovea/abi.h>
 
 #include "llvm/Support/MathExtras.h"
 
