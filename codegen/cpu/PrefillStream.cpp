@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The stage around the register tiles: items, runs, blocks, panels, masks and
+// results.
+//
+//   for item: gather q into panels
+//     for run of keys, for block of n <= keys: K and V as f32 tiles
+//       for panel: class -> scores -> (mask, modifier) -> softmax -> values
+//     write o and lse, or the state of a split item
+#include "codegen/cpu/PrefillStream.h"
+#include "codegen/cpu/PrefillTiles.h"
+
+#include "fovea/abi.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+namespace {
+
+constexpr float kLog2E = 1.44269504088896340736f;
+constexpr float kLn2 = 0.693147180559945309417f;
+/// Running maxima start here: finite, so that a row that has seen nothing
+/// never computes inf - inf.
+constexpr float kNoMax = -1e30f;
+
+constexpr auto kSlt = arith::CmpIPredicate::slt;
+constexpr auto kSge = arith::CmpIPredicate::sge;
+constexpr auto kEq = arith::CmpIPredicate::eq;
+constexpr auto kNe = arith::CmpIPredicate::ne;
+
+class PrefillBuilder {
+public:
+  PrefillBuilder(OpBuilder &builder, Location loc, const StreamParams &p)
+      : p(p), s(builder, loc, p.name, p.isa), e(s.e), lanes(p.schedule.lanes),
+        shape{p.schedule.regRows, lanes, p.keyDim, p.valueDim,
+              // Both errors vanish in the rounding of a 16-bit result.
+              p.outElem == Elem::F32 || p.split ? 5 : 4} {}
+
+  FailureOr<int64_t> build();
+
+private:
+  void reserveScratch();
+  void readViews();
+  void emitItem(const Item &item);
+  void emitPointers(const View &view, unsigned bytes, Value spare);
+  void emitRuns(const Item &item, StreamParams::RunBody body);
+  void emitBlock(Value source, Value k, Value n);
+  Value emitClass(Value panel, Value source, Value k, Value n);
+  Value emitAdjust(Value panel, Value source, Value k, Value n, Value max,
+                   bool masked);
+  Value emitKeep(ElementContext &context, Value key, Value source);
+  void emitFinish(const Item &item);
+  void emitRowScalars(const View &view, bool bySlot, const Item &item,
+                      llvm::function_ref<Value(Value m, Value l)> value);
+
+  /// body(row, b, h, position) for each of the item's rows, up to `count`.
+  void forRows(Value count,
+               llvm::function_ref<void(Value i, Value h, Value pos)> body);
+  Value perSource(Value source,
+                  llvm::function_ref<Value(const StreamSource &, unsigned)> f,
+                  Type type);
+  Value panelState(Value panel) {
+    return e.at(state, e.mul(panel, 2 * lanes), 4);
+  }
+  bool pooled() const {
+    return llvm::any_of(
+        p.sources, [](const StreamSource &s) { return s.tokensPerKey != 1; });
+  }
+
+  struct SourceViews {
+    View keys, values, keyScales, valueScales;
+  };
+
+  const StreamParams &p;
+  StageFunction s;
+  Emitter &e;
+  int64_t lanes;
+  PanelShape shape;
+  bool refused = false;
+
+  // Scratch.
+  Value qPanels, oPanels, state, sPanel, kTile, vTile, pointers, spareRow,
+      rowValues;
+  // Arguments.
+  View query, out, lse, partM, partL, splitO, splitM, splitL;
+  std::vector<SourceViews> sources;
+  // Of the item.
+  Value itemB, head, row, rows, rowCount, padded, panelCount, qOff, len;
+};
+
+} // namespace
+
+void PrefillBuilder::reserveScratch() {
+  int64_t rows = p.schedule.rows, keys = p.schedule.keys;
+  int64_t paddedKeys =
+      (keys + shape.regRows - 1) / shape.regRows * shape.regRows;
+  qPanels = s.reserve(rows * p.keyDim * 4);
+  oPanels = s.reserve(rows * p.valueDim * 4);
+  state = s.reserve(rows * 2 * 4);
+  sPanel = s.reserve(paddedKeys * lanes * 4);
+  kTile = s.reserve(paddedKeys * p.keyDim * 4);
+  vTile = s.reserve(keys * p.valueDim * 4);
+  pointers = s.reserve(rows * 8);
+  spareRow = s.reserve(p.valueDim * 4);
+  rowValues = s.reserve(rows * 4);
+}
+
+void PrefillBuilder::readViews() {
+  query = s.view(p.query, 4);
+  out = s.view(p.out, 4);
+  if (p.lse)
+    lse = s.view(*p.lse, 3);
+  if (p.partial) {
+    partM = s.view(p.partial->first, 3);
+    partL = s.view(p.partial->second, 3);
+  }
+  if (p.split) {
+    splitO = s.view(p.split->o, 3);
+    splitM = s.view(p.split->m, 2);
+    splitL = s.view(p.split->l, 2);
+  }
+  for (const StreamSource &source : p.sources) {
+    SourceViews views;
+    views.keys = s.view(source.keys, 4);
+    views.values = s.view(source.values, 4);
+    if (source.keyScales)
+      views.keyScales = s.view(*source.keyScales, 3);
+    if (source.valueScales)
+      views.valueScales = s.view(*source.valueScales, 3);
+    sources.push_back(std::move(views));
+  }
+}
+
+FailureOr<int64_t> PrefillBuilder::build() {
+  reserveScratch();
+  readViews();
+  s.forEachItem([&](const Item &item) { emitItem(item); });
+  s.finish();
+  if (refused) {
+    s.fn.erase();
+    return failure();
+  }
+  return s.scratchBytes();
+}
+
+void PrefillBuilder::forRows(
+    Value count, llvm::function_ref<void(Value, Value, Value)> body) {
+  Value last = e.sub(rows, 1);
+  Value group = e.cI64(p.group);
+  Value firstHead = e.mul(head, p.group);
+  e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value i) {
+    Value r = e.minS(e.add(row, i), last);
+    body(i, e.add(firstHead, e.remU(r, group)), e.divU(r, group));
+  });
+}
+
+/// The address of each row of the panels; rows that do not exist get the last
+/// one's, or `spare` if given.
+void PrefillBuilder::emitPointers(const View &view, unsigned bytes,
+                                  Value spare) {
+  forRows(padded, [&](Value i, Value h, Value pos) {
+    Value at = addressOf(e, view, {itemB, h, pos}, bytes);
+    if (spare)
+      at = e.select(e.cmp(kSlt, i, rowCount), at, spare);
+    e.store(at, e.at(pointers, i, 8));
+  });
+}
+
+void PrefillBuilder::emitItem(const Item &item) {
+  itemB = item.b;
+  head = item.head;
+  row = item.row;
+  rows = e.mul(query.shape[2], p.group);
+  rowCount = e.minS(e.cI64(p.schedule.rows), e.sub(rows, row));
+  panelCount = e.divU(e.add(rowCount, lanes - 1), e.cI64(lanes));
+  padded = e.mul(panelCount, lanes);
+  qOff = s.qOffset(itemB);
+  len = s.kLength(itemB);
+
+  emitPointers(query, sizeOf(p.queryElem), {});
+  // Scores are kept in powers of two; a modifier wants them as they are.
+  float factor = p.score ? p.scale : p.scale * kLog2E;
+  emitPack(e, shape, p.queryElem, p.keyDim, pointers, padded, qPanels, factor);
+  Value zero = e.splatF32(lanes, 0);
+  e.forLoop(e.cI64(0), e.mul(panelCount, p.valueDim), e.cI64(1),
+            [&](Value i) { e.store(zero, e.at(oPanels, e.mul(i, lanes), 4)); });
+  e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value i) {
+    e.store(e.splatF32(lanes, kNoMax), panelState(i));
+    e.store(zero, e.at(panelState(i), lanes * 4));
+  });
+  emitRuns(item, [&](const KeyRun &run) {
+    Value lo = run.lo, hi = run.hi;
+    if (p.sources.size() == 1) {
+      lo = e.maxS(lo, item.k0);
+      hi = e.minS(hi, item.k1);
+    }
+    Value keys = e.cI64(p.schedule.keys);
+    e.forLoop(lo, hi, keys, [&](Value k) {
+      emitBlock(run.source, k, e.minS(keys, e.sub(hi, k)));
+    });
+  });
+  emitFinish(item);
+}
+
+void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
+  Value group = e.cI64(p.group), zero = e.cI64(0), one = e.cI64(1);
+  Value q0 = e.add(qOff, e.divU(row, group));
+  Value lastRow = e.sub(e.add(row, rowCount), 1);
+  Value q1 = e.add(e.add(qOff, e.divU(lastRow, group)), one);
+  if (p.forEachRun) {
+    p.forEachRun(s, {itemB, head, q0, q1, len, row}, body);
+    return;
+  }
+  if (!p.bounds) {
+    body({zero, len, zero});
+    return;
+  }
+  Value runs = e.stackSlot(sizeof(fovea_abi_run) * FOVEA_ABI_MAX_RUNS);
+  Value firstHead = e.mul(head, p.group);
+  auto boundsOf = [&](Value h) {
+    return e.toInt(e.call(p.bounds, {s.args, itemB, h, q0, q1, len, runs})[0],
+                   e.i64);
+  };
+  auto lowOf = [&](Value i) { return e.at(runs, e.mul(i, 2), 8); };
+  if (!p.maskReadsHead || p.group == 1) {
+    Value count = boundsOf(firstHead);
+    e.forLoop(zero, count, one, [&](Value i) {
+      body({e.load(e.i64, lowOf(i)), e.load(e.i64, e.at(lowOf(i), 8)), zero});
+    });
+    return;
+  }
+  // Heads of a group may differ: the hull of their runs, sorted out by class.
+  Values hull = e.forLoop(
+      zero, group, one, ValueRange{len, zero}, [&](Value g, ValueRange range) {
+        Value count = boundsOf(e.add(firstHead, g));
+        return e.ifElse(
+            e.cmp(kEq, count, zero), range.getTypes(),
+            [&] { return Values(range); },
+            [&] {
+              Value end = e.load(e.i64, e.at(lowOf(e.sub(count, 1)), 8));
+              return Values{e.minS(range[0], e.load(e.i64, runs)),
+                            e.maxS(range[1], end)};
+            });
+      });
+  body({hull[0], hull[1], zero});
+}
+
+Value PrefillBuilder::perSource(
+    Value source, llvm::function_ref<Value(const StreamSource &, unsigned)> f,
+    Type type) {
+  std::function<Value(unsigned)> chain = [&](unsigned i) -> Value {
+    if (i + 1 == p.sources.size())
+      return f(p.sources[i], i);
+    return e.ifElse(
+        e.cmp(kEq, source, e.cI64(i)), type,
+        [&] { return Values{f(p.sources[i], i)}; },
+        [&] { return Values{chain(i + 1)}; })[0];
+  };
+  return chain(0);
+}
+
+void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
+  auto rowsOf = [&](Elem elem, const View &view,
+                    const View &scales) -> TileSource {
+    TileSource t{elem,
+                 addressOf(e, view, {itemB, head, k}, sizeOf(elem)),
+                 view.stride[2],
+                 {},
+                 {}};
+    if (scales.data) {
+      t.scales = addressOf(e, scales, {itemB, head, k}, 4);
+      t.scaleStride = scales.stride[2];
+    }
+    return t;
+  };
+  bool inPlace = !p.schedule.convert;
+  Value keys = perSource(
+      source,
+      [&](const StreamSource &src, unsigned i) {
+        return emitTile(
+            e, rowsOf(src.keyElem, sources[i].keys, sources[i].keyScales),
+            p.keyDim, n, shape.regRows, kTile, inPlace);
+      },
+      e.ptr);
+  Value values = perSource(
+      source,
+      [&](const StreamSource &src, unsigned i) {
+        return emitTile(
+            e, rowsOf(src.valueElem, sources[i].values, sources[i].valueScales),
+            p.valueDim, n, 1, vTile, inPlace);
+      },
+      e.ptr);
+  e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
+    Value kind = emitClass(panel, source, k, n);
+    auto body = [&] {
+      Value qPanel = e.at(qPanels, e.mul(panel, p.keyDim * lanes), 4);
+      Value oPanel = e.at(oPanels, e.mul(panel, p.valueDim * lanes), 4);
+      Value st = panelState(panel), stL = e.at(st, lanes * 4);
+      Type type = e.vec(lanes, e.f32);
+      Value max0 = e.load(type, st), l0 = e.load(type, stL);
+      bool always = p.score || pooled();
+      Value max = emitScores(e, shape, keys, qPanel, sPanel, n,
+                             always ? Value() : max0);
+      Value partial;
+      if (p.keep)
+        partial = e.cmp(kNe, kind, e.cI32(FOVEA_TILE_FULL));
+      if (p.keep)
+        max = e.ifElse(
+            partial, type,
+            [&] { return Values{emitAdjust(panel, source, k, n, max0, true)}; },
+            [&] {
+              return Values{
+                  always ? emitAdjust(panel, source, k, n, max0, false) : max};
+            })[0];
+      else if (always)
+        max = emitAdjust(panel, source, k, n, max0, false);
+      Value alpha = e.exp2(e.fsub(max0, max), shape.expDegree);
+      Value sum = emitSoftmax(e, shape, sPanel, n, max);
+      Value l = e.fma(l0, alpha, sum);
+      e.store(max, st);
+      e.store(l, stL);
+      emitValues(e, shape, values, sPanel, oPanel, n, alpha);
+      Value one = e.cI64(1), none = e.cI64(0);
+      s.count(StageFunction::TilesFull,
+              partial ? e.select(partial, none, one) : one);
+      if (partial)
+        s.count(StageFunction::TilesPartial, e.select(partial, one, none));
+      Value live = e.minS(e.cI64(lanes), e.sub(rowCount, e.mul(panel, lanes)));
+      s.count(StageFunction::Pairs, e.mul(live, n));
+    };
+    if (!p.keep)
+      body();
+    else
+      e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), body);
+  });
+}
+
+/// The class of a panel's block; without a classifier always partial.
+Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n) {
+  if (!p.keep)
+    return {};
+  if (!p.classify)
+    return e.cI32(FOVEA_TILE_PARTIAL);
+  Value group = e.cI64(p.group);
+  Value first = e.add(row, e.mul(panel, lanes));
+  Value last = e.sub(e.minS(e.add(first, lanes), rows), 1);
+  Value q0 = e.add(qOff, e.divU(first, group));
+  Value q1 = e.add(e.add(qOff, e.divU(last, group)), 1);
+  Value k0 = k, k1 = e.add(k, n);
+  if (pooled()) {
+    Value tokens = perSource(
+        source,
+        [&](const StreamSource &src, unsigned) {
+          return e.cI64(src.tokensPerKey);
+        },
+        e.i64);
+    k0 = e.mul(k0, tokens);
+    k1 = e.minS(e.mul(k1, tokens), len);
+  }
+  Value firstHead = e.mul(head, p.group);
+  auto classOf = [&](Value h) {
+    return e.call(p.classify, {s.args, itemB, h, q0, q1, k0, k1, len})[0];
+  };
+  if (!p.maskReadsHead || p.group == 1)
+    return classOf(firstHead);
+  // One head's answer holds for the tile only if all agree.
+  return e.forLoop(e.cI64(1), group, e.cI64(1), classOf(firstHead),
+                   [&](Value g, ValueRange kind) -> Values {
+                     Value other = classOf(e.add(firstHead, g));
+                     return {e.select(e.cmp(kEq, other, kind[0]), other,
+                                      e.cI32(FOVEA_TILE_PARTIAL))};
+                   })[0];
+}
+
+/// Which lanes see row `key` of the source: all of its tokens must be seen.
+Value PrefillBuilder::emitKeep(ElementContext &context, Value key,
+                               Value source) {
+  auto one = [&](Value token) {
+    context.k = token;
+    auto keep = p.keep(e, context);
+    if (failed(keep)) {
+      refused = true;
+      return e.splatInt(lanes, e.i1, 1);
+    }
+    return Emitter::lanesOf(*keep) ? *keep : e.splat(*keep, lanes);
+  };
+  if (!pooled())
+    return one(key);
+  Value tokens = perSource(
+      source,
+      [&](const StreamSource &src, unsigned) {
+        return e.cI64(src.tokensPerKey);
+      },
+      e.i64);
+  Value lo = e.mul(key, tokens);
+  Value hi = e.minS(e.add(lo, tokens), len);
+  return e.forLoop(lo, hi, e.cI64(1), e.splatInt(lanes, e.i1, 1),
+                   [&](Value token, ValueRange keep) -> Values {
+                     return {e.andI(keep[0], one(token))};
+                   })[0];
+}
+
+/// A pass over the scores of a panel: modifier, ln(count), mask. Returns the
+/// maximum of `max` and the new scores.
+Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
+                                 Value max, bool masked) {
+  // Rows are packed head fastest; lanes past the end repeat the last row.
+  Value first = e.toInt(e.add(row, e.mul(panel, lanes)), e.i32);
+  Value r = e.add(e.splat(first, lanes), e.iota(lanes, e.i32));
+  r = e.minS(r, e.splat(e.toInt(e.sub(rows, 1), e.i32), lanes));
+  Value group = e.splatInt(lanes, e.i32, p.group);
+  Value pos = e.divU(r, group);
+  ElementContext context;
+  context.b = itemB;
+  context.kvHead = head;
+  context.len = len;
+  context.q = e.add(pos, e.splat(e.toInt(qOff, e.i32), lanes));
+  context.h = e.add(e.sub(r, e.mul(pos, group)),
+                    e.splat(e.toInt(e.mul(head, p.group), e.i32), lanes));
+  return e.forLoop(
+      e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
+        Value at = e.at(sPanel, e.mul(i, lanes), 4);
+        Value x = e.load(max.getType(), at);
+        Value key = e.add(k, i);
+        context.k = key;
+        if (p.score) {
+          auto modified = p.score(e, x, context);
+          if (failed(modified))
+            refused = true;
+          else
+            x = Emitter::lanesOf(*modified) ? *modified
+                                            : e.splat(*modified, lanes);
+          x = e.fmul(x, e.splatF32(lanes, kLog2E));
+        }
+        if (pooled()) {
+          Value bias = perSource(
+              source,
+              [&](const StreamSource &src, unsigned) {
+                int64_t count = src.tokensPerKey;
+                Value rest = e.sub(len, e.mul(key, count));
+                Value value = e.cF32(std::log2(float(count)));
+                for (int64_t c = count - 1; c > 0; --c)
+                  value = e.select(e.cmp(kEq, rest, e.cI64(c)),
+                                   e.cF32(std::log2(float(c))), value);
+                return value;
+              },
+              e.f32);
+          x = e.fadd(x, e.splat(bias, lanes));
+        }
+        if (masked)
+          x = e.select(emitKeep(context, key, source), x,
+                       e.splatF32(lanes, -INFINITY));
+        e.store(x, at);
+        return {e.fmax(x, carried[0])};
+      })[0];
+}
+
+/// Stores one f32 per row, computed from m and l of each panel.
+void PrefillBuilder::emitRowScalars(
+    const View &view, bool bySlot, const Item &item,
+    llvm::function_ref<Value(Value, Value)> value) {
+  Type type = e.vec(lanes, e.f32);
+  e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
+    Value st = panelState(panel);
+    Value v = value(e.load(type, st), e.load(type, e.at(st, lanes * 4)));
+    e.store(v, e.at(rowValues, e.mul(panel, lanes), 4));
+  });
+  forRows(rowCount, [&](Value i, Value h, Value pos) {
+    Value to = bySlot ? addressOf(e, view, {item.slot, i}, 4)
+                      : addressOf(e, view, {itemB, h, pos}, 4);
+    e.store(e.loadAt(e.f32, rowValues, i), to);
+  });
+}
+
+void PrefillBuilder::emitFinish(const Item &item) {
+  auto isZero = [&](Value l) {
+    return e.cmp(arith::CmpFPredicate::OEQ, l, e.like(l, 0));
+  };
+  auto naturalMax = [&](Value m, Value l) {
+    return e.select(isZero(l), e.like(m, kNoMax), e.fmul(m, e.like(m, kLn2)));
+  };
+  auto sum = [](Value, Value l) { return l; };
+  auto whole = [&] {
+    emitPointers(out, sizeOf(p.outElem), spareRow);
+    emitUnpack(e, shape, p.outElem, p.valueDim, pointers, padded, oPanels,
+               state, /*normalize=*/!p.partial);
+    if (p.partial) {
+      emitRowScalars(partM, false, item, naturalMax);
+      emitRowScalars(partL, false, item, sum);
+    }
+    if (p.lse)
+      emitRowScalars(lse, false, item, [&](Value m, Value l) {
+        Value value = e.fma(m, e.like(m, kLn2), e.log(l));
+        return e.select(isZero(l), e.like(m, -INFINITY), value);
+      });
+  };
+  auto part = [&] {
+    e.forLoop(e.cI64(0), padded, e.cI64(1), [&](Value i) {
+      Value at = addressOf(e, splitO, {item.slot, i}, 4);
+      at = e.select(e.cmp(kSlt, i, rowCount), at, spareRow);
+      e.store(at, e.at(pointers, i, 8));
+    });
+    emitUnpack(e, shape, Elem::F32, p.valueDim, pointers, padded, oPanels,
+               state, /*normalize=*/false);
+    emitRowScalars(splitM, true, item, naturalMax);
+    emitRowScalars(splitL, true, item, sum);
+  };
+  if (!p.split) {
+    whole();
+    return;
+  }
+  e.ifElse(
+      e.cmp(kSge, item.slot, e.cI64(0)), TypeRange(),
+      [&] {
+        part();
+        return Values();
+      },
+      [&] {
+        whole();
+        return Values();
+      });
+}
+
+/// What the builder cannot do, by name.
+static std::string whyNot(const StreamParams &p) {
+  auto dim = [](int64_t d) { return d >= 1 && d <= 576; };
+  if (!dim(p.keyDim) || !dim(p.valueDim))
+    return "expected key and value dims to be in [1, 576], got " +
+           std::to_string(p.keyDim) + " and " + std::to_string(p.valueDim);
+  if (p.sources.empty())
+    return "expected at least one source of keys and values, got 0";
+  const PrefillSchedule &s = p.schedule;
+  if (s.lanes < 8 || s.rows % s.lanes || s.regRows < 1 || s.keys < 1)
+    return "expected rows of the schedule to be a multiple of its lanes, got " +
+           toString(s);
+  return "";
+}
+
+FailureOr<int64_t> buildPrefillStream(OpBuilder &builder, Location loc,
+                                      const StreamParams &params,
+                                      std::string &reason) {
+  reason = whyNot(params);
+  if (!reason.empty())
+    return failure();
+  auto scratch = PrefillBuilder(builder, loc, params).build();
+  if (failed(scratch))
+    reason = "expected the mask and the score modifier to have CPU code";
+  return scratch;
+}
+
+} // namespace fovea::cpu

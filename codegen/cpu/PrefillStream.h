@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Builds the stage code of a stream with many query rows: attention with
+// queries in lanes. S^T = K Q^T and O^T += V^T P^T in register tiles of
+// schedule.regRows x schedule.lanes, softmax vertical, one code path for every
+// storage format, block length and mask class.
+#ifndef FOVEA_CODEGEN_CPU_PREFILLSTREAM_H
+#define FOVEA_CODEGEN_CPU_PREFILLSTREAM_H
+
+#include "codegen/cpu/RegionVectoriser.h"
+#include "codegen/cpu/StageAbi.h"
+#include "codegen/target/Schedule.h"
+
+#include <optional>
+
+namespace fovea::cpu {
+
+/// One pair of keys and values: views [b, kv head, token, dim]. Codes have
+/// views [b, kv head, token] of f32 scales beside them.
+struct StreamSource {
+  unsigned keys = 0, values = 0;
+  Elem keyElem = Elem::F32, valueElem = Elem::F32;
+  std::optional<unsigned> keyScales, valueScales;
+  /// A pooled source: row r stands for tokens [r * n, min((r + 1) * n, len))
+  /// and its score gets ln of their number.
+  int64_t tokensPerKey = 1;
+};
+
+/// Where the state of a split item goes: o [slot, row, dv], m and l
+/// [slot, row], f32; o un-normalised, m natural logarithm, -1e30 where l = 0.
+struct PartialViews {
+  unsigned o = 0, m = 0, l = 0;
+};
+
+/// What a per-element callback can read. q and h are lanes (i32), k and the
+/// others scalars (i64). k is a token index.
+struct ElementContext {
+  mlir::Value b, kvHead, len;
+  mlir::Value q, h;
+  mlir::Value k;
+};
+
+/// A run of keys: rows [lo, hi) of a source (all i64).
+struct KeyRun {
+  mlir::Value lo, hi, source;
+};
+
+/// The query tile whose runs are wanted: token indices [q0, q1) of the heads
+/// [kvHead * group, (kvHead + 1) * group); keys are clipped to [k0, k1) later.
+struct QueryTile {
+  mlir::Value b, kvHead, q0, q1, len;
+  mlir::Value row; ///< first packed row
+};
+
+struct StreamParams {
+  std::string name = "stage";
+  Isa isa = Isa::AVX2;
+  PrefillSchedule schedule;
+
+  int64_t keyDim = 0, valueDim = 0;
+  int64_t group = 1; ///< query heads per KV head
+  float scale = 1;
+  Elem queryElem = Elem::F32, outElem = Elem::F32;
+  unsigned query = 0;          ///< view [b, h, sq, keyDim]
+  unsigned out = 0;            ///< view [b, h, sq, valueDim]
+  std::optional<unsigned> lse; ///< view [b, h, sq], f32
+  std::vector<StreamSource> sources;
+  std::optional<PartialViews> split; ///< for items with slot >= 0
+  /// attn.partial: `out` gets o un-normalised, these views [b, h, sq] m and l.
+  std::optional<std::pair<unsigned, unsigned>> partial;
+
+  /// Lanes of i1: which queries see key k. None: every key is seen.
+  std::function<mlir::FailureOr<mlir::Value>(Emitter &, const ElementContext &)>
+      keep;
+  /// The modified score (natural units), from the scaled one. `mayBeNegInf`
+  /// needs no flag: -inf is always safe.
+  std::function<mlir::FailureOr<mlir::Value>(Emitter &, mlir::Value s,
+                                             const ElementContext &)>
+      score;
+  /// @bounds and @class of the mask (abi.h), in the same module; without them
+  /// the only run is [0, len) and every block counts as partial if `keep` is
+  /// set.
+  mlir::func::FuncOp bounds, classify;
+  /// The mask reads h: classes are taken for every head of the group.
+  bool maskReadsHead = false;
+  /// Replaces `bounds`: emits loops over the runs of the tile and calls the
+  /// body once (chosen blocks, levels). Runs must be disjoint.
+  using RunBody = llvm::function_ref<void(const KeyRun &)>;
+  std::function<void(StageFunction &, const QueryTile &, RunBody)> forEachRun;
+};
+
+/// Adds the stage function to the module at the builder's insertion point and
+/// returns its scratch bytes, or fails with `reason`.
+mlir::FailureOr<int64_t> buildPrefillStream(mlir::OpBuilder &builder,
+                                            mlir::Location loc,
+                                            const StreamParams &params,
+                                            std::string &reason);
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_PREFILLSTREAM_H

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The register tiles of the prefill stream and its softmax. These loops take
+// all the time; tests guard their assembly.
+#include "codegen/cpu/PrefillTiles.h"
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+SmallVector<std::pair<int64_t, int64_t>> cutRows(int64_t total, int64_t most) {
+  int64_t tiles = (total + most - 1) / most;
+  int64_t small = total / tiles, larger = total % tiles;
+  SmallVector<std::pair<int64_t, int64_t>> cuts;
+  if (larger)
+    cuts.push_back({small + 1, larger});
+  cuts.push_back({small, tiles - larger});
+  return cuts;
+}
+
+/// acc[r] += a[r * aRow + k * aStep] * b[k][lanes] for k < count; a and b are
+/// f32 addresses, the accumulators stay in registers.
+static Values emitRegisterTile(Emitter &e, int64_t lanes, Value a, int64_t aRow,
+                               int64_t aStep, Value b, Value count,
+                               ValueRange init) {
+  return e.forLoop(
+      e.cI64(0), count, e.cI64(1), init, [&](Value k, ValueRange acc) {
+        Value ak = e.at(a, e.mul(k, aStep), 4);
+        Value bk = e.load(e.vec(lanes, e.f32), e.at(b, e.mul(k, lanes), 4));
+        Values out;
+        for (auto [r, sum] : llvm::enumerate(acc)) {
+          Value x = e.load(e.f32, e.at(ak, r * aRow * 4));
+          out.push_back(e.fma(e.splat(x, lanes), bk, sum));
+        }
+        return out;
+      });
+}
+
+Value emitScores(Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
+                 Value sPanel, Value n, Value max) {
+  int64_t lanes = shape.lanes, rows = shape.regRows, dim = shape.keyDim;
+  Values carried;
+  if (max)
+    carried.push_back(max);
+  carried = e.forLoop(
+      e.cI64(0), n, e.cI64(rows), carried, [&](Value i, ValueRange args) {
+        Values zero(rows, e.splatF32(lanes, 0));
+        Values acc = emitRegisterTile(e, lanes, e.at(kTile, e.mul(i, dim), 4),
+                                      dim, 1, qPanel, e.cI64(dim), zero);
+        Value out = e.at(sPanel, e.mul(i, lanes), 4);
+        for (int64_t r = 0; r < rows; ++r)
+          e.store(acc[r], e.at(out, r * lanes * 4));
+        if (!max)
+          return Values();
+        // A tree keeps the dependent chain short.
+        while (acc.size() > 1) {
+          Values half;
+          for (size_t r = 0; r + 1 < acc.size(); r += 2)
+            half.push_back(e.fmax(acc[r], acc[r + 1]));
+          if (acc.size() % 2)
+            half.push_back(acc.back());
+          acc = half;
+        }
+        return Values{e.fmax(acc[0], args[0])};
+      });
+  return max ? carried[0] : Value();
+}
+
+Value emitSoftmax(Emitter &e, const PanelShape &shape, Value sPanel, Value n,
+                  Value max) {
+  return e.forLoop(
+      e.cI64(0), n, e.cI64(1), e.like(max, 0),
+      [&](Value i, ValueRange sum) -> Values {
+        Value p = e.at(sPanel, e.mul(i, shape.lanes), 4);
+        Value x = e.fsub(e.load(max.getType(), p), max);
+        Value y = e.exp2(x, shape.expDegree);
+        e.store(y, p);
+        return {e.fadd(sum[0], y)};
+      })[0];
+}
+
+void emitValues(Emitter &e, const PanelShape &shape, Value vTile, Value sPanel,
+                Value oPanel, Value n, Value alpha) {
+  int64_t lanes = shape.lanes, dim = shape.valueDim, first = 0;
+  for (auto [rows, tiles] : cutRows(dim, shape.regRows)) {
+    Value end = e.cI64(first + rows * tiles);
+    e.forLoop(e.cI64(first), end, e.cI64(rows), [&, rows = rows](Value d) {
+      // The block is summed on its own: adding small terms one by one to a
+      // large O would lose what they have below its last bit.
+      Values zero(rows, e.splatF32(lanes, 0));
+      Values acc = emitRegisterTile(e, lanes, e.at(vTile, d, 4), 1, dim, sPanel,
+                                    n, zero);
+      Value o = e.at(oPanel, e.mul(d, lanes), 4);
+      for (int64_t r = 0; r < rows; ++r) {
+        Value at = e.at(o, r * lanes * 4);
+        e.store(e.fma(e.load(alpha.getType(), at), alpha, acc[r]), at);
+      }
+    });
+    first += rows * tiles;
+  }
+}
+
+} // namespace fovea::cpu

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The pieces of the prefill stream, each over one panel of `lanes` queries:
+// register-tiled scores and values, softmax, and the moves between memory and
+// panels. PrefillStream.cpp puts them together.
+//
+// Layouts, all f32, lanes fastest:
+//   Q panel [keyDim][lanes]   O panel [valueDim][lanes]   S [keys][lanes]
+//   K tile  [keys][keyDim]    V tile  [keys][valueDim]
+#ifndef FOVEA_CODEGEN_CPU_PREFILLTILES_H
+#define FOVEA_CODEGEN_CPU_PREFILLTILES_H
+
+#include "codegen/cpu/Emitter.h"
+
+#include <optional>
+
+namespace fovea::cpu {
+
+struct PanelShape {
+  int64_t regRows, lanes, keyDim, valueDim;
+  int expDegree;
+};
+
+/// Cuts `total` rows into the fewest register tiles of at most `most` rows, of
+/// at most two sizes that differ by one: pairs (rows, how many).
+llvm::SmallVector<std::pair<int64_t, int64_t>> cutRows(int64_t total,
+                                                       int64_t most);
+
+/// S[i] = K[i] . Q for i < n rounded up to regRows (the tile repeats its last
+/// key there, so that the maximum is not disturbed). Returns the maximum of
+/// `max` and all scores, per lane, or null if `max` is.
+mlir::Value emitScores(Emitter &e, const PanelShape &shape, mlir::Value kTile,
+                       mlir::Value qPanel, mlir::Value sPanel, mlir::Value n,
+                       mlir::Value max);
+
+/// S[i] = 2^(S[i] - max) for i < n; returns the sum.
+mlir::Value emitSoftmax(Emitter &e, const PanelShape &shape, mlir::Value sPanel,
+                        mlir::Value n, mlir::Value max);
+
+/// O = O * alpha + V^T S over i < n.
+void emitValues(Emitter &e, const PanelShape &shape, mlir::Value vTile,
+                mlir::Value sPanel, mlir::Value oPanel, mlir::Value n,
+                mlir::Value alpha);
+
+/// A run of rows of K or V in memory, in one format.
+struct TileSource {
+  Elem elem;
+  mlir::Value data;   ///< first row
+  mlir::Value stride; ///< elements between rows
+  mlir::Value scales; ///< of the first row; null without
+  mlir::Value scaleStride;
+};
+
+/// Makes rows [0, n) available as f32 rows of `dim` and returns where: in
+/// `tile` after a conversion, or in place for f32 rows that lie close together
+/// if `inPlace`. Rows from n to a multiple of `pad` repeat row n - 1.
+mlir::Value emitTile(Emitter &e, const TileSource &source, int64_t dim,
+                     mlir::Value n, int64_t pad, mlir::Value tile,
+                     bool inPlace);
+
+/// Reads `rows` (a multiple of lanes) rows of `dim` elements through the
+/// pointers at `pointers` into Q panels, times `factor`.
+void emitPack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
+              mlir::Value pointers, mlir::Value rows, mlir::Value panels,
+              float factor);
+
+/// Writes O panels to rows through the pointers at `pointers`. With
+/// `normalize`, by the l of each panel (`state`: per panel m, then l): o / l,
+/// or 0 where l = 0.
+void emitUnpack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
+                mlir::Value pointers, mlir::Value rows, mlir::Value panels,
+                mlir::Value state, bool normalize);
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_PREFILLTILES_H

@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The prefill stream against a naive float64 attention: every format, odd
+// sizes, grouped heads, masks, modifiers, splits, chosen blocks, pooled rows,
+// poisoned memory.
+#include "PrefillCase.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::cpu;
+
+namespace {
+
+using Score = std::function<double(double s, int64_t h, int64_t q, int64_t k)>;
+
+/// The error of rounding x to the format.
+double roundingError(Elem elem, double x) {
+  int bits = elem == Elem::F16 ? 11 : elem == Elem::BF16 ? 8 : 24;
+  int exponent = 0;
+  std::frexp(x, &exponent);
+  if (elem == Elem::F16)
+    exponent = std::max(exponent, -13);
+  double ulp = std::ldexp(1, exponent - bits);
+  return std::abs(std::nearbyint(x / ulp) * ulp - x);
+}
+
+/// Compares every row of the last run with the reference at the stated bounds;
+/// returns the first disagreement, or nothing.
+std::string verdict(PrefillCase &c, const Predicate &keep = {},
+                    const Score &score = {}, bool withLse = true) {
+  std::vector<std::vector<double>> rows;
+  std::vector<double> lse;
+  double maxO = 0, maxS = 0, rounding = 0;
+  for (int64_t b = 0; b < c.batch; ++b)
+    for (int64_t h = 0; h < c.heads(); ++h)
+      for (int64_t i = 0; i < c.sq; ++i) {
+        std::vector<double> row;
+        lse.push_back(c.reference(b, h, i, keep, score, row, &maxS));
+        for (double x : row) {
+          maxO = std::max(maxO, std::abs(x));
+          rounding = std::max(rounding, roundingError(c.params.outElem, x));
+        }
+        rows.push_back(std::move(row));
+      }
+  double bound = (2e-6 + 1.2e-7 * maxS) * maxO;
+  if (c.params.outElem != Elem::F32)
+    bound += 1.5 * rounding;
+  size_t n = 0;
+  for (int64_t b = 0; b < c.batch; ++b)
+    for (int64_t h = 0; h < c.heads(); ++h)
+      for (int64_t i = 0; i < c.sq; ++i, ++n) {
+        std::string where = "b " + std::to_string(b) + " h " +
+                            std::to_string(h) + " row " + std::to_string(i);
+        for (int64_t d = 0; d < c.params.valueDim; ++d) {
+          double want = rows[n][d], got = c.o.get(b, h, i, d);
+          if (!(std::abs(want - got) <= bound))
+            return where + " chan " + std::to_string(d) + ": want " +
+                   std::to_string(want) + " got " + std::to_string(got) +
+                   " bound " + std::to_string(bound) + " D " +
+                   std::to_string(c.params.keyDim) + " Dv " +
+                   std::to_string(c.params.valueDim) + " sq " +
+                   std::to_string(c.sq) + " sk " + std::to_string(c.sk);
+        }
+        double got = c.lse[n];
+        if (withLse && got != lse[n] &&
+            !(std::abs(got - lse[n]) <= 4e-6 * (1 + maxS)))
+          return where + " lse: want " + std::to_string(lse[n]) + " got " +
+                 std::to_string(got);
+      }
+  return "";
+}
+
+void check(PrefillCase &c, const Predicate &keep = {},
+           const Score &score = {}) {
+  ASSERT_EQ(verdict(c, keep, score), "");
+}
+
+class PrefillTest : public testing::TestWithParam<Isa> {
+protected:
+  void SetUp() override {
+    if (!hostRuns(GetParam()))
+      GTEST_SKIP() << "this processor lacks the instruction set";
+  }
+  StreamParams plain(Elem elem, int64_t d, int64_t dv, int64_t group = 1) {
+    StreamParams p = plainParams(GetParam(), elem, d, dv, group);
+    p.lse = 4;
+    return p;
+  }
+  std::mt19937 rng{7};
+};
+
+TEST_P(PrefillTest, ShapesAndFormats) {
+  struct Dims {
+    int64_t d, dv, group;
+  };
+  for (Dims dims : {Dims{64, 64, 1},
+                    {1, 3, 2},
+                    {3, 1, 1},
+                    {32, 80, 4},
+                    {63, 64, 3},
+                    {128, 63, 1},
+                    {192, 128, 2},
+                    {80, 192, 1},
+                    {576, 512, 8},
+                    {16, 577 - 1, 1}})
+    for (Elem elem : {Elem::F32, Elem::F16, Elem::BF16, Elem::I8}) {
+      PrefillCase c;
+      c.params = plain(elem, dims.d, dims.dv, dims.group);
+      PrefillKernel kernel(c.params);
+      ASSERT_TRUE(kernel.fn) << kernel.reason << kernel.loaded->undefined;
+      struct Size {
+        int64_t sq, sk, batch, heads;
+        bool tokenMajor;
+        int64_t pad;
+      };
+      for (Size s : {Size{1, 1, 1, 1, false, 0},
+                     {3, 7, 2, 2, true, 3},
+                     {17, 97, 1, 1, false, 1},
+                     {70, 259, 1, 2, true, 0},
+                     {129, 300, 1, 1, false, 0}}) {
+        if (dims.d * dims.dv > 40000 && s.sq > 17)
+          continue;
+        c.sq = s.sq, c.sk = s.sk, c.batch = s.batch, c.kvHeads = s.heads;
+        c.tokenMajor = s.tokenMajor, c.pad = s.pad;
+        c.qOff.clear(), c.kLen.clear();
+        c.allocate(rng);
+        c.run(kernel.fn, kernel.memory.get());
+        check(c);
+        if (HasFatalFailure())
+          return;
+      }
+    }
+}
+
+TEST_P(PrefillTest, TheCheckFailsOnSeededFaults) {
+  PrefillCase c;
+  c.params = plain(Elem::F32, 16, 16);
+  PrefillKernel kernel(c.params);
+  c.sq = 20, c.sk = 120;
+  c.allocate(rng);
+  c.run(kernel.fn, kernel.memory.get());
+  ASSERT_EQ(verdict(c), "");
+  float right = c.o.get(0, 0, 7, 3);
+  c.o.set(0, 0, 7, 3, right + 3e-5f);
+  EXPECT_NE(verdict(c), "");
+  c.o.set(0, 0, 7, 3, NAN);
+  EXPECT_NE(verdict(c), "");
+  c.o.set(0, 0, 7, 3, right);
+  c.lse[4] += 1e-3f;
+  EXPECT_NE(verdict(c), "");
+  c.lse[4] -= 1e-3f;
+  // One key too many or too few shows.
+  EXPECT_NE(verdict(c, [](int64_t, int64_t, int64_t k) { return k != 119; }),
+            "");
+}
+
+TEST_P(PrefillTest, EveryLengthUpToTwoBlocks) {
+  PrefillCase c;
+  c.params = plain(Elem::F32, 8, 5, 3);
+  PrefillKernel kernel(c.params);
+  ASSERT_TRUE(kernel.fn);
+  for (int64_t sk = 1; sk <= 200; ++sk) {
+    c.sq = 1 + sk * 7 % 45, c.sk = sk;
+    c.qOff.clear(), c.kLen.clear();
+    c.allocate(rng);
+    c.run(kernel.fn, kernel.memory.get());
+    check(c);
+    if (HasFatalFailure())
+      return;
+  }
+}
+
+TEST_P(PrefillTest, LargeScoresKeepTheBound) {
+  PrefillCase c;
+  c.params = plain(Elem::F32, 64, 64);
+  c.params.scale = 4;
+  PrefillKernel kernel(c.params);
+  c.sq = 40, c.sk = 500;
+  c.allocate(rng, 2);
+  c.run(kernel.fn, kernel.memory.get());
+  check(c);
+}
+
+TEST_P(PrefillTest, CausalAndWindow) {
+  for (int64_t window : {0, 1, 40}) {
+    for (int64_t group : {1, 3}) {
+      PrefillCase c;
+      c.params = plain(Elem::F32, 32, 32, group);
+      PrefillKernel kernel(c.params, [&](OpBuilder &b, StreamParams &p) {
+        addCausal(b, p, window);
+      });
+      ASSERT_TRUE(kernel.fn) << kernel.loaded->undefined;
+      Predicate keep = [&](int64_t, int64_t q, int64_t k) {
+        return k <= q && (!window || q - k < window);
+      };
+      for (auto [sq, sk] :
+           {std::pair<int, int>{1, 50}, {200, 200}, {333, 100}, {65, 290}}) {
+        c.sq = sq, c.sk = sk, c.kvHeads = 2;
+        c.qOff.clear(), c.kLen.clear();
+        c.allocate(rng);
+        c.run(kernel.fn, kernel.memory.get());
+        check(c, keep);
+        if (HasFatalFailure())
+          return;
+        if (!window && sq == sk && group == 1) {
+          EXPECT_GT(c.counters.tiles_full, 0);
+          // Above the diagonal nothing runs.
+          EXPECT_LT(c.counters.pairs, 2 * 200 * 200 * 3 / 4);
+        }
+        EXPECT_EQ(c.counters.items, int64_t(c.items.size()));
+      }
+    }
+  }
+}
+
+/// A mask without structure: no bounds, no class.
+bool hashed(int64_t h, int64_t q, int64_t k) {
+  return ((q * 7 + k * 13 + h * 5) % 11) < 3 && q % 5 != 2;
+}
+
+FailureOr<Value> hashedCode(Emitter &e, const ElementContext &c) {
+  int64_t n = Emitter::lanesOf(c.q);
+  auto lanes = [&](int64_t x) { return e.splatInt(n, e.i32, x); };
+  Value k = e.splat(e.toInt(c.k, e.i32), n);
+  Value sum = e.add(e.add(e.mul(c.q, lanes(7)), e.mul(k, lanes(13))),
+                    e.mul(c.h, lanes(5)));
+  auto slt = arith::CmpIPredicate::slt, ne = arith::CmpIPredicate::ne;
+  Value a = e.cmp(slt, e.remU(sum, lanes(11)), lanes(3));
+  return e.andI(a, e.cmp(ne, e.remU(c.q, lanes(5)), lanes(2)));
+}
+
+TEST_P(PrefillTest, UnstructuredMaskAndRowsThatSeeNothing) {
+  PrefillCase c;
+  c.params = plain(Elem::F32, 24, 40, 2);
+  c.params.keep = hashedCode;
+  PrefillKernel kernel(c.params);
+  c.sq = 75, c.sk = 222, c.kvHeads = 2;
+  c.qOff = {3};
+  c.allocate(rng);
+  // Output memory is overwritten, also where a row sees nothing.
+  std::memset(c.o.bytes.data(), 0xff, c.o.bytes.size());
+  c.run(kernel.fn, kernel.memory.get());
+  check(c, hashed);
+  EXPECT_EQ(c.counters.tiles_full, 0);
+  EXPECT_GT(c.counters.tiles_partial, 0);
+}
+
+TEST_P(PrefillTest, MaskThatReadsHeads) {
+  // Head h sees h + 1 keys back: heads of one group have different runs.
+  PrefillCase c;
+  c.params = plain(Elem::F32, 16, 16, 4);
+  auto width = [](Emitter &e, Value h) { return e.mul(e.add(h, 1), 20); };
+  PrefillKernel kernel(c.params, [&](OpBuilder &b, StreamParams &p) {
+    auto slt = arith::CmpIPredicate::slt, sle = arith::CmpIPredicate::sle;
+    auto loc = b.getUnknownLoc();
+    p.bounds = b.create<func::FuncOp>(loc, "b", boundsType(&testContext()));
+    p.bounds.setPrivate();
+    {
+      Emitter e(p.bounds, p.isa);
+      auto arg = [&](int i) { return p.bounds.getArgument(i); };
+      Value lo = e.maxS(e.cI64(0), e.sub(arg(3), e.sub(width(e, arg(2)), 1)));
+      Value hi = e.minS(arg(5), arg(4));
+      e.store(lo, arg(6));
+      e.store(hi, e.at(arg(6), 8));
+      e.ret(e.toInt(e.cmp(slt, lo, hi), e.i32));
+    }
+    p.classify = b.create<func::FuncOp>(loc, "c", classType(&testContext()));
+    p.classify.setPrivate();
+    {
+      Emitter e(p.classify, p.isa);
+      auto arg = [&](int i) { return p.classify.getArgument(i); };
+      Value w = width(e, arg(2));
+      Value full = e.andI(e.cmp(sle, e.sub(arg(6), 1), arg(3)),
+                          e.cmp(slt, e.sub(e.sub(arg(4), 1), w), arg(5)));
+      Value empty = e.orI(e.cmp(slt, e.sub(arg(4), 1), arg(5)),
+                          e.cmp(sle, arg(6), e.sub(arg(3), e.sub(w, 1))));
+      e.ret(e.select(empty, e.cI32(0), e.select(full, e.cI32(2), e.cI32(1))));
+    }
+    p.maskReadsHead = true;
+    p.keep = [=](Emitter &e, const ElementContext &c) -> FailureOr<Value> {
+      int64_t n = Emitter::lanesOf(c.q);
+      Value k = e.splat(e.toInt(c.k, e.i32), n);
+      Value w = width(e, c.h);
+      return e.andI(e.cmp(sle, k, c.q), e.cmp(slt, e.sub(c.q, w), k));
+    };
+  });
+  ASSERT_TRUE(kernel.fn) << kernel.reason;
+  c.sq = 150, c.sk = 150, c.kvHeads = 2;
+  c.allocate(rng);
+  c.run(kernel.fn, kernel.memory.get());
+  check(c, [](int64_t h, int64_t q, int64_t k) {
+    return k <= q && q - k < (h + 1) * 20;
+  });
+}
+
+TEST_P(PrefillTest, ScoreModifier) {
+  // ALiBi-like bias and a cap, with and without a mask; -inf is allowed.
+  for (bool masked : {false, true}) {
+    PrefillCase c;
+    c.params = plain(Elem::BF16, 32, 48, 2);
+    if (masked)
+      c.params.keep = hashedCode;
+    c.params.score = [](Emitter &e, Value s,
+                        const ElementContext &c) -> FailureOr<Value> {
+      int64_t n = Emitter::lanesOf(s);
+      Value k = e.splat(e.toInt(c.k, e.i32), n);
+      Value slope = e.fmul(e.toF32(e.add(c.h, 1)), e.splatF32(n, 0.01f));
+      Value bias = e.fmul(e.toF32(e.sub(k, c.q)), slope);
+      Value cap = e.splatF32(n, 2.0f);
+      Value tanh = e.b.create<math::TanhOp>(e.loc, e.fdiv(s, cap));
+      Value x = e.fadd(e.fmul(tanh, cap), bias);
+      Value first = e.cmp(arith::CmpIPredicate::eq, k, e.like(k, 0));
+      return e.select(first, e.splatF32(n, -INFINITY), x);
+    };
+    PrefillKernel kernel(c.params);
+    ASSERT_TRUE(kernel.fn) << kernel.loaded->undefined;
+    c.sq = 37, c.sk = 130;
+    c.allocate(rng, 2);
+    c.run(kernel.fn, kernel.memory.get());
+    check(c, masked ? Predicate(hashed) : Predicate(),
+          [](double s, int64_t h, int64_t q, int64_t k) {
+            return k == 0 ? -INFINITY
+                          : std::tanh(s / 2) * 2 + (k - q) * 0.01 * (h + 1);
+          });
+  }
+}
+
+TEST_P(PrefillTest, PoisonedTailsAndLengths) {
+  for (Elem elem : {Elem::F32, Elem::F16, Elem::BF16}) {
+    PrefillCase c;
+    c.params = plain(elem, 40, 72);
+    PrefillKernel kernel(c.params);
+    c.sq = 20, c.sk = 200, c.batch = 4;
+    c.kLen = {200, 97, 1, 0};
+    c.qOff = {180, 77, 0, 0};
+    c.allocate(rng);
+    for (int64_t b = 0; b < 4; ++b)
+      for (int64_t j = c.kLen[b]; j < 200; ++j)
+        for (int64_t d = 0; d < 72; ++d) {
+          if (d < 40)
+            c.k.set(b, 0, j, d, NAN);
+          c.v.set(b, 0, j, d, NAN);
+        }
+    c.run(kernel.fn, kernel.memory.get());
+    check(c);
+  }
+}
+
+TEST_P(PrefillTest, NonFiniteValuesStayInTheirRows) {
+  for (float bad : {float(NAN), float(INFINITY)}) {
+    PrefillCase c;
+    c.params = plain(Elem::F32, 16, 16);
+    PrefillKernel kernel(
+        c.params, [&](OpBuilder &b, StreamParams &p) { addCausal(b, p, 0); });
+    c.sq = 100, c.sk = 100;
+    c.allocate(rng);
+    c.q.set(0, 0, 41, 3, bad); // its own row only
+    c.k.set(0, 0, 70, 5, bad); // rows 70 and later see it
+    c.run(kernel.fn, kernel.memory.get());
+    for (int64_t i = 0; i < 100; ++i)
+      for (int64_t d = 0; d < 16; ++d) {
+        float x = c.o.get(0, 0, i, d);
+        if (i != 41 && i < 70)
+          ASSERT_TRUE(std::isfinite(x)) << "row " << i;
+        else if (std::isnan(bad))
+          ASSERT_TRUE(std::isnan(x)) << "row " << i;
+      }
+  }
+}
+
+TEST_P(PrefillTest, SplitItemsMerge) {
+  for (int splits : {2, 5}) {
+    PrefillCase c;
+    c.params = plain(Elem::F32, 32, 48, 2);
+    c.params.split = PartialViews{7, 8, 9};
+    PrefillKernel kernel(
+        c.params, [&](OpBuilder &b, StreamParams &p) { addCausal(b, p, 0); });
+    ASSERT_TRUE(kernel.fn) << kernel.loaded->undefined;
+    c.sq = 90, c.sk = 123;
+    c.qOff = {-10}; // the first rows see nothing
+    c.allocate(rng);
+    // Unsplit and split items in one launch.
+    std::vector<fovea_abi_item> whole = c.items;
+    c.planItems(splits);
+    size_t cut = c.items.size();
+    c.items.insert(c.items.end(), whole.begin(), whole.end());
+    c.run(kernel.fn, kernel.memory.get());
+    auto keep = [](int64_t, int64_t q, int64_t k) { return k <= q; };
+    check(c, keep);
+    int64_t rows = c.params.schedule.rows;
+    for (size_t first = 0; first < cut; first += splits)
+      for (int64_t r = 0; r < rows; ++r) {
+        int64_t packed = c.items[first].row + r;
+        if (packed >= 180)
+          break;
+        std::vector<double> o(48, 0), want;
+        double m = -INFINITY, l = 0;
+        for (int i = 0; i < splits; ++i)
+          m = std::max<double>(m, c.splitM[(first + i) * rows + r]);
+        for (int i = 0; i < splits; ++i) {
+          size_t at = (first + i) * rows + r;
+          double w = std::exp(c.splitM[at] - m);
+          l += w * c.splitL[at];
+          for (int64_t d = 0; d < 48; ++d)
+            o[d] += w * c.splitO[at * 48 + d];
+        }
+        c.reference(0, packed % 2, packed / 2, keep, {}, want);
+        for (int64_t d = 0; d < 48; ++d)
+          ASSERT_NEAR(l == 0 ? 0 : o[d] / l, want[d], 1e-5);
+      }
+  }
+}
+
+TEST_P(PrefillTest, PartialResults) {
+  PrefillCase c;
+  c.params = plain(Elem::F32, 16, 24);
+  c.params.lse.reset();
+  c.params.partial = {4, 5}; // m in lse's memory, l in a buffer of its own
+  PrefillKernel kernel(c.params);
+  c.sq = 50, c.sk = 77;
+  c.allocate(rng);
+  c.splitL.assign(50, 0);
+  c.run(kernel.fn, kernel.memory.get());
+  for (int64_t i = 0; i < 50; ++i) {
+    std::vector<double> want;
+    double lse = c.reference(0, 0, i, {}, {}, want);
+    double l = c.splitL[i];
+    EXPECT_NEAR(c.lse[i] + std::log(l), lse, 1e-5);
+    for (int64_t d = 0; d < 24; ++d)
+      EXPECT_NEAR(c.o.get(0, 0, i, d) / l, want[d], 1e-5);
+  }
+}
+
+TEST_P(PrefillTest, ChosenBlocks) {
+  // Runs of 16 keys from a list, out of order; causal inside them.
+  PrefillCase c;
+  c.params = plain(Elem::F16, 64, 64);
+  const std::vector<int64_t> chosen = {9, 2, 3, 0, 12};
+  c.params.forEachRun = [&](StageFunction &s, const QueryTile &,
+                            StreamParams::RunBody body) {
+    Emitter &e = s.e;
+    Value list = s.symbol(0);
+    list = e.b.create<LLVM::IntToPtrOp>(e.loc, e.ptr, list);
+    e.forLoop(e.cI64(0), e.cI64(chosen.size()), e.cI64(1), [&](Value i) {
+      Value lo = e.mul(e.loadAt(e.i64, list, i), 16);
+      body({lo, e.minS(e.add(lo, 16), s.kLength(e.cI64(0))), e.cI64(0)});
+    });
+  };
+  PrefillKernel kernel(
+      c.params, [&](OpBuilder &b, StreamParams &p) { addCausal(b, p, 0); });
+  ASSERT_TRUE(kernel.fn) << kernel.reason;
+  c.sq = 205, c.sk = 205;
+  c.allocate(rng);
+  c.symbols = {reinterpret_cast<int64_t>(chosen.data())};
+  c.run(kernel.fn, kernel.memory.get());
+  check(c, [&](int64_t, int64_t q, int64_t k) {
+    return k <= q && llvm::is_contained(chosen, k / 16);
+  });
+}
+
+TEST_P(PrefillTest, PooledRows) {
+  // Tokens 0..128 as means of 4, the rest at full resolution. A pooled row is
+  // seen by queries that see all of its tokens, and weighs ln of their number.
+  PrefillCase c;
+  c.params = plain(Elem::F32, 32, 32, 2);
+  StreamSource pooled = c.params.sources[0];
+  pooled.keys = 10, pooled.values = 11, pooled.tokensPerKey = 4;
+  c.params.sources.push_back(pooled);
+  int64_t sk = 203, cut = 0;
+  c.params.forEachRun = [&](StageFunction &s, const QueryTile &,
+                            StreamParams::RunBody body) {
+    Emitter &e = s.e;
+    Value cut = s.symbol(0), zero = e.cI64(0);
+    e.forLoop(zero, e.cI64(2), e.cI64(1), [&](Value i) {
+      Value isPooled = e.cmp(arith::CmpIPredicate::eq, i, zero);
+      Value units = e.divU(e.add(cut, 3), e.cI64(4));
+      Value len = s.kLength(zero);
+      body({e.select(isPooled, zero, cut), e.select(isPooled, units, len),
+            e.sub(e.cI64(1), i)});
+    });
+  };
+  PrefillKernel kernel(
+      c.params, [&](OpBuilder &b, StreamParams &p) { addCausal(b, p, 0); });
+  ASSERT_TRUE(kernel.fn) << kernel.reason;
+  for (int64_t tokens : {int64_t(128), sk}) { // sk: the last row has 3
+    cut = tokens;
+    c.sq = 150, c.sk = sk;
+    c.qOff.clear(), c.kLen.clear();
+    c.allocate(rng);
+    c.symbols = {cut};
+    int64_t units = (cut + 3) / 4;
+    Tensor pk, pv;
+    for (auto [from, to] : {std::pair(&c.k, &pk), std::pair(&c.v, &pv)}) {
+      to->allocate(Elem::F32, 1, 1, units, 32);
+      for (int64_t u = 0; u < units; ++u)
+        for (int64_t d = 0; d < 32; ++d) {
+          double sum = 0;
+          int64_t end = std::min(sk, 4 * u + 4);
+          for (int64_t t = 4 * u; t < end; ++t)
+            sum += from->get(0, 0, t, d);
+          to->set(0, 0, u, d, sum / (end - 4 * u));
+        }
+    }
+    c.more = {pk.view(), pv.view()};
+    c.run(kernel.fn, kernel.memory.get());
+    // The reference repeats a pooled row for each of its tokens: the same sum.
+    PrefillCase r = c;
+    for (int64_t t = 0; t < cut; ++t)
+      for (int64_t d = 0; d < 32; ++d) {
+        r.k.set(0, 0, t, d, pk.get(0, 0, t / 4, d));
+        r.v.set(0, 0, t, d, pv.get(0, 0, t / 4, d));
+      }
+    check(r, [&](int64_t, int64_t q, int64_t k) {
+      return k < cut ? std::min(sk, k / 4 * 4 + 4) - 1 <= q : k <= q;
+    });
+  }
+}
+
+TEST_P(PrefillTest, OtherSchedules) {
+  // Any tile sizes are correct, whatever the table says.
+  for (PrefillSchedule s : {PrefillSchedule{5, 16, 7, 48, false},
+                            {12, 32, 64, 64, true},
+                            {1, 8, 1, 8, false},
+                            {13, 32, 104, 256, false}}) {
+    PrefillCase c;
+    c.params = plain(Elem::F32, 48, 20);
+    c.params.schedule = s;
+    PrefillKernel kernel(
+        c.params, [&](OpBuilder &b, StreamParams &p) { addCausal(b, p, 0); });
+    ASSERT_TRUE(kernel.fn) << kernel.loaded->undefined;
+    c.sq = 77, c.sk = 141;
+    c.allocate(rng);
+    c.run(kernel.fn, kernel.memory.get());
+    check(c, [](int64_t, int64_t q, int64_t k) { return k <= q; });
+  }
+}
+
+TEST_P(PrefillTest, RefusalsNameTheReason) {
+  auto reasonOf = [](StreamParams p) { return PrefillKernel(p).reason; };
+  StreamParams p = plain(Elem::F32, 64, 64);
+  p.valueDim = 0;
+  EXPECT_EQ(reasonOf(p), "expected key and value dims to be in [1, 576], got "
+                         "64 and 0");
+  p = plain(Elem::F32, 577, 64);
+  EXPECT_EQ(reasonOf(p), "expected key and value dims to be in [1, 576], got "
+                         "577 and 64");
+  p = plain(Elem::F32, 64, 64);
+  p.sources.clear();
+  EXPECT_EQ(reasonOf(p),
+            "expected at least one source of keys and values, got 0");
+  p = plain(Elem::F32, 64, 64);
+  p.schedule.rows = 33;
+  EXPECT_NE(reasonOf(p).find("multiple of its lanes"), std::string::npos);
+  p = plain(Elem::F32, 64, 64);
+  p.keep = [](Emitter &, const ElementContext &) -> FailureOr<Value> {
+    return failure();
+  };
+  EXPECT_EQ(reasonOf(p),
+            "expected the mask and the score modifier to have CPU code");
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, PrefillTest,
+                         testing::Values(Isa::AVX2, Isa::AVX512),
+                         [](const auto &info) {
+                           return info.param == Isa::AVX2 ? "v3" : "v4";
+                         });
+
+} // namespace
