@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// fovea_plan_create and fovea_plan_update.
+#include "runtime/base/Status.h"
+#include "runtime/plan/Plan.h"
+
+#include <ctime>
+#include <new>
+#include <utility>
+
+using namespace fovea::rt;
+
+static double nowMs() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return double(t.tv_sec) * 1e3 + double(t.tv_nsec) * 1e-6;
+}
+
+fovea_status fovea_plan_create(fovea_kernel *kernel,
+                               const fovea_plan_limits *given,
+                               fovea_plan **out) {
+  if (!kernel || !out)
+    return fail(FOVEA_INVALID, "expected a %s, got NULL",
+                !kernel ? "kernel" : "place for the plan");
+  *out = nullptr;
+  fovea_plan_limits limits;
+  if (fovea_status st =
+          readStruct(given, offsetof(fovea_plan_limits, deterministic), limits,
+                     "fovea_plan_limits"))
+    return st;
+  auto *plan = new (std::nothrow) fovea_plan(kernel);
+  if (!plan)
+    return noMemory("a plan", sizeof(fovea_plan));
+  plan->limits = limits;
+  if (fovea_status st = sizePlan(*plan)) {
+    plan->release();
+    return st;
+  }
+  plan->limits.dims = nullptr; // the caller's
+  *out = plan;
+  return FOVEA_OK;
+}
+
+void fovea_plan_destroy(fovea_plan *plan) {
+  if (plan)
+    plan->release();
+}
+
+size_t fovea_plan_workspace(const fovea_plan *plan) {
+  return plan ? size_t(plan->workspaceBytes) : 0;
+}
+
+/// Lengths and offsets of all sequences of a stream phase.
+static fovea_status snapshot(fovea_plan &plan, Phase &phase) {
+  const fovea_kernel &kernel = *plan.kernel.get();
+  const fovea_bundle_stage &s = *phase.stage;
+  auto table = [&](int32_t slot) -> const fovea_abi_view * {
+    return slot >= 0 ? &plan.planned.views[slot] : nullptr;
+  };
+  auto nameOf = [&](int32_t slot) {
+    for (uint32_t i = 0; i < kernel.args.size(); ++i)
+      if (kernel.args[i].kind == FOVEA_ARG_TENSOR &&
+          int64_t(kernel.args[i].slot) == slot)
+        return kernel.argName(i);
+    return "";
+  };
+  const fovea_abi_view *lengths = table(s.length_slot);
+  const fovea_abi_view *offsets = table(s.offset_slot);
+  for (auto [view, slot] :
+       {std::pair(lengths, s.length_slot), std::pair(offsets, s.offset_slot)})
+    if (view && view->shape[0] < phase.batch)
+      return fail(FOVEA_INVALID,
+                  "argument '%s': expected %lld entries, one per sequence, got "
+                  "%lld",
+                  nameOf(slot), (long long)phase.batch,
+                  (long long)view->shape[0]);
+  for (int64_t b = 0; b < phase.batch; ++b) {
+    int64_t len = phase.sk;
+    if (lengths) {
+      len = static_cast<const int32_t *>(lengths->data)[b * lengths->stride[0]];
+      if (len < 0 || len > phase.sk)
+        return fail(FOVEA_INVALID,
+                    "argument '%s': expected lengths between 0 and %lld (the "
+                    "number of keys), got %lld at %lld",
+                    nameOf(s.length_slot), (long long)phase.sk, (long long)len,
+                    (long long)b);
+    }
+    int64_t off = s.flags & FOVEA_STAGE_TOP_LEFT ? 0 : len - phase.sq;
+    if (offsets) {
+      off = static_cast<const int32_t *>(offsets->data)[b * offsets->stride[0]];
+      if (off < -phase.sq || off > INT32_MAX - phase.sq)
+        return fail(FOVEA_INVALID,
+                    "argument '%s': expected query offsets between %lld and "
+                    "%lld, got %lld at %lld",
+                    nameOf(s.offset_slot), (long long)-phase.sq,
+                    (long long)(INT32_MAX - phase.sq), (long long)off,
+                    (long long)b);
+    }
+    phase.kLen[b] = len;
+    phase.qOff[b] = off;
+  }
+  return FOVEA_OK;
+}
+
+/// The first variant that takes `rows` packed rows.
+static fovea_status chooseVariant(fovea_plan &plan, Phase &phase,
+                                  int64_t rows) {
+  const fovea_kernel &kernel = *plan.kernel.get();
+  for (const fovea_bundle_variant &v : kernel.variants(*phase.stage))
+    if (rows <= v.max_rows) {
+      phase.variant = &v;
+      phase.entry = kernel.entry(v);
+      return FOVEA_OK;
+    }
+  return fail(FOVEA_UNSUPPORTED,
+              "kernel '%s': expected a variant of stage '%s' for %lld packed "
+              "rows, got none that takes them",
+              kernel.name(), kernel.view().string(phase.stage->name),
+              (long long)rows);
+}
+
+static fovea_status updateStream(fovea_plan &plan, Phase &phase) {
+  const fovea_bundle_stage &s = *phase.stage;
+  Extent batch = plan.extent(s.grid[0]);
+  phase.sq = plan.symbols[s.q_symbol];
+  phase.sk = plan.symbols[s.k_symbol];
+  Extent packed = Extent{phase.sq} * Extent{s.group};
+  if (!batch.ok || !packed.ok || packed.value > INT32_MAX ||
+      phase.sk > INT32_MAX)
+    return fail(FOVEA_UNSUPPORTED,
+                "kernel '%s': expected at most %d rows and keys per head, got "
+                "%lld and %lld",
+                plan.kernel->name(), INT32_MAX, (long long)packed.value,
+                (long long)phase.sk);
+  phase.batch = batch.value;
+  phase.packed = packed.value;
+  if (fovea_status st = snapshot(plan, phase))
+    return st;
+  if (fovea_status st = chooseVariant(plan, phase, phase.packed))
+    return st;
+  return planStream(plan, phase);
+}
+
+static fovea_status updateCombine(fovea_plan &plan, Phase &phase) {
+  const Phase &of = plan.phases[phase.stage->of];
+  if (fovea_status st = chooseVariant(plan, phase, of.packed))
+    return st;
+  for (int64_t i = 0; i < of.nGroups; ++i)
+    phase.items[i] = of.groups[i];
+  phase.nItems = of.nGroups;
+  return FOVEA_OK;
+}
+
+static fovea_status updateGrid(fovea_plan &plan, Phase &phase) {
+  Extent n0 = plan.extent(phase.stage->grid[0]);
+  Extent n1 = plan.extent(phase.stage->grid[1]);
+  Extent n2 = plan.extent(phase.stage->grid[2]);
+  if (!n0.ok || !n1.ok || !n2.ok || n0.value > INT32_MAX ||
+      n1.value > INT32_MAX || n2.value > INT32_MAX)
+    return fail(FOVEA_UNSUPPORTED,
+                "kernel '%s': expected a grid of at most %d per axis, got more",
+                plan.kernel->name(), INT32_MAX);
+  if (fovea_status st = chooseVariant(plan, phase, n2.value))
+    return st;
+  int64_t rows = phase.variant->rows, n = 0;
+  Extent all = n0 * n1 * Extent{ceilDiv(n2.value, rows)};
+  if (!all.ok || all.value > phase.maxItems)
+    return fail(FOVEA_INVALID,
+                "kernel '%s': expected at most %lld items of stage '%s' (the "
+                "plan's capacity), got %lld",
+                plan.kernel->name(), (long long)phase.maxItems,
+                plan.kernel->view().string(phase.stage->name),
+                (long long)all.value);
+  for (int64_t i = 0; i < n0.value; ++i)
+    for (int64_t j = 0; j < n1.value; ++j)
+      for (int64_t r = 0; r < n2.value; r += rows) {
+        fovea_abi_item &item = phase.items[n++];
+        item = {};
+        item.b = int32_t(i);
+        item.head = int32_t(j);
+        item.row = int32_t(r);
+        item.slot = -1;
+        item.k1 = n2.value;
+      }
+  phase.nItems = n;
+  phase.costTotal = double(n0.value) * double(n1.value) * double(n2.value);
+  phase.costLongest = n ? double(rows < n2.value ? rows : n2.value) : 0;
+  return FOVEA_OK;
+}
+
+static fovea_status placeBuffers(fovea_plan &plan) {
+  const fovea_kernel &kernel = *plan.kernel.get();
+  Extent total{0};
+  for (uint32_t i = 0; i < kernel.buffers.size(); ++i) {
+    const fovea_bundle_buffer &w = kernel.buffers[i];
+    Placed &placed = plan.buffers[i];
+    Extent bytes{dtypeSize(w.dtype)};
+    for (uint32_t d = 0; d < w.rank; ++d) {
+      Extent e = plan.extent(w.extent[d]);
+      placed.shape[d] = e.value;
+      bytes = bytes * e;
+    }
+    placed.offset = total.value;
+    placed.bytes = bytes.value;
+    total = total + roundUp(bytes, 64);
+  }
+  if (!total.ok || total.value > plan.workspaceBytes)
+    return fail(FOVEA_INVALID,
+                "kernel '%s': expected a step that needs at most %lld bytes of "
+                "workspace (the plan's capacity), got %lld",
+                kernel.name(), (long long)plan.workspaceBytes,
+                (long long)total.value);
+  return FOVEA_OK;
+}
+
+static fovea_status update(fovea_plan &plan, const fovea_value *args, int n) {
+  if (fovea_status st = bindUpdate(plan, args, n))
+    return st;
+  plan.boundsCalls = 0;
+  const Phase *tables = nullptr; // lengths for stages that have none
+  for (uint32_t i = 0; i < plan.nPhases; ++i) {
+    Phase &phase = plan.phases[i];
+    fovea_status st = FOVEA_OK;
+    switch (phase.stage->space) {
+    case FOVEA_SPACE_STREAM:
+      st = updateStream(plan, phase);
+      tables = tables ? tables : &phase;
+      break;
+    case FOVEA_SPACE_COMBINE:
+      st = updateCombine(plan, phase);
+      break;
+    default:
+      st = updateGrid(plan, phase);
+      break;
+    }
+    if (st)
+      return st;
+  }
+  for (uint32_t i = 0; i < plan.nPhases; ++i) {
+    Phase &phase = plan.phases[i];
+    const Phase *of = phase.stage->space == FOVEA_SPACE_STREAM ? &phase
+                      : phase.stage->space == FOVEA_SPACE_COMBINE
+                          ? &plan.phases[phase.stage->of]
+                          : tables;
+    phase.abi = {};
+    phase.abi.size = sizeof phase.abi;
+    phase.abi.items = phase.items;
+    phase.abi.n_items = phase.nItems;
+    phase.abi.symbols = plan.symbols;
+    phase.abi.q_off = of ? of->qOff : nullptr;
+    phase.abi.k_len = of ? of->kLen : nullptr;
+  }
+  return placeBuffers(plan);
+}
+
+fovea_status fovea_plan_update(fovea_plan *plan, const fovea_batch *batch,
+                               const fovea_value *args, int n) {
+  if (!plan)
+    return fail(FOVEA_INVALID, "expected a plan, got NULL");
+  if (batch)
+    return fail(FOVEA_UNSUPPORTED,
+                "kernel '%s': expected no batch, since it has no cache "
+                "argument, got one of %d sequences",
+                plan->kernel->name(), batch->n);
+  for (int32_t i = 0; i < plan->nLanes; ++i)
+    if (plan->lanes[i].busy.load(std::memory_order_acquire))
+      return fail(FOVEA_INVALID,
+                  "expected no run of the plan in flight during its update");
+  double start = nowMs();
+  plan->ready = false;
+  if (fovea_status st = update(*plan, args, n))
+    return st;
+  plan->ready = true;
+  plan->updateMs = nowMs() - start;
+  return FOVEA_OK;
+}

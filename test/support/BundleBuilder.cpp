@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Lays the sections out: header, table, then each at its alignment.
+#include "test/support/BundleBuilder.h"
+
+#include <cstring>
+
+namespace fovea::test {
+
+uint32_t BundleBuilder::string(const std::string &text) {
+  // Linear: bundles of tests are small.
+  for (size_t i = 0; i < strings.size(); i += std::strlen(&strings[i]) + 1)
+    if (text == &strings[i])
+      return uint32_t(i);
+  uint32_t offset = uint32_t(strings.size());
+  strings.insert(strings.end(), text.c_str(), text.c_str() + text.size() + 1);
+  return offset;
+}
+
+uint32_t BundleBuilder::symbol(const std::string &name) {
+  symbols.push_back({string(name), 0});
+  return uint32_t(symbols.size() - 1);
+}
+
+fovea_bundle_arg &BundleBuilder::tensor(const std::string &name,
+                                        fovea_dtype dtype, uint32_t slot,
+                                        const std::vector<int> &dims,
+                                        bool result) {
+  fovea_bundle_arg a{};
+  a.name = string(name);
+  a.kind = FOVEA_ARG_TENSOR;
+  a.dtype = dtype;
+  a.rank = uint32_t(dims.size());
+  a.slot = slot;
+  a.is_result = result;
+  for (size_t d = 0; d < FOVEA_ABI_MAX_RANK; ++d) {
+    a.symbol[d] = d < dims.size() && dims[d] >= 0 ? dims[d] : -1;
+    a.shape[d] = d < dims.size() && dims[d] < 0 ? ~dims[d] : -1;
+  }
+  args.push_back(a);
+  return args.back();
+}
+
+namespace {
+
+struct Section {
+  uint32_t kind, index;
+  const void *data;
+  size_t size;
+};
+
+} // namespace
+
+std::vector<uint8_t> BundleBuilder::build() const {
+  std::vector<Section> sections;
+  auto add = [&](uint32_t kind, const auto &records, uint32_t index = 0) {
+    if (!records.empty())
+      sections.push_back({kind, index, records.data(),
+                          records.size() * sizeof(*records.data())});
+  };
+  add(FOVEA_SECTION_STRINGS, strings);
+  add(FOVEA_SECTION_KERNELS, kernels);
+  add(FOVEA_SECTION_ARGS, args);
+  add(FOVEA_SECTION_SYMBOLS, symbols);
+  add(FOVEA_SECTION_BUFFERS, buffers);
+  add(FOVEA_SECTION_STAGES, stages);
+  add(FOVEA_SECTION_VARIANTS, variants);
+  add(FOVEA_SECTION_ENTRIES, entries);
+  add(FOVEA_SECTION_MASKS, masks);
+  add(FOVEA_SECTION_REMARKS, remarks);
+  add(FOVEA_SECTION_TARGETS, targets);
+  add(FOVEA_SECTION_SPEC, spec);
+  for (const auto &[index, bytes] : code)
+    add(FOVEA_SECTION_CODE, bytes, index);
+  add(FOVEA_SECTION_PLAN_CODE, planCode);
+
+  size_t at = sizeof(fovea_bundle_header) +
+              sections.size() * sizeof(fovea_bundle_section);
+  std::vector<fovea_bundle_section> table;
+  for (const Section &s : sections) {
+    bool isCode =
+        s.kind == FOVEA_SECTION_CODE || s.kind == FOVEA_SECTION_PLAN_CODE;
+    size_t align = isCode ? 4096 : 64;
+    at = (at + align - 1) / align * align;
+    table.push_back({s.kind, s.index, at, s.size});
+    at += s.size;
+  }
+  std::vector<uint8_t> out(at);
+  fovea_bundle_header header{};
+  header.magic = FOVEA_BUNDLE_MAGIC;
+  header.version = FOVEA_BUNDLE_VERSION;
+  header.abi_version = FOVEA_ABI_VERSION;
+  header.n_sections = uint32_t(sections.size());
+  header.file_size = out.size();
+  header.key = key;
+  std::memcpy(out.data(), &header, sizeof header);
+  std::memcpy(out.data() + sizeof header, table.data(),
+              table.size() * sizeof(fovea_bundle_section));
+  for (size_t i = 0; i < sections.size(); ++i)
+    std::memcpy(out.data() + table[i].offset, sections[i].data,
+                sections[i].size);
+  seal(out);
+  return out;
+}
+
+void seal(std::vector<uint8_t> &bundle) {
+  fovea_bundle_header header;
+  std::memcpy(&header, bundle.data(), sizeof header);
+  header.checksum = fovea_bundle_checksum(bundle.data() + sizeof header,
+                                          bundle.size() - sizeof header);
+  std::memcpy(bundle.data(), &header, sizeof header);
+}
+
+} // namespace fovea::test

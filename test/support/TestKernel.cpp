@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Bundles of the small kernels that tests of the runtime run.
+#include "test/support/TestKernel.h"
+
+#include <cstdio>
+#include <cstring>
+
+namespace fovea::test {
+
+const std::vector<uint8_t> &testImage() {
+  static const std::vector<uint8_t> image = [] {
+    std::vector<uint8_t> bytes;
+    if (FILE *f = std::fopen(FOVEA_TEST_IMAGE, "rb")) {
+      uint8_t block[4096];
+      size_t n;
+      while ((n = std::fread(block, 1, sizeof block, f)))
+        bytes.insert(bytes.end(), block, block + n);
+      std::fclose(f);
+    }
+    return bytes;
+  }();
+  return image;
+}
+
+uint64_t testOffset(Function function) {
+  uint64_t offset = 0;
+  std::memcpy(&offset, testImage().data() + 8 * size_t(function), 8);
+  return offset;
+}
+
+static void addTarget(BundleBuilder &b, const std::string &name) {
+  b.targets.push_back({b.string(name), uint32_t(b.code.size())});
+  b.code[uint32_t(b.code.size())] = testImage();
+}
+
+static fovea_bundle_span addVariant(BundleBuilder &b, Function function,
+                                    int rows, int keys) {
+  fovea_bundle_variant v{};
+  v.name = b.string("plain");
+  v.schedule = b.string("rows x keys by hand");
+  v.rows = uint32_t(rows);
+  v.keys = uint32_t(keys);
+  v.max_rows = INT64_MAX;
+  v.scratch_bytes = 256;
+  v.entries = {uint32_t(b.entries.size()), uint32_t(b.targets.size())};
+  for (uint32_t t = 0; t < b.targets.size(); ++t)
+    b.entries.push_back({t, 0, testOffset(function)});
+  b.variants.push_back(v);
+  return {uint32_t(b.variants.size() - 1), 1};
+}
+
+static void addKernel(BundleBuilder &b, const std::string &name,
+                      uint32_t scalars) {
+  fovea_bundle_kernel k{};
+  k.name = b.string(name);
+  for (const fovea_bundle_arg &a : b.args)
+    k.n_views += a.kind == FOVEA_ARG_TENSOR;
+  k.n_views += uint32_t(b.buffers.size());
+  k.n_scalars = scalars;
+  k.args = {0, uint32_t(b.args.size())};
+  k.symbols = {0, uint32_t(b.symbols.size())};
+  k.buffers = {0, uint32_t(b.buffers.size())};
+  k.stages = {0, uint32_t(b.stages.size())};
+  k.masks = {0, uint32_t(b.masks.size())};
+  k.remarks = {0, uint32_t(b.remarks.size())};
+  b.kernels.push_back(k);
+}
+
+BundleBuilder sumKernel(const KernelOptions &options) {
+  BundleBuilder b;
+  b.string("");
+  int batch = int(b.symbol("b")), sq = int(b.symbol("sq"));
+  int sk = int(b.symbol("sk"));
+  b.tensor("q", FOVEA_DTYPE_F32, 0, {batch, ~options.heads, sq});
+  b.tensor("v", FOVEA_DTYPE_F32, 1, {batch, sk});
+  fovea_bundle_arg w{};
+  w.name = b.string("w");
+  w.kind = FOVEA_ARG_SCALAR;
+  w.dtype = FOVEA_DTYPE_I64;
+  b.args.push_back(w);
+  uint32_t slot = 4;
+  int32_t lengths = -1, offsets = -1;
+  uint64_t reads = 0;
+  if (options.bounds == Function::BoundsEnds) {
+    b.tensor("ends", FOVEA_DTYPE_I32, slot, {sk});
+    reads |= uint64_t(1) << slot++;
+  }
+  if (options.lengths)
+    b.tensor("lengths", FOVEA_DTYPE_I32, uint32_t(lengths = int(slot++)),
+             {batch});
+  if (options.offsets)
+    b.tensor("offsets", FOVEA_DTYPE_I32, uint32_t(offsets = int(slot++)),
+             {batch});
+  b.tensor("o", FOVEA_DTYPE_F32, 2, {batch, ~options.heads, sq}, true);
+
+  fovea_bundle_buffer work{};
+  work.name = b.string("work");
+  work.dtype = FOVEA_DTYPE_F32;
+  work.rank = 2;
+  work.slot = 3;
+  work.extent[0] = extentOf(FOVEA_EXTENT_SLOTS);
+  work.extent[1] = extentOf(FOVEA_EXTENT_ONE, options.rows);
+  b.buffers.push_back(work);
+
+  addTarget(b, options.target);
+  b.planCode = testImage();
+  if (options.masked) {
+    fovea_bundle_mask m{};
+    m.text = b.string("causal and window(%w)");
+    m.analysed = 1;
+    m.bounds = testOffset(options.bounds);
+    m.classify = testOffset(Function::Classify);
+    m.keep = testOffset(Function::Trap);
+    m.reads = reads;
+    b.masks.push_back(m);
+  }
+  b.remarks.push_back({b.string("summing is not softmax"), 3, 7, 0});
+
+  fovea_bundle_stage s{};
+  s.name = b.string("main");
+  s.space = FOVEA_SPACE_STREAM;
+  s.variants = addVariant(b, options.stage, options.rows, options.keys);
+  s.grid[0] = extentOf(batch);
+  s.group = s.kv_group = 1;
+  s.heads = options.heads;
+  s.mask = options.masked ? 0 : -1;
+  s.q_symbol = sq;
+  s.k_symbol = sk;
+  s.offset_slot = offsets;
+  s.length_slot = lengths;
+  s.splittable = options.splittable;
+  s.list_slot = -1;
+  s.of = -1;
+  s.key_dim = s.value_dim = 1;
+  s.flags = options.topLeft ? FOVEA_STAGE_TOP_LEFT : 0;
+  b.stages.push_back(s);
+  if (options.splittable) {
+    fovea_bundle_stage c{};
+    c.name = b.string("combine");
+    c.space = FOVEA_SPACE_COMBINE;
+    c.variants = addVariant(b, Function::Combine, options.rows, options.keys);
+    c.of = 0;
+    b.stages.push_back(c);
+  }
+  addKernel(b, "sum", 1);
+  return b;
+}
+
+BundleBuilder countKernel(int heads) {
+  BundleBuilder b;
+  b.string("");
+  int batch = int(b.symbol("b")), sq = int(b.symbol("sq"));
+  int sk = int(b.symbol("sk"));
+  b.tensor("q", FOVEA_DTYPE_F32, 0, {batch, ~heads, sq});
+  b.tensor("v", FOVEA_DTYPE_F32, 1, {batch, sk});
+  b.tensor("o", FOVEA_DTYPE_F32, 2, {batch, ~heads, sq}, true);
+  addTarget(b, "x86-64");
+  fovea_bundle_stage s{};
+  s.name = b.string("count");
+  s.space = FOVEA_SPACE_GRID;
+  s.variants = addVariant(b, Function::Count, testRows, 0);
+  s.grid[0] = extentOf(batch);
+  s.grid[1] = extentOf(FOVEA_EXTENT_ONE, heads);
+  s.grid[2] = extentOf(sq);
+  b.stages.push_back(s);
+  addKernel(b, "count", 0);
+  return b;
+}
+
+Tensor::Tensor(std::vector<int64_t> dims, fovea_dtype dtype, double fill)
+    : shape(std::move(dims)) {
+  bytes.resize(size_t(count()) * 4 + 64);
+  dl.device = {kDLCPU, 0};
+  dl.dtype = dtype == FOVEA_DTYPE_I32 ? DLDataType{kDLInt, 32, 1}
+                                      : DLDataType{kDLFloat, 32, 1};
+  dl.ndim = int(shape.size());
+  dl.shape = shape.data();
+  dl.data = bytes.data();
+  for (int64_t i = 0; i < count(); ++i)
+    if (dtype == FOVEA_DTYPE_I32)
+      intAt(i) = int32_t(fill);
+    else
+      at(i) = float(fill);
+}
+
+int64_t Tensor::count() const {
+  int64_t n = 1;
+  for (int64_t e : shape)
+    n *= e;
+  return n;
+}
+
+} // namespace fovea::test

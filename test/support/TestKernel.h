@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Ready-made bundles around the functions of Stages.c, and tensors for them.
+#ifndef FOVEA_TEST_SUPPORT_TESTKERNEL_H
+#define FOVEA_TEST_SUPPORT_TESTKERNEL_H
+
+#include "test/support/BundleBuilder.h"
+
+#include <fovea/runtime.h>
+
+namespace fovea::test {
+
+/// The order of `table` in Stages.c.
+enum class Function {
+  Bounds,
+  Classify,
+  Keep,
+  Trap,
+  Sum,
+  Combine,
+  Count,
+  Nothing,
+  Failing,
+  BoundsEnds,
+  BoundsWild,
+  Busy
+};
+
+enum { testRows = 8, testKeys = 16 };
+
+/// The flat image, and a function's offset in it.
+const std::vector<uint8_t> &testImage();
+uint64_t testOffset(Function function);
+
+struct KernelOptions {
+  int heads = 2;
+  bool masked = true;     // causal and window(w), w a scalar argument
+  bool splittable = true; // with a combine stage
+  bool lengths = false;   // i32[b] argument
+  bool offsets = false;   // i32[b] argument
+  bool topLeft = false;   // default offset 0
+  int rows = testRows;    // tile of the variant
+  int keys = testKeys;
+  Function stage = Function::Sum;
+  Function bounds = Function::Bounds;
+  std::string target = "x86-64";
+};
+
+/// Kernel "sum": o[b, h, q] = sum of v[b, k] over visible k; arguments q, v,
+/// w (scalar), [lengths], [offsets], then the result o.
+BundleBuilder sumKernel(const KernelOptions &options = {});
+
+/// Kernel "count": one grid stage that adds 1 to each cell of o[b, h, sq];
+/// arguments q, v, o.
+BundleBuilder countKernel(int heads = 2);
+
+/// A dense f32 or i32 tensor that owns its memory.
+class Tensor {
+public:
+  Tensor(std::vector<int64_t> shape, fovea_dtype dtype = FOVEA_DTYPE_F32,
+         double fill = 0);
+  Tensor(const Tensor &) = delete;
+
+  float &at(int64_t i) { return reinterpret_cast<float *>(bytes.data())[i]; }
+  int32_t &intAt(int64_t i) {
+    return reinterpret_cast<int32_t *>(bytes.data())[i];
+  }
+  int64_t count() const;
+  fovea_value value() const { return {FOVEA_TENSOR, {&dl}}; }
+
+  std::vector<int64_t> shape, strides;
+  std::vector<char> bytes;
+  DLTensor dl{};
+};
+
+inline fovea_value integer(int64_t i) {
+  fovea_value v{};
+  v.kind = FOVEA_SCALAR;
+  v.u.i = i;
+  return v;
+}
+
+} // namespace fovea::test
+
+#endif // FOVEA_TEST_SUPPORT_TESTKERNEL_H

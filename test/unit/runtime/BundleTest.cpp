@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Bundles: what a good one tells, and what each kind of damage gets.
+#include "test/unit/runtime/Fixture.h"
+
+#include <cstdio>
+#include <functional>
+#include <unistd.h>
+
+using namespace fovea::test;
+
+namespace {
+
+TEST(Bundle, DescribesItself) {
+  Loaded k(sumKernel());
+  EXPECT_EQ(fovea_bundle_kernels(k.bundle), 1);
+  EXPECT_STREQ(fovea_bundle_kernel_name(k.bundle, 0), "sum");
+  EXPECT_EQ(fovea_bundle_kernel_name(k.bundle, 1), nullptr);
+  ASSERT_EQ(fovea_kernel_args(k.kernel), 4);
+  fovea_arg_info info{};
+  info.size = sizeof info;
+  ASSERT_FOVEA(fovea_kernel_arg(k.kernel, 0, &info));
+  EXPECT_STREQ(info.name, "q");
+  EXPECT_EQ(info.kind, FOVEA_TENSOR);
+  EXPECT_EQ(info.dtype, FOVEA_DTYPE_F32);
+  EXPECT_EQ(info.rank, 3);
+  EXPECT_EQ(info.shape[0], -1);
+  EXPECT_EQ(info.shape[1], 2);
+  EXPECT_STREQ(info.dims[2], "sq");
+  EXPECT_EQ(info.dims[1], nullptr);
+  ASSERT_FOVEA(fovea_kernel_arg(k.kernel, 2, &info));
+  EXPECT_EQ(info.kind, FOVEA_SCALAR);
+  ASSERT_FOVEA(fovea_kernel_arg(k.kernel, 3, &info));
+  EXPECT_EQ(info.is_result, 1);
+  EXPECT_REFUSED(FOVEA_INVALID, "below 4, got 4",
+                 fovea_kernel_arg(k.kernel, 4, &info));
+  const char *const *remarks = nullptr;
+  ASSERT_EQ(fovea_kernel_remarks(k.kernel, &remarks), 1);
+  EXPECT_STREQ(remarks[0], "summing is not softmax");
+  EXPECT_STREQ(fovea_kernel_target(k.kernel), "x86-64");
+  const void *bytes = nullptr;
+  size_t size = 0;
+  ASSERT_FOVEA(fovea_bundle_bytes(k.bundle, &bytes, &size));
+  std::vector<uint8_t> built = sumKernel().build();
+  ASSERT_EQ(size, built.size());
+  EXPECT_EQ(memcmp(bytes, built.data(), size), 0);
+}
+
+TEST(Bundle, OpensAFile) {
+  std::string name = testing::TempDir() + "fovea-bundle-XXXXXX";
+  const char *path = name.c_str();
+  int fd = mkstemp(name.data());
+  ASSERT_GE(fd, 0);
+  std::vector<uint8_t> bytes = sumKernel().build();
+  ASSERT_EQ(write(fd, bytes.data(), bytes.size()), ssize_t(bytes.size()));
+  fovea_ctx *ctx = openContext();
+  fovea_bundle *bundle = nullptr;
+  ASSERT_FOVEA(fovea_bundle_open(ctx, path, &bundle));
+  // The file may go away or change while the bundle is in use.
+  ASSERT_EQ(ftruncate(fd, 10), 0);
+  EXPECT_STREQ(fovea_bundle_kernel_name(bundle, 0), "sum");
+  fovea_bundle_close(bundle);
+  EXPECT_REFUSED(FOVEA_BAD_BUNDLE, "expected a bundle of at least",
+                 fovea_bundle_open(ctx, path, &bundle));
+  EXPECT_NE(std::string(fovea_message()).find(path), std::string::npos);
+  close(fd);
+  unlink(path);
+  EXPECT_REFUSED(FOVEA_INVALID, "cannot open",
+                 fovea_bundle_open(ctx, path, &bundle));
+  EXPECT_REFUSED(FOVEA_INVALID, "to be a file",
+                 fovea_bundle_open(ctx, testing::TempDir().c_str(), &bundle));
+  fovea_close(ctx);
+}
+
+TEST(Bundle, KernelsAreFoundByName) {
+  Loaded k(sumKernel());
+  fovea_kernel *other = nullptr;
+  EXPECT_REFUSED(FOVEA_INVALID, "one of the kernels sum, got 'product'",
+                 fovea_kernel_get(k.bundle, "product", FOVEA_CPU, &other));
+  fovea_device gpu{kDLCUDA, 0};
+  EXPECT_REFUSED(FOVEA_UNSUPPORTED, "(CPU), got kind 2",
+                 fovea_kernel_get(k.bundle, "sum", gpu, &other));
+}
+
+TEST(Bundle, EveryCutIsRefused) {
+  std::vector<uint8_t> bytes = sumKernel().build();
+  fovea_ctx *ctx = openContext();
+  fovea_bundle *bundle = nullptr;
+  for (size_t n = 0; n < bytes.size(); n += n < 4096 ? 1 : 97) {
+    // A copy of the exact size, so that the address sanitizer sees overreads.
+    std::vector<uint8_t> cut(bytes.begin(), bytes.begin() + long(n));
+    EXPECT_EQ(fovea_bundle_memory(ctx, cut.data() ? cut.data() : bytes.data(),
+                                  n, &bundle),
+              FOVEA_BAD_BUNDLE);
+  }
+  fovea_close(ctx);
+}
+
+TEST(Bundle, EveryFlippedBitIsRefused) {
+  std::vector<uint8_t> bytes = sumKernel().build();
+  fovea_ctx *ctx = openContext();
+  fovea_bundle *bundle = nullptr;
+  // The key, the compiler's id and the reserved words are not checked.
+  size_t end = offsetof(fovea_bundle_header, key);
+  for (size_t bit = 0; bit < bytes.size() * 8; bit += bit < 8192 ? 1 : 251) {
+    if (bit / 8 >= end && bit / 8 < sizeof(fovea_bundle_header))
+      continue;
+    bytes[bit / 8] ^= uint8_t(1 << bit % 8);
+    fovea_status st =
+        fovea_bundle_memory(ctx, bytes.data(), bytes.size(), &bundle);
+    EXPECT_TRUE(st == FOVEA_BAD_BUNDLE || st == FOVEA_UNSUPPORTED) << bit;
+    bytes[bit / 8] ^= uint8_t(1 << bit % 8);
+  }
+  ASSERT_FOVEA(fovea_bundle_memory(ctx, bytes.data(), bytes.size(), &bundle));
+  fovea_bundle_close(bundle);
+  fovea_close(ctx);
+}
+
+/// A bundle with a well-formed frame and one wrong record.
+void refuse(const char *words,
+            const std::function<void(BundleBuilder &)> &spoil,
+            fovea_status status = FOVEA_BAD_BUNDLE) {
+  BundleBuilder b = sumKernel();
+  spoil(b);
+  std::vector<uint8_t> bytes = b.build();
+  fovea_ctx *ctx = openContext();
+  fovea_bundle *bundle = nullptr;
+  EXPECT_REFUSED(status, words,
+                 fovea_bundle_memory(ctx, bytes.data(), bytes.size(), &bundle));
+  fovea_close(ctx);
+}
+
+TEST(Bundle, EveryRecordIsChecked) {
+  using B = BundleBuilder &;
+  refuse("a kernel's name", [](B b) { b.kernels[0].name = 1 << 20; });
+  refuse("to end in NUL", [](B b) { b.strings.push_back('x'); });
+  refuse("arguments of a kernel", [](B b) { b.kernels[0].args.count = 99; });
+  refuse("symbols of a kernel", [](B b) { b.kernels[0].symbols.first = 99; });
+  refuse("buffers of a kernel", [](B b) { b.kernels[0].buffers.count = 9; });
+  refuse("stages of a kernel",
+         [](B b) { b.kernels[0].stages = {UINT32_MAX, UINT32_MAX}; });
+  refuse("number of stages", [](B b) { b.kernels[0].stages.count = 0; });
+  refuse("n_views to be at most 64", [](B b) { b.kernels[0].n_views = 65; });
+  refuse("n_scalars to be at most", [](B b) { b.kernels[0].n_scalars = 65; });
+  refuse("owners of its view slots", [](B b) { b.kernels[0].n_views = 5; });
+  refuse("owners of its scalar", [](B b) { b.kernels[0].n_scalars = 2; });
+  refuse("view slot of 'o' to be below 4", [](B b) { b.args[3].slot = 4; });
+  refuse("view slot 0 to have one owner", [](B b) { b.args[1].slot = 0; });
+  refuse("argument's kind", [](B b) { b.args[0].kind = 2; });
+  refuse("argument's dtype", [](B b) { b.args[0].dtype = 10; });
+  refuse("argument's rank", [](B b) { b.args[0].rank = 7; });
+  refuse("argument's symbol", [](B b) { b.args[0].symbol[0] = 3; });
+  refuse("argument's extent", [](B b) { b.args[0].shape[1] = -2; });
+  refuse("symbol of a dynamic extent", [](B b) { b.args[0].symbol[2] = -1; });
+  refuse("rank of a scalar", [](B b) { b.args[2].rank = 1; });
+  refuse("scalar's slot", [](B b) { b.args[2].slot = 1; });
+  refuse("is_result", [](B b) { b.args[3].is_result = 2; });
+  refuse("symbol 'sk' to be an extent of an argument",
+         [](B b) { b.args[1].symbol[1] = 1; });
+  refuse("buffer's dtype", [](B b) { b.buffers[0].dtype = 0; });
+  refuse("div > 0", [](B b) { b.buffers[0].extent[1].div = 0; });
+  refuse("mul >= 0", [](B b) { b.buffers[0].extent[1].mul = -1; });
+  refuse("of one of the kernel's symbols",
+         [](B b) { b.buffers[0].extent[1].symbol = 3; });
+  refuse("of an earlier stage", [](B b) { b.buffers[0].extent[0].stage = 2; });
+  refuse("of a stream stage", [](B b) { b.buffers[0].extent[0].stage = 1; });
+  refuse("stage's space", [](B b) { b.stages[0].space = 3; });
+  refuse("variants of a stage", [](B b) { b.stages[0].variants.first = 9; });
+  refuse("at least one", [](B b) { b.stages[0].variants.count = 0; });
+  refuse("stage's group", [](B b) { b.stages[0].group = 0; });
+  refuse("stage's kv_group", [](B b) { b.stages[0].group = 2; });
+  refuse("stage's heads", [](B b) { b.stages[0].heads = 0; });
+  refuse("stage's mask", [](B b) { b.stages[0].mask = 1; });
+  refuse("stage's q_symbol", [](B b) { b.stages[0].q_symbol = -1; });
+  refuse("stage's k_symbol", [](B b) { b.stages[0].k_symbol = 3; });
+  refuse("stage's length_slot", [](B b) { b.stages[0].length_slot = 0; });
+  refuse("stage's offset_slot", [](B b) { b.stages[0].offset_slot = 64; });
+  refuse("stage's list_slot", [](B b) { b.stages[0].list_slot = 4; });
+  refuse("list_unit", [](B b) { b.stages[0].list_slot = 0; });
+  refuse("stage's splittable", [](B b) { b.stages[0].splittable = 2; });
+  refuse("stage's dims", [](B b) { b.stages[0].key_dim = -1; });
+  refuse("stage's flags", [](B b) { b.stages[0].flags = 2; });
+  refuse("that a combine merges", [](B b) { b.stages[1].of = 1; });
+  refuse("variant's rows", [](B b) { b.variants[0].rows = 0; });
+  refuse("variant's keys", [](B b) { b.variants[0].keys = 0; });
+  refuse("variant's max_rows", [](B b) { b.variants[0].max_rows = -1; });
+  refuse("variant's scratch_bytes",
+         [](B b) { b.variants[0].scratch_bytes = 8; });
+  refuse("larger than the one before", [](B b) {
+    b.variants.push_back(b.variants[0]);
+    b.variants.push_back(b.variants[0]);
+    b.stages[0].variants = {2, 2};
+  });
+  refuse("entries of a variant", [](B b) { b.variants[0].entries.count = 2; });
+  refuse("entry's target", [](B b) { b.entries[0].target = 1; });
+  refuse("entry inside the code",
+         [](B b) { b.entries[0].offset = b.code[0].size(); });
+  refuse("a CODE section of index 3",
+         [](B b) { b.targets[0].code_section = 3; });
+  refuse("a target's name", [](B b) { b.targets[0].name = 1 << 20; });
+  refuse("mask's function inside the plan code",
+         [](B b) { b.masks[0].keep = b.planCode.size(); });
+  refuse("mask's function inside the plan code", [](B b) { b.planCode = {}; });
+  refuse("mask's reads", [](B b) { b.masks[0].reads = 16; });
+  refuse("mask's analysed", [](B b) { b.masks[0].analysed = 2; });
+  refuse("remark's text", [](B b) { b.remarks[0].text = 1 << 20; });
+}
+
+/// Changes bytes of the frame and corrects the checksum.
+void refuseFrame(const char *words,
+                 const std::function<void(fovea_bundle_header &,
+                                          fovea_bundle_section *)> &spoil,
+                 fovea_status status = FOVEA_BAD_BUNDLE) {
+  std::vector<uint8_t> bytes = sumKernel().build();
+  auto *header = reinterpret_cast<fovea_bundle_header *>(bytes.data());
+  spoil(*header, reinterpret_cast<fovea_bundle_section *>(header + 1));
+  seal(bytes);
+  fovea_ctx *ctx = openContext();
+  fovea_bundle *bundle = nullptr;
+  EXPECT_REFUSED(status, words,
+                 fovea_bundle_memory(ctx, bytes.data(), bytes.size(), &bundle));
+  fovea_close(ctx);
+}
+
+TEST(Bundle, TheFrameIsChecked) {
+  using H = fovea_bundle_header &;
+  using S = fovea_bundle_section *;
+  refuseFrame("to start with", [](H h, S) { h.magic = 1; });
+  refuseFrame(
+      "bundle version 1, got 2", [](H h, S) { h.version = 2; },
+      FOVEA_UNSUPPORTED);
+  refuseFrame(
+      "ABI version 1, got 2", [](H h, S) { h.abi_version = 2; },
+      FOVEA_UNSUPPORTED);
+  refuseFrame("at most 64 sections", [](H h, S) { h.n_sections = 65; });
+  refuseFrame("(its header)", [](H h, S) { h.file_size = 100; });
+  refuseFrame("a kind between 1 and 14", [](H, S s) { s[0].kind = 15; });
+  refuseFrame("a kind between 1 and 14", [](H, S s) { s[0].kind = 0; });
+  refuseFrame("at a multiple of 64", [](H, S s) { s[0].offset += 32; });
+  refuseFrame("to lie in", [](H, S s) { s[0].offset = 0; });
+  refuseFrame("to lie in", [](H, S s) { s[0].size = UINT64_MAX; });
+  refuseFrame("to lie in", [](H, S s) { s[0].offset = uint64_t(1) << 63; });
+  refuseFrame("to have index 0", [](H, S s) { s[0].index = 1; });
+  refuseFrame("one section STRINGS", [](H, S s) { s[1] = s[0]; });
+  refuseFrame("to be a multiple of", [](H, S s) { s[1].size -= 1; });
+}
+
+TEST(Bundle, RefusesCodeForAnotherCpu) {
+  KernelOptions options;
+  options.target = "x86-64-v9";
+  Loaded k(sumKernel(options));
+  EXPECT_EQ(fovea_kernel_target(k.kernel), nullptr);
+  SumStep step(1, 20, 20, 5);
+  Plan plan(k.kernel, 64, 1, 64);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, step.data(), step.size()));
+  EXPECT_GT(fovea_plan_items(plan, 0), 0);
+  std::string words = std::string("this CPU, ") + fovea_host_target() +
+                      ", got code for x86-64-v9";
+  EXPECT_REFUSED(
+      FOVEA_UNSUPPORTED, words,
+      fovea_run(plan, 0, step.data(), step.size(), plan.workspace, nullptr));
+  EXPECT_EQ(fovea_run_items(plan, 0, 0, 0, 1, 0, step.data(), step.size(),
+                            plan.workspace),
+            FOVEA_UNSUPPORTED);
+}
+
+TEST(Bundle, PlansWithoutAnyCode) {
+  BundleBuilder b = sumKernel();
+  b.code.clear();
+  b.targets.clear();
+  b.entries.clear();
+  for (fovea_bundle_variant &v : b.variants)
+    v.entries = {0, 0};
+  Loaded k(b);
+  SumStep step(1, 20, 20, 5);
+  Plan plan(k.kernel, 64, 1, 64);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, step.data(), step.size()));
+  EXPECT_EQ(fovea_plan_items(plan, 0), 6);
+  EXPECT_REFUSED(
+      FOVEA_UNSUPPORTED, "got code for none",
+      fovea_run(plan, 0, step.data(), step.size(), plan.workspace, nullptr));
+}
+
+TEST(Bundle, PicksTheBestTarget) {
+  if (std::string(fovea_host_target()) < "x86-64-v3")
+    GTEST_SKIP() << "needs an x86-64-v3 CPU";
+  BundleBuilder b = sumKernel();
+  for (const char *name : {"x86-64-v3", "x86-64-v4+unheard-of"}) {
+    uint32_t section = uint32_t(b.code.size());
+    b.targets.push_back({b.string(name), section});
+    b.code[section] = testImage();
+  }
+  std::vector<fovea_bundle_entry> entries;
+  for (fovea_bundle_variant &v : b.variants) {
+    uint64_t offset = b.entries[v.entries.first].offset;
+    v.entries = {uint32_t(entries.size()), 3};
+    for (uint32_t t = 0; t < 3; ++t)
+      entries.push_back({t, 0, offset});
+  }
+  b.entries = entries;
+  EXPECT_STREQ(fovea_kernel_target(Loaded(b).kernel), "x86-64-v3");
+  fovea_options options{};
+  options.target = "x86-64";
+  EXPECT_STREQ(fovea_kernel_target(Loaded(b, 1, options).kernel), "x86-64");
+  options.target = "x86-64-v4";
+  EXPECT_EQ(fovea_kernel_target(Loaded(b, 1, options).kernel), nullptr);
+  // A target that lacks one stage's code is none.
+  b.variants[1].entries.count = 1;
+  EXPECT_STREQ(fovea_kernel_target(Loaded(b).kernel), "x86-64");
+}
+
+TEST(Bundle, HandlesKeepEachOtherAlive) {
+  fovea_ctx *ctx = openContext();
+  std::vector<uint8_t> bytes = sumKernel().build();
+  fovea_bundle *bundle = nullptr;
+  fovea_kernel *kernel = nullptr;
+  ASSERT_FOVEA(fovea_bundle_memory(ctx, bytes.data(), bytes.size(), &bundle));
+  ASSERT_FOVEA(fovea_kernel_get(bundle, "sum", FOVEA_CPU, &kernel));
+  fovea_close(ctx);
+  fovea_bundle_close(bundle);
+  Plan plan(kernel, 64, 1, 64);
+  fovea_kernel_release(kernel);
+  SumStep step(1, 20, 33, 5);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, step.data(), step.size()));
+  ASSERT_FOVEA(
+      fovea_run(plan, 0, step.data(), step.size(), plan.workspace, nullptr));
+  EXPECT_EQ(step.wrong(), 0);
+}
+
+} // namespace

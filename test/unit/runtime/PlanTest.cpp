@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Planning: what an update checks, how items are cut, ordered and split, and
+// what it costs.
+#include "test/unit/runtime/Fixture.h"
+
+#include <algorithm>
+#include <chrono>
+
+using namespace fovea::test;
+
+namespace {
+
+std::vector<fovea_abi_item> itemsOf(fovea_plan *plan, int phase) {
+  fovea_phase_info info{};
+  info.size = sizeof info;
+  EXPECT_EQ(fovea_plan_phase(plan, phase, &info), FOVEA_OK) << fovea_message();
+  return {info.items, info.items + info.n_items};
+}
+
+fovea_stats statsOf(fovea_plan *plan, int phase = -1) {
+  fovea_stats stats{};
+  stats.size = sizeof stats;
+  EXPECT_EQ(fovea_plan_stats(plan, phase, &stats), FOVEA_OK) << fovea_message();
+  return stats;
+}
+
+TEST(Plan, ChecksArguments) {
+  Loaded k(sumKernel());
+  Plan plan(k.kernel, 64, 4, 64);
+  SumStep s(2, 16, 40, 8);
+  auto update = [&] {
+    return fovea_plan_update(plan, nullptr, s.data(), s.size());
+  };
+  ASSERT_FOVEA(update());
+  EXPECT_REFUSED(FOVEA_INVALID, "expected 4 arguments (results included)",
+                 fovea_plan_update(plan, nullptr, s.data(), 3));
+  fovea_batch batch{};
+  batch.size = sizeof batch;
+  batch.n = 3;
+  EXPECT_REFUSED(FOVEA_UNSUPPORTED, "expected no batch",
+                 fovea_plan_update(plan, &batch, s.data(), s.size()));
+  auto with = [&](int i, fovea_value v, fovea_status status,
+                  const char *words) {
+    fovea_value old = s.args[size_t(i)];
+    s.args[size_t(i)] = v;
+    EXPECT_REFUSED(status, words, update());
+    s.args[size_t(i)] = old;
+  };
+  with(0, integer(3), FOVEA_INVALID, "'q': expected a tensor, got a scalar");
+  with(2, s.q.value(), FOVEA_INVALID, "'w': expected a scalar, got a tensor");
+  fovea_value cache = integer(0);
+  cache.kind = FOVEA_CACHE;
+  with(1, cache, FOVEA_INVALID, "'v': expected a tensor, got a cache");
+  fovea_value none = s.q.value();
+  none.u.tensor = nullptr;
+  with(0, none, FOVEA_INVALID, "'q': expected a tensor, got NULL");
+  Tensor rank({2, 40, 1}), ints({2, 2, 16}, FOVEA_DTYPE_I32);
+  with(1, rank.value(), FOVEA_INVALID, "'v': expected rank 2, got 3");
+  with(0, ints.value(), FOVEA_INVALID, "expected elements of f32, got i32");
+  Tensor heads({2, 3, 16}), other({2, 2, 17}), batch3({3, 40});
+  with(0, heads.value(), FOVEA_INVALID, "expected dim 1 to be 2, got 3");
+  with(3, other.value(), FOVEA_INVALID,
+       "'o': expected dim 2 ('sq') to be 16 as in argument 'q', got 17");
+  with(1, batch3.value(), FOVEA_INVALID,
+       "'v': expected dim 0 ('b') to be 2 as in argument 'q', got 3");
+
+  DLTensor odd = s.q.dl;
+  int64_t strides[3] = {64, 32, 2};
+  odd.strides = strides;
+  with(0, {FOVEA_TENSOR, {&odd}}, FOVEA_INVALID, "stride of dim 2 to be 1");
+  strides[2] = 1;
+  strides[1] = -16;
+  with(0, {FOVEA_TENSOR, {&odd}}, FOVEA_INVALID, "to be at least 0, got -16");
+  DLTensor repeated = s.o.dl;
+  strides[1] = 0;
+  repeated.strides = strides;
+  with(3, {FOVEA_TENSOR, {&repeated}}, FOVEA_INVALID, "to be positive, got 0");
+  odd = s.q.dl;
+  odd.byte_offset = 1;
+  with(0, {FOVEA_TENSOR, {&odd}}, FOVEA_INVALID, "aligned to 4 bytes");
+  odd = s.q.dl;
+  odd.device.device_type = kDLCUDA;
+  with(0, {FOVEA_TENSOR, {&odd}}, FOVEA_INVALID, "memory of the CPU");
+  odd = s.q.dl;
+  odd.shape = nullptr;
+  with(0, {FOVEA_TENSOR, {&odd}}, FOVEA_INVALID, "expected a shape");
+  int64_t negative[3] = {2, 2, -1};
+  odd.shape = negative;
+  with(0, {FOVEA_TENSOR, {&odd}}, FOVEA_INVALID, "to be an extent, got -1");
+  // Planning looks at shapes, not at data.
+  odd = s.q.dl;
+  odd.data = nullptr;
+  s.args[0] = {FOVEA_TENSOR, {&odd}};
+  ASSERT_FOVEA(update());
+}
+
+TEST(Plan, ChecksCapacity) {
+  Loaded k(sumKernel());
+  Plan plan(k.kernel, 64, 4, 100);
+  auto update = [&](int64_t b, int64_t sq, int64_t sk) {
+    SumStep s(b, sq, sk, 8);
+    return fovea_plan_update(plan, nullptr, s.data(), s.size());
+  };
+  EXPECT_EQ(update(4, 16, 100), FOVEA_OK);
+  EXPECT_EQ(update(1, 64, 100), FOVEA_OK);
+  EXPECT_REFUSED(FOVEA_INVALID, "'b' to be at most 4 (the plan's capacity)",
+                 update(5, 1, 1));
+  EXPECT_REFUSED(FOVEA_INVALID, "'sk' to be at most 100", update(1, 1, 101));
+  EXPECT_REFUSED(FOVEA_INVALID, "'sq' to be at most 64", update(1, 65, 100));
+  EXPECT_REFUSED(FOVEA_INVALID, "at most 64 rows of all sequences",
+                 update(4, 17, 100));
+  // A plan whose update failed runs nothing.
+  SumStep s(1, 8, 8, 8);
+  EXPECT_REFUSED(
+      FOVEA_STALE, "successful update",
+      fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr));
+  EXPECT_EQ(fovea_plan_items(plan, 0), 0);
+}
+
+TEST(Plan, ChecksLimits) {
+  Loaded k(sumKernel());
+  fovea_plan *plan = nullptr;
+  fovea_plan_limits limits{};
+  EXPECT_REFUSED(FOVEA_INVALID, "fovea_plan_limits.size",
+                 fovea_plan_create(k.kernel, &limits, &plan));
+  limits.size = sizeof limits;
+  limits.rows = -1;
+  EXPECT_REFUSED(FOVEA_INVALID, "limits of at least 0",
+                 fovea_plan_create(k.kernel, &limits, &plan));
+  limits.rows = int64_t(1) << 60;
+  limits.seqs = 1;
+  EXPECT_REFUSED(FOVEA_INVALID, "at most 2^30 items",
+                 fovea_plan_create(k.kernel, &limits, &plan));
+  limits.rows = 1;
+  fovea_dim_limit dims[] = {{"pages", 3}};
+  limits.dims = dims;
+  limits.n_dims = 1;
+  EXPECT_REFUSED(FOVEA_INVALID, "got 'pages' = 3",
+                 fovea_plan_create(k.kernel, &limits, &plan));
+  dims[0] = {"sk", 10};
+  ASSERT_FOVEA(fovea_plan_create(k.kernel, &limits, &plan));
+  fovea_plan_destroy(plan);
+  EXPECT_REFUSED(FOVEA_INVALID, "expected a fovea_plan_limits, got NULL",
+                 fovea_plan_create(k.kernel, nullptr, &plan));
+}
+
+TEST(Plan, ItemsCoverAllRowsLongestFirst) {
+  Loaded k(sumKernel(), 2);
+  Plan plan(k.kernel, 1024, 4, 1024);
+  SumStep s(2, 100, 300, 1000);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  std::vector<fovea_abi_item> items = itemsOf(plan, 0);
+  ASSERT_EQ(items.size(), 2u * 2 * 13);
+  std::vector<int> seen(2 * 2 * 13);
+  for (const fovea_abi_item &i : items) {
+    EXPECT_EQ(i.slot, -1);
+    EXPECT_EQ(i.row % testRows, 0);
+    ++seen[size_t((i.b * 2 + i.head) * 13 + i.row / testRows)];
+  }
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), 2 * 2 * 13);
+  // Causal: later rows see more, counted in blocks of 16 keys. The last tile
+  // has 4 rows and goes last.
+  for (size_t i = 1; i + 4 < items.size(); ++i)
+    EXPECT_GE(items[i - 1].row + testRows, items[i].row);
+  EXPECT_EQ(items.back().row, 96);
+}
+
+/// The pieces of split items partition the keys and the slots; the combine
+/// phase names them.
+void checkSplits(fovea_plan *plan, int64_t len) {
+  std::vector<fovea_abi_item> items = itemsOf(plan, 0);
+  std::sort(items.begin(), items.end(),
+            [](const fovea_abi_item &a, const fovea_abi_item &b) {
+              return a.slot < b.slot;
+            });
+  size_t whole =
+      size_t(std::count_if(items.begin(), items.end(),
+                           [](const fovea_abi_item &i) { return i.slot < 0; }));
+  std::vector<fovea_abi_item> groups = itemsOf(plan, 1);
+  size_t at = whole;
+  for (const fovea_abi_item &g : groups) {
+    ASSERT_GE(g.count, 2);
+    int64_t key = 0;
+    for (int c = 0; c < g.count; ++c, ++at) {
+      ASSERT_LT(at, items.size());
+      EXPECT_EQ(items[at].slot, int32_t(at - whole));
+      EXPECT_EQ(items[at].slot, g.slot + c);
+      EXPECT_EQ(items[at].row, g.row);
+      EXPECT_EQ(items[at].head, g.head);
+      EXPECT_EQ(items[at].b, g.b);
+      EXPECT_EQ(items[at].k0, key);
+      EXPECT_LT(items[at].k0, items[at].k1);
+      key = items[at].k1;
+    }
+    EXPECT_EQ(key, len);
+  }
+  EXPECT_EQ(at, items.size());
+}
+
+TEST(Plan, SplitsForFewItems) {
+  for (int workers : {2, 3, 8}) {
+    KernelOptions options;
+    options.heads = 1;
+    Loaded k(sumKernel(options), workers);
+    Plan plan(k.kernel, 8, 1, 1 << 16);
+    SumStep s(1, 1, 1 << 16, 1 << 16, 1);
+    ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+    std::vector<fovea_abi_item> items = itemsOf(plan, 0);
+    EXPECT_GE(int(items.size()), workers);
+    EXPECT_LE(int(items.size()), 16 * workers);
+    checkSplits(plan, 1 << 16);
+    // Balanced: no piece is longer than a quarter above its share.
+    fovea_phase_info info{};
+    info.size = sizeof info;
+    ASSERT_FOVEA(fovea_plan_phase(plan, 0, &info));
+    EXPECT_LE(info.cost_longest, 1.25 * info.cost_total / workers);
+    ASSERT_FOVEA(
+        fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr));
+    EXPECT_EQ(s.wrong(), 0);
+  }
+}
+
+TEST(Plan, SplitsOnlyWhereItHelps) {
+  Loaded k(sumKernel(), 2);
+  // One worker has nothing to balance.
+  {
+    Plan plan(k.kernel, 64, 1, 1 << 14, 1);
+    SumStep s(1, 1, 1 << 14, 1 << 14);
+    ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+    EXPECT_EQ(statsOf(plan).slots, 0);
+    EXPECT_EQ(fovea_plan_items(plan, 1), 0);
+  }
+  // Many rows: long items exist, but none dwarfs a worker's share.
+  Plan plan(k.kernel, 4096, 1, 4096);
+  SumStep s(1, 4096, 4096, 4096);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  EXPECT_EQ(statsOf(plan).slots, 0);
+  // Two equal items, two workers.
+  SumStep even(1, 1, 4096, 4096);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, even.data(), even.size()));
+  EXPECT_EQ(statsOf(plan).slots, 0);
+  // Too short for pieces.
+  KernelOptions one;
+  one.heads = 1;
+  Loaded single(sumKernel(one), 2);
+  Plan small(single.kernel, 64, 1, 4096);
+  SumStep tiny(1, 1, 300, 300, 1);
+  ASSERT_FOVEA(fovea_plan_update(small, nullptr, tiny.data(), tiny.size()));
+  EXPECT_EQ(statsOf(small).slots, 0);
+}
+
+TEST(Plan, SplitsASkewedBatch) {
+  KernelOptions options;
+  options.heads = 1;
+  options.lengths = true;
+  Loaded k(sumKernel(options), 4);
+  Plan plan(k.kernel, 64, 8, 1 << 15);
+  SumStep s(5, 1, 1 << 15, 1 << 15, 1);
+  Tensor lengths({5}, FOVEA_DTYPE_I32);
+  int64_t want[5] = {100, 0, 1 << 15, 333, 1};
+  for (int i = 0; i < 5; ++i)
+    lengths.intAt(i) = int32_t(want[i]);
+  s.table(lengths);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  EXPECT_GE(statsOf(plan).slots, 4);
+  checkSplits(plan, 1 << 15);
+  ASSERT_FOVEA(fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr));
+  EXPECT_EQ(s.wrong(want), 0);
+}
+
+TEST(Plan, DeterministicSplitsIgnoreTheBatchAndTheWorkers) {
+  KernelOptions options;
+  options.lengths = true;
+  auto cutsOf = [&](int workers, std::vector<int32_t> lens) {
+    Loaded k(sumKernel(options), workers);
+    Plan plan(k.kernel, 64, 8, 1 << 15, 0, true);
+    int64_t b = int64_t(lens.size());
+    SumStep s(b, 1, 1 << 15, 1 << 15);
+    Tensor lengths({b}, FOVEA_DTYPE_I32);
+    for (int64_t i = 0; i < b; ++i)
+      lengths.intAt(i) = lens[size_t(i)];
+    s.table(lengths);
+    EXPECT_EQ(fovea_plan_update(plan, nullptr, s.data(), s.size()), FOVEA_OK)
+        << fovea_message();
+    std::vector<std::pair<int64_t, int64_t>> cuts;
+    for (const fovea_abi_item &i : itemsOf(plan, 0))
+      if (i.b == 0 && i.head == 0)
+        cuts.push_back({i.k0, i.k1});
+    std::sort(cuts.begin(), cuts.end());
+    return cuts;
+  };
+  auto alone = cutsOf(1, {20000});
+  EXPECT_EQ(alone.size(), 9u);
+  EXPECT_EQ(alone, cutsOf(8, {20000}));
+  EXPECT_EQ(alone, cutsOf(3, {20000, 32768, 5, 0}));
+}
+
+TEST(Plan, ReadsLengthsAndOffsets) {
+  KernelOptions options;
+  options.lengths = options.offsets = true;
+  Loaded k(sumKernel(options), 2);
+  Plan plan(k.kernel, 256, 4, 512);
+  SumStep s(3, 20, 200, 31);
+  Tensor lengths({3}, FOVEA_DTYPE_I32), offsets({3}, FOVEA_DTYPE_I32);
+  int64_t len[3] = {200, 0, 17}, off[3] = {100, 0, -3};
+  for (int i = 0; i < 3; ++i) {
+    lengths.intAt(i) = int32_t(len[i]);
+    offsets.intAt(i) = int32_t(off[i]);
+  }
+  s.table(lengths);
+  s.table(offsets);
+  auto update = [&] {
+    return fovea_plan_update(plan, nullptr, s.data(), s.size());
+  };
+  ASSERT_FOVEA(update());
+  // A snapshot: later changes are not seen.
+  lengths.intAt(0) = 3;
+  ASSERT_FOVEA(fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr));
+  EXPECT_EQ(s.wrong(len, off), 0);
+  lengths.intAt(0) = 201;
+  EXPECT_REFUSED(FOVEA_INVALID,
+                 "'lengths': expected lengths between 0 and 200 (the number of "
+                 "keys), got 201 at 0",
+                 update());
+  lengths.intAt(0) = -1;
+  EXPECT_REFUSED(FOVEA_INVALID, "got -1 at 0", update());
+  lengths.intAt(0) = 200;
+  offsets.intAt(1) = -21;
+  EXPECT_REFUSED(FOVEA_INVALID, "'offsets': expected query offsets", update());
+  offsets.intAt(1) = INT32_MAX;
+  EXPECT_REFUSED(FOVEA_INVALID, "'offsets': expected query offsets", update());
+  offsets.intAt(1) = 0;
+  lengths.dl.data = nullptr;
+  EXPECT_REFUSED(FOVEA_INVALID, "'lengths': expected data, got NULL", update());
+}
+
+TEST(Plan, RefusesTablesOutOfRange) {
+  KernelOptions options;
+  options.bounds = Function::BoundsEnds;
+  Loaded k(sumKernel(options));
+  Plan plan(k.kernel, 64, 1, 64);
+  SumStep s(1, 16, 16, 16);
+  Tensor ends({16}, FOVEA_DTYPE_I32, 16);
+  s.table(ends);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  ends.intAt(3) = 17;
+  EXPECT_REFUSED(FOVEA_INVALID,
+                 "expected the tables of mask 'causal and window(%w)' to be in "
+                 "range",
+                 fovea_plan_update(plan, nullptr, s.data(), s.size()));
+}
+
+TEST(Plan, RefusesPlanCodeThatLeavesTheRange) {
+  KernelOptions options;
+  options.bounds = Function::BoundsWild;
+  Loaded k(sumKernel(options));
+  Plan plan(k.kernel, 64, 1, 64);
+  SumStep s(1, 16, 16, 16);
+  EXPECT_REFUSED(FOVEA_BAD_BUNDLE, "ascending runs inside [0, 16)",
+                 fovea_plan_update(plan, nullptr, s.data(), s.size()));
+}
+
+TEST(Plan, PredictsTheTilesThatRun) {
+  for (int64_t window : {1, 7, 16, 100, 5000})
+    for (int workers : {1, 3}) {
+      Loaded k(sumKernel(), workers);
+      Plan plan(k.kernel, 512, 2, 2048);
+      SumStep s(2, 77, 1500, window);
+      ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+      ASSERT_FOVEA(
+          fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr));
+      EXPECT_EQ(s.wrong(), 0);
+      fovea_stats stats = statsOf(plan);
+      fovea_counters counters{};
+      counters.size = sizeof counters;
+      ASSERT_FOVEA(fovea_plan_counters(plan, &counters, 1));
+      EXPECT_EQ(counters.tiles_full, stats.tiles_full);
+      EXPECT_EQ(counters.tiles_partial, stats.tiles_partial);
+      EXPECT_EQ(counters.pairs, stats.pairs);
+      EXPECT_EQ(counters.items, fovea_plan_items(plan, 0));
+      EXPECT_EQ(stats.flops_executed, stats.pairs * 4);
+      EXPECT_EQ(stats.keep_calls, 0);
+      ASSERT_FOVEA(fovea_plan_counters(plan, &counters, 0));
+      EXPECT_EQ(counters.items, 0); // reset
+    }
+}
+
+TEST(Plan, IsFastAndNeverAsksThePredicate) {
+  KernelOptions options;
+  options.heads = 1;
+  options.rows = options.keys = 64;
+  Loaded k(sumKernel(options), 2);
+  constexpr int64_t n = 128 << 10;
+  Plan plan(k.kernel, n, 1, n);
+  SumStep s(1, n, n, 4096, 1);
+  double best = 1e9;
+  for (int i = 0; i < 10; ++i) {
+    auto start = std::chrono::steady_clock::now();
+    ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+    std::chrono::duration<double, std::milli> ms =
+        std::chrono::steady_clock::now() - start;
+    best = std::min(best, ms.count());
+  }
+  RecordProperty("plan_us", int(best * 1000));
+  std::printf("planning 128K x 128K causal and window, tile 64: %.3f ms\n",
+              best);
+#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) &&                       \
+    !defined(__SANITIZE_THREAD__)
+  EXPECT_LT(best, 1.0);
+#endif
+  // keep would have trapped.
+  fovea_stats stats = statsOf(plan);
+  EXPECT_EQ(stats.keep_calls, 0);
+  EXPECT_EQ(stats.class_calls, 0);
+  EXPECT_LE(stats.bounds_calls, 2 * n / 64);
+  // Classification is O(boundary): a few calls per row tile of 64 blocks.
+  EXPECT_LE(stats.stats_class_calls, 10 * (n / 64));
+  EXPECT_EQ(stats.tiles_full + stats.tiles_partial + stats.tiles_empty,
+            (n / 64) * (n / 64));
+}
+
+TEST(Plan, EmptyStepsHaveNoItems) {
+  Loaded k(sumKernel());
+  Plan plan(k.kernel, 64, 4, 64);
+  for (auto [b, sq, sk] : {std::tuple(0, 8, 8), std::tuple(2, 0, 8)}) {
+    SumStep s(b, sq, sk, 4);
+    ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+    EXPECT_EQ(fovea_plan_items(plan, 0), 0);
+    ASSERT_FOVEA(
+        fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr));
+  }
+  // No keys: the rows are written all the same.
+  SumStep s(2, 9, 0, 4);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  EXPECT_EQ(fovea_plan_items(plan, 0), 8);
+  ASSERT_FOVEA(fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr));
+  EXPECT_EQ(s.wrong(), 0);
+}
+
+TEST(Plan, ChoosesVariantsByRows) {
+  BundleBuilder b = sumKernel();
+  fovea_bundle_variant decode = b.variants[0], prefill = b.variants[0];
+  decode.name = b.string("decode");
+  decode.max_rows = 4;
+  prefill.name = b.string("prefill");
+  prefill.max_rows = 32;
+  b.stages[0].variants = {uint32_t(b.variants.size()), 2};
+  b.variants.push_back(decode);
+  b.variants.push_back(prefill);
+  Loaded k(b);
+  Plan plan(k.kernel, 64, 1, 64);
+  auto variant = [&](int64_t sq) -> std::string {
+    SumStep s(1, sq, 64, 64);
+    if (fovea_plan_update(plan, nullptr, s.data(), s.size()))
+      return fovea_message();
+    fovea_phase_info info{};
+    info.size = sizeof info;
+    EXPECT_EQ(fovea_plan_phase(plan, 0, &info), FOVEA_OK);
+    return info.variant;
+  };
+  EXPECT_EQ(variant(1), "decode");
+  EXPECT_EQ(variant(4), "decode");
+  EXPECT_EQ(variant(5), "prefill");
+  EXPECT_EQ(variant(32), "prefill");
+  EXPECT_NE(variant(33).find("for 33 packed rows"), std::string::npos);
+}
+
+TEST(Plan, WorkspaceIsForTheCapacity) {
+  Loaded k(sumKernel(), 2);
+  Plan plan(k.kernel, 64, 4, 1 << 16);
+  size_t bytes = fovea_plan_workspace(plan);
+  EXPECT_EQ(bytes % 64, 0u);
+  EXPECT_EQ(bytes, 32u * testRows * sizeof(float)); // 16 slots per worker
+  SumStep s(1, 1, 1 << 16, 1 << 16);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  EXPECT_EQ(fovea_plan_workspace(plan), bytes);
+}
+
+TEST(Plan, KnowsItsDims) {
+  Loaded k(sumKernel());
+  Plan plan(k.kernel, 64, 4, 64);
+  int64_t value = 0;
+  EXPECT_EQ(fovea_plan_dim(plan, "sk", &value), FOVEA_STALE);
+  SumStep s(2, 16, 40, 8);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  ASSERT_FOVEA(fovea_plan_dim(plan, "sk", &value));
+  EXPECT_EQ(value, 40);
+  EXPECT_REFUSED(FOVEA_INVALID, "got 'pages'",
+                 fovea_plan_dim(plan, "pages", &value));
+  fovea_mask_info mask{};
+  mask.size = sizeof mask;
+  ASSERT_FOVEA(fovea_plan_mask(plan, 0, &mask));
+  EXPECT_STREQ(mask.text, "causal and window(%w)");
+  EXPECT_EQ(mask.k_len[1], 40);
+  EXPECT_EQ(mask.q_off[1], 24);
+  fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
+  ASSERT_EQ(mask.bounds(mask.args, 0, 0, 30, 31, 40, runs), 1);
+  EXPECT_EQ(runs[0].lo, 23);
+  EXPECT_EQ(runs[0].hi, 31);
+  EXPECT_REFUSED(FOVEA_INVALID, "that streams keys, got stage 'combine'",
+                 fovea_plan_mask(plan, 1, &mask));
+}
+
+} // namespace
