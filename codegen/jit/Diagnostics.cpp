@@ -70,10 +70,8 @@ static void splitLabel(Diagnostic &d) {
 
 DiagnosticCollector::DiagnosticCollector(MLIRContext *context,
                                          llvm::StringRef file,
-                                         const PositionMap &positions,
                                          DiagnosticHandler handler)
-    : context(context), file(file), positions(positions),
-      handler(std::move(handler)) {
+    : context(context), file(file), handler(std::move(handler)) {
   id = context->getDiagEngine().registerHandler(
       [this](mlir::Diagnostic &diagnostic) { take(diagnostic); });
 }
@@ -91,8 +89,6 @@ Diagnostic DiagnosticCollector::convert(mlir::Diagnostic &diagnostic) const {
     result.file = loc.getFilename().str();
     result.line = int32_t(loc.getLine());
     result.column = int32_t(loc.getColumn());
-    if (result.file == file)
-      result.column = positions.originalColumn(result.line, result.column);
   }
   splitLabel(result);
   return result;

@@ -3,8 +3,6 @@
 #ifndef FOVEA_CODEGEN_JIT_DIAGNOSTICS_H
 #define FOVEA_CODEGEN_JIT_DIAGNOSTICS_H
 
-#include "codegen/jit/Parameters.h"
-
 #include "mlir/IR/Diagnostics.h"
 
 #include <fovea/jit.h>
@@ -28,13 +26,13 @@ using DiagnosticHandler = std::function<void(const Diagnostic &)>;
 /// "file:line:col: error: text [label]".
 std::string toString(const Diagnostic &diagnostic);
 
-/// Takes the diagnostics of a context while it lives, moves their positions
-/// back through the substitution of parameters, and hands them on. Notes
-/// follow their diagnostic. Calls of the handler never overlap.
+/// Takes the diagnostics of a context while it lives and hands them on; those
+/// without a position are about `file`. Notes follow their diagnostic. Calls
+/// of the handler never overlap.
 class DiagnosticCollector {
 public:
   DiagnosticCollector(mlir::MLIRContext *context, llvm::StringRef file,
-                      const PositionMap &positions, DiagnosticHandler handler);
+                      DiagnosticHandler handler);
   ~DiagnosticCollector();
   DiagnosticCollector(const DiagnosticCollector &) = delete;
   DiagnosticCollector &operator=(const DiagnosticCollector &) = delete;
@@ -47,7 +45,6 @@ private:
 
   mlir::MLIRContext *context;
   std::string file;
-  const PositionMap &positions;
   DiagnosticHandler handler;
   mlir::DiagnosticEngine::HandlerID id;
   std::mutex mutex;

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Parameters of a spec: `${H}` or `${H:32}` in the text, H=32 from outside.
-#ifndef FOVEA_CODEGEN_JIT_PARAMETERS_H
-#define FOVEA_CODEGEN_JIT_PARAMETERS_H
+#ifndef FOVEA_PASSES_PIPELINES_PARAMETERS_H
+#define FOVEA_PASSES_PIPELINES_PARAMETERS_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fovea {
+
+/// Values of parameters by name.
+using Defines = llvm::ArrayRef<std::pair<std::string, std::string>>;
 
 /// Columns of substituted text -> columns of the text as written. Values have
 /// no line breaks, so lines stay what they are.
@@ -43,9 +47,12 @@ struct Substituted {
 
 /// Replaces parameters outside comments. A parameter without value or default,
 /// a define that is not used, and a malformed one are errors.
-Substituted substituteParameters(llvm::StringRef text,
-                                 llvm::ArrayRef<std::string> defines);
+Substituted substituteParameters(llvm::StringRef text, Defines defines);
+
+/// "NAME=VALUE" -> both. False if that is not what `text` is.
+bool parseDefine(llvm::StringRef text,
+                 std::pair<std::string, std::string> &define);
 
 } // namespace fovea
 
-#endif // FOVEA_CODEGEN_JIT_PARAMETERS_H
+#endif // FOVEA_PASSES_PIPELINES_PARAMETERS_H

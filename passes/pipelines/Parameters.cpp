@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Substitution of parameters in the text of a spec.
-#include "codegen/jit/Parameters.h"
+#include "passes/pipelines/Parameters.h"
+
+#include "dialects/kv/Words.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -40,7 +42,7 @@ class Substitution {
 public:
   Substitution(StringRef text, Substituted &result)
       : text(text), result(result) {}
-  void define(StringRef definition);
+  void define(StringRef name, StringRef value);
   void run();
 
 private:
@@ -72,24 +74,16 @@ static bool isName(StringRef name) {
          all_of(name, [](char c) { return isAlnum(c) || c == '_'; });
 }
 
-static StringRef nearest(StringRef name, ArrayRef<std::string> names) {
-  StringRef best;
-  unsigned bestDistance = ~0u;
-  for (const std::string &candidate : names) {
-    unsigned distance = name.edit_distance(candidate);
-    if (distance < bestDistance) {
-      bestDistance = distance;
-      best = candidate;
-    }
-  }
-  return best;
+bool parseDefine(StringRef text, std::pair<std::string, std::string> &define) {
+  auto [name, value] = text.split('=');
+  define = {name.str(), value.str()};
+  return isName(name) && text.contains('=');
 }
 
-void Substitution::define(StringRef definition) {
-  auto [name, value] = definition.split('=');
-  if (!isName(name) || !definition.contains('=')) {
+void Substitution::define(StringRef name, StringRef value) {
+  if (!isName(name)) {
     result.errors.push_back(
-        {"expected a parameter NAME=VALUE, got '" + definition.str() + "'"});
+        {"expected a parameter to have a name, got '" + name.str() + "'"});
     return;
   }
   if (value.find_first_of("\n\r") != StringRef::npos) {
@@ -154,9 +148,10 @@ void Substitution::reportUnused() {
     if (defines[name].used)
       continue;
     std::string message = "parameter '" + name + "' is not used by the spec";
-    StringRef best = nearest(name, parameters);
+    SmallVector<StringRef> legal(parameters.begin(), parameters.end());
+    StringRef best = nearestWord(name, legal);
     if (!best.empty())
-      message += ", did you mean '" + best.str() + "'?";
+      message += ": did you mean '" + best.str() + "'?";
     result.errors.push_back({message});
   }
 }
@@ -186,12 +181,11 @@ void Substitution::run() {
   reportUnused();
 }
 
-Substituted substituteParameters(StringRef text,
-                                 ArrayRef<std::string> defines) {
+Substituted substituteParameters(StringRef text, Defines defines) {
   Substituted result;
   Substitution substitution(text, result);
-  for (const std::string &definition : defines)
-    substitution.define(definition);
+  for (const auto &[name, value] : defines)
+    substitution.define(name, value);
   substitution.run();
   return result;
 }

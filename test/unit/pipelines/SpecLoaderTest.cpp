@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Specs load with names and places as written, or fail where they are wrong.
+#include "passes/pipelines/SpecLoader.h"
+
+#include "dialects/RegisterDialects.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+
+#include <gtest/gtest.h>
+
+using namespace fovea;
+
+namespace {
+struct Loaded {
+  mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<std::string> diagnostics;
+
+  explicit Loaded(
+      llvm::StringRef text,
+      std::vector<std::pair<std::string, std::string>> defines = {}) {
+    mlir::DialectRegistry registry;
+    registerDialects(registry);
+    context.appendDialectRegistry(registry);
+    mlir::ScopedDiagnosticHandler handler(
+        &context, [&](mlir::Diagnostic &diagnostic) {
+          std::string line;
+          llvm::raw_string_ostream os(line);
+          os << diagnostic.getLocation() << ": " << diagnostic.str();
+          diagnostics.push_back(os.str());
+          return mlir::success();
+        });
+    module = loadSpec(context, text, "a.mlir", defines);
+  }
+  std::string first() const {
+    return diagnostics.empty() ? "" : diagnostics[0];
+  }
+};
+} // namespace
+
+static const char kSpec[] = R"(!x = tensor<?x${HEADS}x?x64xf32>
+func.func @a(%query: !x, %keys: !x, %v: !x, %0: index) -> !x attributes {attn.kernel} {
+  %o = attn.attention %query, %keys, %v mask(causal) : (!x, !x, !x) -> !x
+  return %o : !x
+}
+)";
+
+TEST(SpecLoader, namesArgumentsByTheirValues) {
+  Loaded spec(kSpec, {{"HEADS", "4"}});
+  ASSERT_TRUE(spec.module) << spec.first();
+  auto func = spec.module->lookupSymbol<mlir::func::FuncOp>("a");
+  auto name = [&](unsigned i) -> std::string {
+    auto attr = func.getArgAttrOfType<mlir::StringAttr>(i, "attn.name");
+    return attr ? attr.str() : "";
+  };
+  EXPECT_EQ(name(0), "query");
+  EXPECT_EQ(name(1), "keys");
+  EXPECT_EQ(name(3), ""); // a number is no name
+}
+
+TEST(SpecLoader, keepsGivenNames) {
+  Loaded spec("!x = tensor<?x4x?x64xf32>\n"
+              "func.func @a(%q: !x {attn.name = \"other\"}, %k: !x) -> !x "
+              "attributes {attn.kernel} {\n"
+              "  %o = attn.attention %q, %k, %k : (!x, !x, !x) -> !x\n"
+              "  return %o : !x\n}\n");
+  ASSERT_TRUE(spec.module) << spec.first();
+  auto func = spec.module->lookupSymbol<mlir::func::FuncOp>("a");
+  EXPECT_EQ(func.getArgAttrOfType<mlir::StringAttr>(0, "attn.name"), "other");
+}
+
+TEST(SpecLoader, placesAreThoseOfTheTextAsWritten) {
+  // The parser fails at `oops`, which is further left after substitution.
+  Loaded parse("func.func @a(%q: tensor<?x${HEADS}x?x64xf32>) oops\n",
+               {{"HEADS", "4"}});
+  EXPECT_FALSE(parse.module);
+  EXPECT_EQ(parse.first().substr(0, 20), "loc(\"a.mlir\":1:47): ");
+  Loaded missing("\n  ${H}");
+  EXPECT_EQ(missing.first(),
+            "loc(\"a.mlir\":2:3): parameter 'H' has no value: give H=.. or "
+            "write a default, ${H:..}");
+}
+
+TEST(SpecLoader, refusesWhatASpecMayNotHave) {
+  auto error = [](std::string text) { return Loaded(text).first(); };
+  std::string body = "{\n  return %q : tensor<4xf32>\n}\n";
+  EXPECT_EQ(error("func.func @a(%q: tensor<4xf32>) -> tensor<4xf32> " + body),
+            "loc(\"a.mlir\":1:1): 'func.func' op expected a public function of "
+            "a spec to be marked attn.kernel (a helper is private) "
+            "[kernel_c6]");
+  EXPECT_NE(error("func.func @a(%q: tensor<4xf32>) -> tensor<4xf32> attributes "
+                  "{attn.kernal} " +
+                  body)
+                .find("did you mean 'attn.kernel'"),
+            std::string::npos);
+  EXPECT_NE(error("func.func @a(%q: tensor<4xf32>) -> tensor<4xf32> attributes "
+                  "{kernel} " +
+                  body)
+                .find("unknown attribute 'kernel'"),
+            std::string::npos);
+  EXPECT_NE(error("func.func @a(%q: tensor<4xf32> {name = \"x\"}) -> "
+                  "tensor<4xf32> attributes {attn.kernel} " +
+                  body)
+                .find("unknown attribute 'name'"),
+            std::string::npos);
+  EXPECT_NE(error("func.func @a(%q: tensor<4xf32>) -> (tensor<4xf32> {x = 1}) "
+                  "attributes {attn.kernel} " +
+                  body)
+                .find("expected result 0 to have no attributes"),
+            std::string::npos);
+  EXPECT_NE(error("").find("expected a spec to have a function marked "
+                           "attn.kernel"),
+            std::string::npos);
+}
