@@ -10,7 +10,7 @@
 #include "codegen/cpu/PrefillStream.h"
 #include "codegen/cpu/PrefillTiles.h"
 
-#include "fovea/abi.h"
+#include <fovea/abi.h>
 
 #include <cmath>
 

@@ -4,7 +4,7 @@
 // measured in turns on this thread's CPU time. Not part of the tests.
 //   codegen_cpu_prefill_bench v4 f32 D SQ SK [dense|causal|window=N]
 //       [keys=96] [rows=128] [reg=12] [lanes=32] [heads=1] [convert] [asm=FILE]
-#include "PrefillCase.h"
+#include "test/unit/codegen/cpu/PrefillCase.h"
 
 #include <ctime>
 #include <immintrin.h>

@@ -5,11 +5,11 @@
 #ifndef FOVEA_TEST_UNIT_CODEGEN_CPU_PREFILLCASE_H
 #define FOVEA_TEST_UNIT_CODEGEN_CPU_PREFILLCASE_H
 
-#include "LoadObject.h"
+#include "test/unit/codegen/cpu/LoadObject.h"
 
 #include "codegen/cpu/PrefillStream.h"
 
-#include "fovea/abi.h"
+#include <fovea/abi.h>
 
 #include <cmath>
 #include <cstring>

@@ -3,7 +3,7 @@
 // The prefill stream against a naive float64 attention: every format, odd
 // sizes, grouped heads, masks, modifiers, splits, chosen blocks, pooled rows,
 // poisoned memory.
-#include "PrefillCase.h"
+#include "test/unit/codegen/cpu/PrefillCase.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
