@@ -254,17 +254,18 @@ List fovea::reference::chooseTopP(const Scores &scores,
       scores, force, ascending,
       [&](int64_t h, const Ranking &ranking, llvm::ArrayRef<double> row) {
         int64_t count = 0, live = static_cast<int64_t>(ranking.units.size());
-        for (double sum = 0; count < live && sum < share(h); ++count)
-          sum += row[ranking.units[count]];
+        float enough = static_cast<float>(share(h));
+        for (float sum = 0; count < live && sum < enough; ++count)
+          sum += static_cast<float>(row[ranking.units[count]]);
         return count;
       });
 }
 
 /// The first level whose bound is at least `sum`; 0 if there is none.
-static int64_t levelFor(double sum, llvm::ArrayRef<int64_t> levels,
+static int64_t levelFor(float sum, llvm::ArrayRef<int64_t> levels,
                         llvm::ArrayRef<double> bounds) {
   for (auto [level, bound] : llvm::zip_equal(levels, bounds))
-    if (bound >= sum)
+    if (static_cast<float>(bound) >= sum)
       return level;
   return 0;
 }

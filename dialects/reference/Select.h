@@ -54,13 +54,15 @@ struct Force {
 List chooseTopK(const Scores &scores,
                 llvm::function_ref<int64_t(int64_t h)> count,
                 const Force &force, bool ascending);
-/// The shortest beginning of that order whose shares sum to `share(h)` or more.
+/// The shortest beginning of that order whose shares sum, in f32, to `share(h)`
+/// or more.
 List chooseTopP(const Scores &scores,
                 llvm::function_ref<double(int64_t h)> share, const Force &force,
                 bool ascending);
 /// The level of each unit: by falling share, the first level whose bound is at
-/// least the running sum, 0 beyond the last bound. A first unit that alone
-/// exceeds every bound gets the first level, and so do forced units.
+/// least the running sum (in f32, at most 1), 0 beyond the last bound. A first
+/// unit that alone exceeds every bound gets the first level, and so do forced
+/// units.
 Levels assignLevels(const Scores &scores, llvm::ArrayRef<int64_t> levels,
                     llvm::ArrayRef<double> bounds, const Force &force);
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The reference interpreter: what a kernel means, in float64. For verify, the
+// end-to-end table and everybody who wonders what an op does. Inputs are the
+// stored values; nothing is rounded on the way except where the language says
+// so (encode, pooled rows, shares, truncf).
+#ifndef FOVEA_DIALECTS_REFERENCE_INTERPRETER_H
+#define FOVEA_DIALECTS_REFERENCE_INTERPRETER_H
+
+#include "dialects/reference/Tolerance.h"
+#include "dialects/reference/Value.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include "llvm/Support/Error.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fovea::reference {
+
+/// One query row of the call.
+struct Row {
+  int64_t batch, head, query;
+};
+
+/// What one op lets a row see.
+struct Sight {
+  std::string op; ///< "attn.attention"
+  /// First token and number of tokens of every visible row of keys.
+  std::vector<std::pair<int64_t, int64_t>> keys;
+};
+
+/// What an evaluation tells besides the results.
+struct Report {
+  /// In: the row whose visible keys are wanted.
+  std::optional<Row> row;
+  /// The largest finite magnitude of a visible score: the accuracy rule's s.
+  double maxScore = 0;
+  /// What `row` sees, one entry per attention, in program order.
+  std::vector<Sight> sights;
+};
+
+/// Evaluates `kernel` on `arguments`, one value per argument of the function
+/// (a tensor with a format is one `Encoded`). Fails on arguments of the wrong
+/// kind or shape, on lengths, tables and lists out of range, and on ops that
+/// have no place in a kernel.
+llvm::Expected<std::vector<Value>> evaluate(mlir::func::FuncOp kernel,
+                                            llvm::ArrayRef<Value> arguments,
+                                            Report *report = nullptr);
+
+/// Which bound of the accuracy rule holds for a value that a kernel returns.
+Role roleOf(mlir::Value result);
+
+/// The storage type of a tensor's or scalar's element; `index` is I64.
+Element elementOf(mlir::Type type);
+
+} // namespace fovea::reference
+
+#endif // FOVEA_DIALECTS_REFERENCE_INTERPRETER_H

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Masks, score modifiers and probability modifiers as scalar programs. Sugar is
+// expanded by its attribute into a block of its own that belongs to no
+// function.
+#include "dialects/reference/Environment.h"
+
+#include "dialects/attn/ScoreBuilder.h"
+#include "dialects/sel/MaskBuilder.h"
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::reference;
+
+namespace {
+
+/// A block for one expansion. Its arguments: the element's value (score or
+/// probability), b, h, q, k, length, offset, then one per operand of the sugar.
+struct Scratch {
+  Scratch(MLIRContext *context, ValueRange operands)
+      : builder(context), location(builder.getUnknownLoc()),
+        operands(operands) {
+    block.addArgument(builder.getF32Type(), location);
+    for (int i = 0; i < 6; ++i)
+      block.addArgument(builder.getIndexType(), location);
+    for (mlir::Value operand : operands)
+      block.addArgument(operand.getType(), location);
+    builder.setInsertionPointToEnd(&block);
+  }
+
+  sel::Coordinates coordinates() {
+    return {block.getArgument(1), block.getArgument(2), block.getArgument(3),
+            block.getArgument(4), block.getArgument(5), block.getArgument(6)};
+  }
+  ValueRange arguments() { return block.getArguments().drop_front(7); }
+  mlir::Value element() { return block.getArgument(0); }
+
+  /// The program of `result`, which was built here; its element arguments are k
+  /// alone, or the element's value and k.
+  llvm::Expected<ScalarProgram> compile(mlir::Value result, bool withElement,
+                                        const Environment &env) {
+    SmallVector<unsigned> element = {4};
+    if (withElement)
+      element = {0, 4};
+    return ScalarProgram::compile(
+        block, result, {1, 2, 3, 5, 6}, element,
+        [&](mlir::Value name) -> const reference::Value * {
+          auto argument = dyn_cast<BlockArgument>(name);
+          if (!argument || argument.getOwner() != &block ||
+              argument.getArgNumber() < 7)
+            return nullptr;
+          return env.find(operands[argument.getArgNumber() - 7]);
+        });
+  }
+
+  Block block;
+  OpBuilder builder;
+  Location location;
+  ValueRange operands;
+};
+
+} // namespace
+
+/// The program of a region whose arguments are (b, h, q, k), or with an element
+/// (s, b, h, q, k).
+static llvm::Expected<ScalarProgram>
+regionProgram(const Environment &env, Region &region, bool withElement) {
+  Block &block = region.front();
+  mlir::Value result = block.getTerminator()->getOperand(0);
+  if (withElement)
+    return ScalarProgram::compile(block, result, {1, 2, 3}, {0, 4}, env);
+  return ScalarProgram::compile(block, result, {0, 1, 2}, {3}, env);
+}
+
+llvm::Expected<std::optional<ScalarProgram>>
+reference::maskProgram(const Environment &env, sel::MaskAttrInterface mask,
+                       ValueRange operands, Region *region) {
+  std::optional<ScalarProgram> none;
+  auto wrap = [](llvm::Expected<ScalarProgram> program)
+      -> llvm::Expected<std::optional<ScalarProgram>> {
+    if (!program)
+      return program.takeError();
+    return std::optional<ScalarProgram>(std::move(*program));
+  };
+  if (region && !region->empty())
+    return wrap(regionProgram(env, *region, /*withElement=*/false));
+  if (!mask)
+    return none;
+  Scratch scratch(mask.getContext(), operands);
+  sel::MaskBuilder builder(scratch.builder, scratch.location,
+                           scratch.coordinates(), scratch.arguments());
+  return wrap(
+      scratch.compile(mask.expand(builder), /*withElement=*/false, env));
+}
+
+llvm::Expected<std::vector<ScalarProgram>>
+reference::scorePrograms(const Environment &env, ArrayAttr score,
+                         ValueRange operands, Region &region) {
+  std::vector<ScalarProgram> programs;
+  auto add = [&](llvm::Expected<ScalarProgram> program) -> llvm::Error {
+    if (!program)
+      return program.takeError();
+    programs.push_back(std::move(*program));
+    return llvm::Error::success();
+  };
+  if (!region.empty())
+    if (llvm::Error error = add(regionProgram(env, region, true)))
+      return std::move(error);
+  for (Attribute attribute : score ? score.getValue() : ArrayRef<Attribute>()) {
+    Scratch scratch(attribute.getContext(), operands);
+    attn::ScoreBuilder builder(scratch.builder, scratch.location,
+                               scratch.coordinates(), scratch.arguments());
+    mlir::Value result = cast<attn::ScoreAttrInterface>(attribute).expand(
+        builder, scratch.element());
+    if (llvm::Error error = add(scratch.compile(result, true, env)))
+      return std::move(error);
+  }
+  return programs;
+}
+
+llvm::Expected<std::optional<ScalarProgram>>
+reference::probProgram(const Environment &env, Region &region) {
+  std::optional<ScalarProgram> none;
+  if (region.empty())
+    return none;
+  llvm::Expected<ScalarProgram> program = regionProgram(env, region, true);
+  if (!program)
+    return program.takeError();
+  return std::optional<ScalarProgram>(std::move(*program));
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the interpreter refuses: tables that are too small, divisions by zero.
+// RUN: not fovea-reference %s | FileCheck %s
+
+!t = tensor<1x1x4x1xf32>
+
+// CHECK: short_table: error: expected attention to read what is there, got a table index out of range in scalar code
+func.func @short_table() -> !t {
+  %q = arith.constant dense<1.0> : !t
+  %d = arith.constant dense<[1, 2, 3]> : tensor<3xi32>
+  %o = attn.attention %q, %q, %q mask(documents(%d : tensor<3xi32>))
+      : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
+// CHECK: division: error: expected attention to read what is there, got a division by zero in scalar code
+func.func @division() -> !t {
+  %q = arith.constant dense<1.0> : !t
+  %zero = arith.constant 0 : index
+  %o = attn.attention %q, %q, %q
+      mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+        %r = arith.remui %j, %zero : index
+        %keep = arith.cmpi eq, %r, %zero : index
+        sel.yield %keep : i1 } : (!t, !t, !t) -> !t
+  return %o : !t
+}
