@@ -11,6 +11,7 @@
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,6 +21,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -50,9 +52,10 @@ static double now() {
 }
 
 void registerCPUDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
-                  scf::SCFDialect, vector::VectorDialect>();
+  registry
+      .insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+              LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+              scf::SCFDialect, vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
 }
@@ -79,6 +82,26 @@ static LogicalResult expandMath(ModuleOp module) {
   return applyPatternsAndFoldGreedily(module, std::move(patterns));
 }
 
+/// Mask functions take tables as memrefs, which their C wrappers make from
+/// views with a cast each; the conversion leaves pairs of casts that cancel.
+static LogicalResult cancelCasts(ModuleOp module) {
+  SmallVector<UnrealizedConversionCastOp> casts;
+  module.walk([&](UnrealizedConversionCastOp op) { casts.push_back(op); });
+  for (UnrealizedConversionCastOp op : llvm::reverse(casts)) {
+    SmallVector<OpFoldResult> folded;
+    if (!op->use_empty() && succeeded(op->fold(folded)))
+      op->replaceAllUsesWith(llvm::map_to_vector(
+          folded, [](OpFoldResult r) { return cast<Value>(r); }));
+  }
+  for (UnrealizedConversionCastOp op : llvm::reverse(casts)) {
+    if (!op->use_empty())
+      return op.emitOpError("expected a cast that another one cancels, got ")
+             << op.getOperandTypes() << " to " << op.getResultTypes();
+    op->erase();
+  }
+  return success();
+}
+
 LogicalResult convertToLLVMDialect(ModuleOp module) {
   if (failed(expandMath(module)))
     return failure();
@@ -92,10 +115,12 @@ LogicalResult convertToLLVMDialect(ModuleOp module) {
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   populateMathToLLVMConversionPatterns(converter, patterns);
   populateVectorToLLVMConversionPatterns(converter, patterns);
+  populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
   populateFuncToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget target(*ctx);
-  target.addLegalOp<ModuleOp>();
-  if (failed(applyFullConversion(module, target, std::move(patterns))))
+  target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
+  if (failed(applyFullConversion(module, target, std::move(patterns))) ||
+      failed(cancelCasts(module)))
     return failure();
   // A symbol that is private in MLIR has no business in the symbol table of
   // the object.

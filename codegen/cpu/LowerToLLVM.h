@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// From a module of func, scf, arith, math, vector and llvm ops to machine
-// code: the last step of every CPU stage and of the host plan code. Used by
-// the JIT, by `fovea compile` and by tests.
+// From a module of func, scf, arith, math, memref (on the stack), vector and
+// llvm ops to machine code: the last step of every CPU stage and of the host
+// plan code. Used by the JIT, by `fovea compile` and by tests.
 #ifndef FOVEA_CODEGEN_CPU_LOWERTOLLVM_H
 #define FOVEA_CODEGEN_CPU_LOWERTOLLVM_H
 

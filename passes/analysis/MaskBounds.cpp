@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits `bounds`: the terms of the section analysis lifted over a query tile,
+// collected into at most FOVEA_ABI_MAX_RUNS sorted runs, and, where a term
+// lost a part of the predicate, scanned with the interval evaluation.
+#include "passes/analysis/MaskBounds.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Parser/Parser.h"
+
+#include <fovea/abi.h>
+
+using namespace mlir;
+
+namespace fovea {
+
+/// Boxes of keys that a scan starts with, and those it does not split.
+static constexpr int64_t kLargestBox = 4096, kSmallestBox = 16;
+
+static constexpr const char *kInsertName = "fovea_mask_insert_run";
+
+/// Inserts [lo, hi) into `n` sorted disjoint runs, merging what touches; when
+/// that makes one run too many, the two nearest become one.
+static constexpr const char *kInsertText = R"mlir(
+func.func private @fovea_mask_insert_run(%runs: memref<9x2xi64>, %n: index,
+                                         %lo: i64, %hi: i64) -> index {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %most = arith.constant 8 : index
+  %far = arith.constant 0x7fffffffffffffff : i64
+  // Runs before i end below lo, runs from j on start above hi.
+  %i, %j = scf.for %t = %c0 to %n step %c1
+      iter_args(%ia = %c0, %ja = %c0) -> (index, index) {
+    %s = memref.load %runs[%t, %c0] : memref<9x2xi64>
+    %e = memref.load %runs[%t, %c1] : memref<9x2xi64>
+    %before = arith.cmpi slt, %e, %lo : i64
+    %reached = arith.cmpi sle, %s, %hi : i64
+    %ib = arith.index_castui %before : i1 to index
+    %jb = arith.index_castui %reached : i1 to index
+    %i1 = arith.addi %ia, %ib : index
+    %j1 = arith.addi %ja, %jb : index
+    scf.yield %i1, %j1 : index, index
+  }
+  %touches = arith.cmpi ult, %i, %j : index
+  %i1 = arith.addi %i, %c1 : index
+  %newLo, %newHi = scf.if %touches -> (i64, i64) {
+    %last = arith.subi %j, %c1 : index
+    %s = memref.load %runs[%i, %c0] : memref<9x2xi64>
+    %e = memref.load %runs[%last, %c1] : memref<9x2xi64>
+    %s1 = arith.minsi %s, %lo : i64
+    %e1 = arith.maxsi %e, %hi : i64
+    %down = arith.subi %j, %i1 : index
+    scf.for %t = %j to %n step %c1 {
+      %to = arith.subi %t, %down : index
+      %ts = memref.load %runs[%t, %c0] : memref<9x2xi64>
+      %te = memref.load %runs[%t, %c1] : memref<9x2xi64>
+      memref.store %ts, %runs[%to, %c0] : memref<9x2xi64>
+      memref.store %te, %runs[%to, %c1] : memref<9x2xi64>
+    }
+    scf.yield %s1, %e1 : i64, i64
+  } else {
+    %count = arith.subi %n, %i : index
+    scf.for %t = %c0 to %count step %c1 {
+      %to = arith.subi %n, %t : index
+      %from = arith.subi %to, %c1 : index
+      %ts = memref.load %runs[%from, %c0] : memref<9x2xi64>
+      %te = memref.load %runs[%from, %c1] : memref<9x2xi64>
+      memref.store %ts, %runs[%to, %c0] : memref<9x2xi64>
+      memref.store %te, %runs[%to, %c1] : memref<9x2xi64>
+    }
+    scf.yield %lo, %hi : i64, i64
+  }
+  memref.store %newLo, %runs[%i, %c0] : memref<9x2xi64>
+  memref.store %newHi, %runs[%i, %c1] : memref<9x2xi64>
+  %kept = arith.subi %n, %j : index
+  %n1 = arith.addi %i1, %kept : index
+  %over = arith.cmpi ugt, %n1, %most : index
+  %n2 = scf.if %over -> index {
+    %at, %gap = scf.for %t = %c0 to %most step %c1
+        iter_args(%best = %c0, %least = %far) -> (index, i64) {
+      %next = arith.addi %t, %c1 : index
+      %e = memref.load %runs[%t, %c1] : memref<9x2xi64>
+      %s = memref.load %runs[%next, %c0] : memref<9x2xi64>
+      %between = arith.subi %s, %e : i64
+      %less = arith.cmpi slt, %between, %least : i64
+      %best1 = arith.select %less, %t, %best : index
+      %least1 = arith.select %less, %between, %least : i64
+      scf.yield %best1, %least1 : index, i64
+    }
+    %after = arith.addi %at, %c1 : index
+    %end = memref.load %runs[%after, %c1] : memref<9x2xi64>
+    memref.store %end, %runs[%at, %c1] : memref<9x2xi64>
+    scf.for %t = %after to %most step %c1 {
+      %from = arith.addi %t, %c1 : index
+      %ts = memref.load %runs[%from, %c0] : memref<9x2xi64>
+      %te = memref.load %runs[%from, %c1] : memref<9x2xi64>
+      memref.store %ts, %runs[%t, %c0] : memref<9x2xi64>
+      memref.store %te, %runs[%t, %c1] : memref<9x2xi64>
+    }
+    scf.yield %most : index
+  } else {
+    scf.yield %n1 : index
+  }
+  return %n2 : index
+}
+)mlir";
+static_assert(FOVEA_ABI_MAX_RUNS == 8, "the text above holds 8 runs and a "
+                                       "spare one");
+
+namespace {
+
+class BoundsEmitter {
+public:
+  BoundsEmitter(OpBuilder &b, func::FuncOp func, func::FuncOp insert,
+                const ImportedMask &mask, const MaskSections &sections)
+      : b(b), loc(func.getLoc()), insert(insert), mask(mask),
+        sections(sections), args(func.getArguments()),
+        e(b, loc, mask, args.take_front(mask.numOperands)) {}
+  void run();
+
+private:
+  Value index(int64_t c) { return b.create<arith::ConstantIndexOp>(loc, c); }
+  Value newRuns() {
+    return b.create<memref::AllocaOp>(
+        loc, MemRefType::get({FOVEA_ABI_MAX_RUNS + 1, 2}, b.getI64Type()));
+  }
+  Value insertRun(Value runs, Value n, Value lo, Value hi) {
+    return b.create<func::CallOp>(loc, insert, ValueRange{runs, n, lo, hi})
+        .getResult(0);
+  }
+  /// `n` after `body` where `condition` holds, else `n`.
+  Value onlyIf(Value condition, Value n, function_ref<Value()> body);
+  Value insertTerm(const MaskTerm &term, Value runs, Value n);
+  Value insertPieces(const MaskEmitter::Section &s, Value runs, Value n,
+                     Value live);
+  /// Fills `out` with what of `runs` the interval evaluation cannot prove
+  /// empty.
+  Value scan(Value runs, Value n, Value out);
+  void finish(Value runs, Value n);
+
+  OpBuilder &b;
+  Location loc;
+  func::FuncOp insert;
+  const ImportedMask &mask;
+  const MaskSections &sections;
+  Block::BlockArgListType args;
+  MaskEmitter e;
+  Value someQuery;
+};
+
+} // namespace
+
+Value BoundsEmitter::onlyIf(Value condition, Value n,
+                            function_ref<Value()> body) {
+  auto choice = b.create<scf::IfOp>(loc, TypeRange{n.getType()}, condition,
+                                    /*withElseRegion=*/true);
+  e.inside(&choice.getThenRegion().front(),
+           [&] { b.create<scf::YieldOp>(loc, body()); });
+  e.inside(&choice.getElseRegion().front(),
+           [&] { b.create<scf::YieldOp>(loc, n); });
+  return choice.getResult(0);
+}
+
+Value BoundsEmitter::insertPieces(const MaskEmitter::Section &s, Value runs,
+                                  Value n, Value live) {
+  Value zero = e.i64(0), one = e.i64(1), lo = s.lo.lo, hi = s.hi.hi;
+  // Over the tile a piece slides by the spread of the phase.
+  Value width = e.add(e.sub(s.phase.hi, s.phase.lo), s.width.hi);
+  Value first =
+      e.add(e.floorDiv(e.sub(e.sub(lo, s.phase.lo), width), s.period), one);
+  Value last = e.floorDiv(e.sub(hi, s.phase.lo), s.period);
+  Value count = e.add(e.sub(last, first), one);
+  live = e.both(live, e.both(e.lt(zero, width), e.lt(zero, count)));
+  auto begin = [&](Value j) {
+    return e.max(lo, e.add(s.phase.lo, e.mul(j, s.period)));
+  };
+  auto end = [&](Value j) {
+    Value stop = e.add(e.add(s.phase.lo, e.mul(j, s.period)), width);
+    return e.min(e.add(hi, one), stop);
+  };
+  // More pieces than runs: one run over all of them, whose tiles the
+  // classifier sorts out.
+  Value many =
+      e.either(e.lt(e.i64(FOVEA_ABI_MAX_RUNS), count), e.le(s.period, width));
+  n = onlyIf(e.both(live, many), n,
+             [&] { return insertRun(runs, n, begin(first), end(last)); });
+  return onlyIf(e.both(live, e.no(many)), n, [&] {
+    auto loop = b.create<scf::ForOp>(loc, index(0), e.toIndex(count), index(1),
+                                     ValueRange{n});
+    e.inside(loop.getBody(), [&] {
+      Value j = e.add(first, e.toI64(loop.getInductionVar()));
+      b.create<scf::YieldOp>(
+          loc, insertRun(runs, loop.getRegionIterArg(0), begin(j), end(j)));
+    });
+    return loop.getResult(0);
+  });
+}
+
+Value BoundsEmitter::insertTerm(const MaskTerm &term, Value runs, Value n) {
+  MaskEmitter::Section s = e.section(term);
+  Value live = e.both(e.both(someQuery, s.guard.any), e.le(s.lo.lo, s.hi.hi));
+  if (s.period)
+    return insertPieces(s, runs, n, live);
+  return onlyIf(live, n, [&] {
+    return insertRun(runs, n, s.lo.lo, e.add(s.hi.hi, e.i64(1)));
+  });
+}
+
+Value BoundsEmitter::scan(Value runs, Value n, Value out) {
+  e.hoist(mask.live);
+  Value one = e.i64(1), smallest = e.i64(kSmallestBox);
+  Value largest = e.i64(kLargestBox), four = e.i64(4);
+  auto perRun =
+      b.create<scf::ForOp>(loc, index(0), n, index(1), ValueRange{index(0)});
+  e.inside(perRun.getBody(), [&] {
+    Value t = perRun.getInductionVar();
+    Value from = b.create<memref::LoadOp>(loc, runs, ValueRange{t, index(0)});
+    Value to = b.create<memref::LoadOp>(loc, runs, ValueRange{t, index(1)});
+    Type i64 = b.getI64Type();
+    // State: the next key, the size of box to try, the runs found so far.
+    auto walk = b.create<scf::WhileOp>(
+        loc, TypeRange{i64, i64, b.getIndexType()},
+        ValueRange{from, largest, perRun.getRegionIterArg(0)});
+    SmallVector<Location> locs(3, loc);
+    Block *before =
+        b.createBlock(&walk.getBefore(), {}, walk.getResultTypes(), locs);
+    b.create<scf::ConditionOp>(loc, e.lt(before->getArgument(0), to),
+                               before->getArguments());
+    Block *after =
+        b.createBlock(&walk.getAfter(), {}, walk.getResultTypes(), locs);
+    e.inside(after, [&] {
+      Value at = after->getArgument(0), size = after->getArgument(1);
+      Value found = after->getArgument(2);
+      // Boxes end at multiples of their size.
+      Value aligned = b.create<arith::AndIOp>(loc, at, e.sub(e.i64(0), size));
+      Value end = e.min(e.add(aligned, size), to);
+      e.set(VarK, at, e.sub(end, one));
+      MaskEmitter::Truth t = e.truth(mask.live);
+      Value mixed = e.both(t.any, e.no(t.all));
+      Value split = e.both(mixed, e.lt(smallest, size));
+      Value next = onlyIf(e.both(t.any, e.no(split)), found,
+                          [&] { return insertRun(out, found, at, end); });
+      Value smaller = b.create<arith::ShRSIOp>(loc, size, e.i64(2));
+      Value larger = e.min(e.mul(size, four), largest);
+      Value fits = e.equal(
+          b.create<arith::AndIOp>(loc, end, e.sub(larger, one)), e.i64(0));
+      Value grow = e.both(e.no(mixed), fits);
+      Value nextSize = e.select(split, smaller, e.select(grow, larger, size));
+      b.create<scf::YieldOp>(
+          loc, ValueRange{e.select(split, at, end), nextSize, next});
+    });
+    b.setInsertionPointAfter(walk);
+    b.create<scf::YieldOp>(loc, walk.getResult(2));
+  });
+  return perRun.getResult(0);
+}
+
+void BoundsEmitter::finish(Value runs, Value n) {
+  Value out = args.back();
+  auto loop = b.create<scf::ForOp>(loc, index(0), n, index(1));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  for (int64_t end : {0, 1}) {
+    SmallVector<Value> at{loop.getInductionVar(), index(end)};
+    Value v = b.create<memref::LoadOp>(loc, runs, at);
+    b.create<memref::StoreOp>(loc, v, out, at);
+  }
+}
+
+void BoundsEmitter::run() {
+  unsigned at = mask.numOperands;
+  auto arg = [&](unsigned i) { return e.toI64(args[at + i]); };
+  Value q0 = arg(2), q1 = arg(3), len = arg(4);
+  e.set(VarB, arg(0));
+  e.set(VarH, arg(1));
+  e.set(VarQ, q0, e.sub(q1, e.i64(1)));
+  e.set(VarLen, len);
+  someQuery = e.lt(q0, q1);
+  ArrayRef<MaskTerm> terms = sections.terms;
+  Value n = index(0);
+  if (terms.size() == 1 && terms[0].period < 0 && !terms[0].scannable) {
+    // The ordinary case needs no list.
+    MaskEmitter::Section s = e.section(terms[0]);
+    Value live = e.both(e.both(someQuery, s.guard.any), e.le(s.lo.lo, s.hi.hi));
+    n = onlyIf(live, n, [&] {
+      b.create<memref::StoreOp>(loc, s.lo.lo, args.back(),
+                                ValueRange{index(0), index(0)});
+      b.create<memref::StoreOp>(loc, e.add(s.hi.hi, e.i64(1)), args.back(),
+                                ValueRange{index(0), index(1)});
+      return index(1);
+    });
+  } else if (!terms.empty()) {
+    Value runs = newRuns();
+    for (const MaskTerm &term : terms)
+      n = insertTerm(term, runs, n);
+    if (sections.isScannable()) {
+      Value out = newRuns();
+      n = scan(runs, n, out);
+      runs = out;
+    }
+    finish(runs, n);
+  }
+  Value n64 = e.toI64(n);
+  Value result = b.create<arith::TruncIOp>(loc, b.getI32Type(), n64);
+  b.create<func::ReturnOp>(loc, result);
+}
+
+static func::FuncOp insertHelper(ModuleOp module) {
+  if (auto known = module.lookupSymbol<func::FuncOp>(kInsertName))
+    return known;
+  Block parsed;
+  ParserConfig config(module.getContext());
+  LogicalResult ok = parseSourceString(kInsertText, &parsed, config);
+  (void)ok; // a constant text: test/unit/passes/analysis covers it
+  assert(succeeded(ok) && "the text above parses");
+  auto func = cast<func::FuncOp>(parsed.front());
+  func->remove();
+  module.push_back(func);
+  return func;
+}
+
+void emitMaskBounds(ModuleOp module, func::FuncOp bounds,
+                    const ImportedMask &mask, const MaskSections &sections) {
+  func::FuncOp insert = insertHelper(module);
+  OpBuilder b = OpBuilder::atBlockBegin(bounds.addEntryBlock());
+  BoundsEmitter(b, bounds, insert, mask, sections).run();
+}
+
+} // namespace fovea

@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Builders of the mask expression graph; see the header. Every builder folds
+// what static ranges decide, so that later steps see canonical nodes only.
+#include "passes/analysis/MaskExpr.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace mlir;
+
+namespace fovea {
+
+int64_t maskFloorDiv(int64_t a, int64_t b) {
+  int64_t q = a / b;
+  return a - q * b < 0 ? q - 1 : q;
+}
+
+static bool isWide(const MaskNode &n) {
+  return n.lo < -kMaskSumLimit || n.hi > kMaskSumLimit;
+}
+
+MaskId MaskGraph::intern(MaskNode node) {
+  std::vector<int64_t> parts(node.args.begin(), node.args.end());
+  parts.insert(parts.end(), node.coefs.begin(), node.coefs.end());
+  bool byValue = node.op == MaskOp::Opaque || node.op == MaskOp::OpaqueBool;
+  Key key{node.op, node.imm, std::move(parts),
+          byValue ? node.value.getAsOpaquePointer() : nullptr};
+  auto [it, fresh] = known.try_emplace(std::move(key), nodes.size());
+  if (!fresh)
+    return it->second;
+  for (MaskId arg : node.args) {
+    const MaskNode &a = nodes[arg];
+    node.onQ |= a.onQ;
+    node.onK |= a.onK;
+    node.opaque |= a.opaque;
+    node.scans |= a.scans;
+  }
+  if (node.op == MaskOp::Var) {
+    node.onQ = node.imm == VarQ;
+    node.onK = node.imm == VarK;
+  }
+  node.opaque |= byValue;
+  node.scans |= node.op == MaskOp::Load && (node.onQ || node.onK);
+  nodes.push_back(std::move(node));
+  return it->second;
+}
+
+static MaskNode makeNode(MaskOp op, ArrayRef<MaskId> args, int64_t lo = 0,
+                         int64_t hi = 0) {
+  MaskNode n;
+  n.op = op;
+  n.args.assign(args.begin(), args.end());
+  n.lo = lo;
+  n.hi = hi;
+  return n;
+}
+
+//===--- integers
+//----------------------------------------------------------===//
+
+MaskId MaskGraph::constant(int64_t value) {
+  MaskNode n = makeNode(MaskOp::Const, {}, value, value);
+  n.imm = value;
+  return intern(std::move(n));
+}
+
+MaskId MaskGraph::var(int64_t which, int64_t lo, int64_t hi) {
+  MaskNode n = makeNode(MaskOp::Var, {}, lo, hi);
+  n.imm = which;
+  return intern(std::move(n));
+}
+
+bool MaskGraph::isConst(MaskId id, int64_t &value) const {
+  if (id < 0 || nodes[id].op != MaskOp::Const)
+    return false;
+  value = nodes[id].imm;
+  return true;
+}
+
+MaskSum MaskGraph::asSum(MaskId id) const {
+  MaskSum s;
+  const MaskNode &n = nodes[id];
+  if (n.op == MaskOp::Const) {
+    s.constant = n.imm;
+  } else if (n.op == MaskOp::Linear) {
+    s.constant = n.imm;
+    for (auto [arg, coef] : llvm::zip_equal(n.args, n.coefs))
+      s.terms.push_back({arg, coef});
+  } else {
+    s.terms.push_back({id, 1});
+  }
+  return s;
+}
+
+/// c * d * (y div d) - c * y + ... becomes -c * (y mod d) + ...: users write
+/// the remainder both ways, and as a difference it has no tight interval.
+/// Returns the remainder node with `s` already rewritten, or -1.
+MaskId MaskGraph::foldRemainder(MaskSum &s) {
+  auto coefOf = [&](MaskId id) -> int64_t {
+    for (auto &[arg, coef] : s.terms)
+      if (arg == id)
+        return coef;
+    return 0;
+  };
+  for (auto &[arg, coef] : s.terms) {
+    int64_t d;
+    const MaskNode &n = nodes[arg];
+    if (n.op != MaskOp::Div || !isConst(n.args[1], d) || coef % d != 0)
+      continue;
+    int64_t c = coef / d;
+    MaskSum y = asSum(n.args[0]);
+    if (y.terms.empty() || !llvm::all_of(y.terms, [&](auto &t) {
+          return coefOf(t.first) == -c * t.second;
+        }))
+      continue;
+    MaskId quotient = arg, dividend = n.args[0];
+    llvm::erase_if(s.terms, [&](auto &t) {
+      return t.first == quotient ||
+             llvm::any_of(y.terms, [&](auto &u) { return u.first == t.first; });
+    });
+    s.constant += c * y.constant;
+    MaskId rest = mod(dividend, constant(d));
+    s.terms.push_back({rest, -c});
+    return rest;
+  }
+  return -1;
+}
+
+MaskId MaskGraph::sum(const MaskSum &s) {
+  std::map<MaskId, __int128> coefs;
+  __int128 total = s.constant;
+  auto addTerm = [&](auto &&self, MaskId id, __int128 coef) -> bool {
+    if (isWide(nodes[id])) {
+      MaskId narrow = saturate(id, kMaskTermLimit);
+      return self(self, narrow, coef);
+    }
+    MaskSum inner = asSum(id);
+    total += coef * inner.constant;
+    for (auto &[arg, c] : inner.terms)
+      coefs[arg] += coef * c;
+    return true;
+  };
+  for (auto &[id, coef] : s.terms) {
+    if (id < 0)
+      return -1;
+    addTerm(addTerm, id, coef);
+  }
+  auto fits = [](__int128 x) {
+    return x >= -kMaskSumLimit && x <= kMaskSumLimit;
+  };
+  __int128 lo = total, hi = total;
+  MaskSum out;
+  for (auto &[id, coef] : coefs) {
+    if (coef == 0)
+      continue;
+    const MaskNode &n = nodes[id];
+    // Bounded coefficients keep the products below within 128 bits.
+    if (!fits(coef))
+      return -1;
+    lo += coef * (coef > 0 ? n.lo : n.hi);
+    hi += coef * (coef > 0 ? n.hi : n.lo);
+    if (!fits(lo) || !fits(hi))
+      return -1;
+    out.terms.push_back({id, int64_t(coef)});
+  }
+  if (!fits(lo) || !fits(hi) || !fits(total))
+    return -1;
+  out.constant = int64_t(total);
+  if (foldRemainder(out) >= 0)
+    return sum(out);
+  if (out.terms.empty())
+    return constant(out.constant);
+  if (out.terms.size() == 1 && out.constant == 0 && out.terms[0].second == 1)
+    return out.terms[0].first;
+  MaskNode n = makeNode(MaskOp::Linear, {}, int64_t(lo), int64_t(hi));
+  n.imm = out.constant;
+  for (auto &[id, coef] : out.terms) {
+    n.args.push_back(id);
+    n.coefs.push_back(coef);
+  }
+  return intern(std::move(n));
+}
+
+MaskId MaskGraph::add(MaskId a, MaskId b) {
+  MaskSum s;
+  s.terms = {{a, 1}, {b, 1}};
+  return sum(s);
+}
+
+MaskId MaskGraph::scale(MaskId a, int64_t c) {
+  MaskSum s;
+  s.terms = {{a, c}};
+  return sum(s);
+}
+
+MaskId MaskGraph::mul(MaskId a, MaskId b) {
+  if (a < 0 || b < 0)
+    return -1;
+  int64_t c;
+  if (isConst(b, c))
+    return scale(a, c);
+  if (isConst(a, c))
+    return scale(b, c);
+  if (isWide(nodes[a]))
+    a = saturate(a, kMaskFactorLimit);
+  if (isWide(nodes[b]))
+    b = saturate(b, kMaskFactorLimit);
+  if (a > b)
+    std::swap(a, b);
+  const MaskNode &x = nodes[a], &y = nodes[b];
+  __int128 p[] = {(__int128)x.lo * y.lo, (__int128)x.lo * y.hi,
+                  (__int128)x.hi * y.lo, (__int128)x.hi * y.hi};
+  __int128 lo = *std::min_element(p, p + 4), hi = *std::max_element(p, p + 4);
+  if (lo < -kMaskSumLimit || hi > kMaskSumLimit)
+    return -1;
+  return intern(makeNode(MaskOp::Mul, {a, b}, int64_t(lo), int64_t(hi)));
+}
+
+MaskId MaskGraph::div(MaskId a, MaskId b) {
+  if (a < 0 || b < 0)
+    return -1;
+  if (isWide(nodes[b]))
+    b = saturate(b, kMaskFactorLimit);
+  if (nodes[b].lo < 1)
+    b = max(b, constant(1));
+  int64_t d;
+  if (isConst(b, d) && d == 1)
+    return a;
+  if (isConst(b, d) && !isWide(nodes[a])) {
+    // Multiples of the divisor leave the quotient.
+    MaskSum in = asSum(a), inside, outside;
+    for (auto &[id, coef] : in.terms) {
+      if (coef % d == 0)
+        outside.terms.push_back({id, coef / d});
+      else
+        inside.terms.push_back({id, coef});
+    }
+    outside.constant = maskFloorDiv(in.constant, d);
+    inside.constant = in.constant - outside.constant * d;
+    if (!outside.terms.empty() || outside.constant != 0) {
+      MaskId rest = div(sum(inside), b);
+      outside.terms.push_back({rest, 1});
+      return sum(outside);
+    }
+  }
+  const MaskNode &x = nodes[a], &y = nodes[b];
+  int64_t lo = maskFloorDiv(x.lo, x.lo >= 0 ? y.hi : y.lo);
+  int64_t hi = maskFloorDiv(x.hi, x.hi >= 0 ? y.lo : y.hi);
+  if (lo == hi)
+    return constant(lo);
+  return intern(makeNode(MaskOp::Div, {a, b}, lo, hi));
+}
+
+MaskId MaskGraph::mod(MaskId a, MaskId b) {
+  if (a < 0 || b < 0)
+    return -1;
+  if (isWide(nodes[b]))
+    b = saturate(b, kMaskFactorLimit);
+  if (nodes[b].lo < 1)
+    b = max(b, constant(1));
+  int64_t d;
+  if (isConst(b, d) && !isWide(nodes[a])) {
+    MaskSum in = asSum(a), out;
+    for (auto &[id, coef] : in.terms)
+      if (coef % d != 0)
+        out.terms.push_back({id, coef});
+    out.constant = in.constant - maskFloorDiv(in.constant, d) * d;
+    MaskId reduced = sum(out);
+    if (reduced < 0)
+      return -1;
+    // A dividend that already lies in [0, d) stays as it was written.
+    if (nodes[a].lo >= 0 && nodes[a].hi < d)
+      return a;
+    a = reduced;
+    int64_t c;
+    MaskNode n = nodes[a];
+    if (n.op == MaskOp::Mod && isConst(n.args[1], c) && c % d == 0)
+      return mod(n.args[0], b);
+  }
+  const MaskNode &x = nodes[a], &y = nodes[b];
+  if (x.lo >= 0 && x.hi < y.lo)
+    return a;
+  int64_t hi = y.hi - 1;
+  if (x.lo >= 0)
+    hi = std::min(hi, x.hi);
+  if (hi == 0)
+    return constant(0);
+  return intern(makeNode(MaskOp::Mod, {a, b}, 0, hi));
+}
+
+MaskId MaskGraph::saturate(MaskId a, int64_t limit) {
+  return min(max(a, constant(-limit)), constant(limit));
+}
+
+MaskId MaskGraph::minMax(bool isMin, MaskId a, MaskId b) {
+  if (a < 0 || b < 0)
+    return -1;
+  if (a == b)
+    return a;
+  if (a > b)
+    std::swap(a, b);
+  const MaskNode &x = nodes[a], &y = nodes[b];
+  if (x.hi <= y.lo)
+    return isMin ? a : b;
+  if (y.hi <= x.lo)
+    return isMin ? b : a;
+  return intern(isMin ? makeNode(MaskOp::Min, {a, b}, std::min(x.lo, y.lo),
+                                 std::min(x.hi, y.hi))
+                      : makeNode(MaskOp::Max, {a, b}, std::max(x.lo, y.lo),
+                                 std::max(x.hi, y.hi)));
+}
+
+MaskId MaskGraph::min(MaskId a, MaskId b) { return minMax(true, a, b); }
+MaskId MaskGraph::max(MaskId a, MaskId b) { return minMax(false, a, b); }
+
+MaskId MaskGraph::select(MaskId c, MaskId a, MaskId b) {
+  if (c < 0 || a < 0 || b < 0)
+    return -1;
+  if (nodes[c].op == MaskOp::Bool)
+    return nodes[c].imm ? a : b;
+  if (a == b)
+    return a;
+  return intern(makeNode(MaskOp::Select, {c, a, b},
+                         std::min(nodes[a].lo, nodes[b].lo),
+                         std::max(nodes[a].hi, nodes[b].hi)));
+}
+
+MaskId MaskGraph::load(unsigned table, ArrayRef<MaskId> indices, int64_t lo,
+                       int64_t hi, Value result) {
+  if (llvm::any_of(indices, [](MaskId i) { return i < 0; }))
+    return -1;
+  // A table entry outside its extents reads as 0.
+  MaskNode n = makeNode(MaskOp::Load, indices, std::min<int64_t>(lo, 0),
+                        std::max<int64_t>(hi, 0));
+  n.imm = table;
+  n.value = result;
+  return intern(std::move(n));
+}
+
+MaskId MaskGraph::opaque(Value result, ArrayRef<MaskId> operands, int64_t lo,
+                         int64_t hi) {
+  if (llvm::any_of(operands, [](MaskId i) { return i < 0; }))
+    return -1;
+  MaskNode n = makeNode(MaskOp::Opaque, operands, lo, hi);
+  n.value = result;
+  return intern(std::move(n));
+}
+
+//===--- predicates
+//--------------------------------------------------------===//
+
+MaskId MaskGraph::boolean(bool value) {
+  MaskNode n = makeNode(MaskOp::Bool, {});
+  n.imm = value;
+  return intern(std::move(n));
+}
+
+static int64_t gcdOf(const MaskSum &s) {
+  int64_t g = 0;
+  for (auto &[id, coef] : s.terms)
+    g = std::gcd(g, coef);
+  return g;
+}
+
+MaskId MaskGraph::ge0(MaskId a) {
+  if (a < 0)
+    return -1;
+  if (nodes[a].lo >= 0)
+    return boolean(true);
+  if (nodes[a].hi < 0)
+    return boolean(false);
+  MaskSum s = asSum(a);
+  if (int64_t g = gcdOf(s); g > 1) {
+    for (auto &[id, coef] : s.terms)
+      coef /= g;
+    s.constant = maskFloorDiv(s.constant, g);
+    return ge0(sum(s));
+  }
+  return intern(makeNode(MaskOp::Ge0, {a}));
+}
+
+MaskId MaskGraph::eq0(MaskId a) {
+  if (a < 0)
+    return -1;
+  if (nodes[a].lo > 0 || nodes[a].hi < 0)
+    return boolean(false);
+  if (nodes[a].lo == 0 && nodes[a].hi == 0)
+    return boolean(true);
+  MaskSum s = asSum(a);
+  int64_t g = gcdOf(s);
+  if (s.terms.front().second < 0)
+    g = -g;
+  if (g != 1) {
+    if (s.constant % g != 0)
+      return boolean(false);
+    for (auto &[id, coef] : s.terms)
+      coef /= g;
+    s.constant /= g;
+    return eq0(sum(s));
+  }
+  // A chosen constant compared with a constant is the choice itself.
+  if (s.terms.size() == 1) {
+    MaskNode n = nodes[s.terms[0].first];
+    int64_t value;
+    if (n.op == MaskOp::Select &&
+        (isConst(n.args[1], value) || isConst(n.args[2], value))) {
+      MaskId yes = eq0(plus(n.args[1], s.constant));
+      MaskId no = eq0(plus(n.args[2], s.constant));
+      return disj({conj({n.args[0], yes}), conj({negate(n.args[0]), no})});
+    }
+  }
+  return intern(makeNode(MaskOp::Eq0, {a}));
+}
+
+MaskId MaskGraph::ge(MaskId a, MaskId b) {
+  if (a < 0 || b < 0)
+    return -1;
+  // Two unbounded run-time values (hashed ids) are compared as they are;
+  // against token indices saturation cannot change the answer.
+  if (isWide(nodes[a]) && isWide(nodes[b]))
+    return a == b ? boolean(true)
+                  : negate(intern(makeNode(MaskOp::Less, {a, b})));
+  return ge0(sub(a, b));
+}
+
+MaskId MaskGraph::eq(MaskId a, MaskId b) {
+  if (a < 0 || b < 0)
+    return -1;
+  if (isWide(nodes[a]) && isWide(nodes[b])) {
+    if (a == b)
+      return boolean(true);
+    if (a > b)
+      std::swap(a, b);
+    return intern(makeNode(MaskOp::Equal, {a, b}));
+  }
+  return eq0(sub(a, b));
+}
+
+MaskId MaskGraph::negate(MaskId a) {
+  if (a < 0)
+    return -1;
+  MaskNode n = nodes[a];
+  switch (n.op) {
+  case MaskOp::Bool:
+    return boolean(!n.imm);
+  case MaskOp::Ge0:
+    return ge0(plus(neg(n.args[0]), -1));
+  case MaskOp::Not:
+    return n.args[0];
+  case MaskOp::And:
+  case MaskOp::Or: {
+    for (MaskId &arg : n.args)
+      arg = negate(arg);
+    return nary(n.op == MaskOp::And ? MaskOp::Or : MaskOp::And, n.args);
+  }
+  default:
+    return intern(makeNode(MaskOp::Not, {a}));
+  }
+}
+
+MaskId MaskGraph::nary(MaskOp op, ArrayRef<MaskId> args) {
+  bool isAnd = op == MaskOp::And;
+  SmallVector<MaskId> flat;
+  for (MaskId arg : args) {
+    if (arg < 0)
+      return -1;
+    const MaskNode &n = nodes[arg];
+    if (n.op == MaskOp::Bool) {
+      if (bool(n.imm) != isAnd)
+        return boolean(!isAnd);
+    } else if (n.op == op) {
+      flat.append(n.args.begin(), n.args.end());
+    } else {
+      flat.push_back(arg);
+    }
+  }
+  // Cheap tests first: the emitter skips the scans when they decide.
+  llvm::sort(flat, [&](MaskId a, MaskId b) {
+    return std::make_pair(nodes[a].scans, a) <
+           std::make_pair(nodes[b].scans, b);
+  });
+  flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
+  // x and not x decide; x and (not x or y) is x and y.
+  MaskOp other = isAnd ? MaskOp::Or : MaskOp::And;
+  for (size_t i = 0; i < flat.size(); ++i) {
+    MaskNode n = nodes[flat[i]];
+    if (n.op != other) {
+      if (llvm::is_contained(flat, negate(flat[i])))
+        return boolean(!isAnd);
+      continue;
+    }
+    if (llvm::any_of(n.args, [&](MaskId arg) {
+          return llvm::is_contained(flat, arg);
+        })) {
+      flat.erase(flat.begin() + i);
+      return nary(op, flat);
+    }
+    size_t before = n.args.size();
+    llvm::erase_if(n.args, [&](MaskId arg) {
+      return llvm::is_contained(flat, negate(arg));
+    });
+    if (n.args.size() != before) {
+      flat[i] = nary(other, n.args);
+      return nary(op, flat);
+    }
+  }
+  if (flat.empty())
+    return boolean(isAnd);
+  if (flat.size() == 1)
+    return flat[0];
+  return intern(makeNode(op, flat));
+}
+
+MaskId MaskGraph::opaqueBool(Value result, ArrayRef<MaskId> operands) {
+  if (llvm::any_of(operands, [](MaskId i) { return i < 0; }))
+    return -1;
+  MaskNode n = makeNode(MaskOp::OpaqueBool, operands);
+  n.value = result;
+  return intern(std::move(n));
+}
+
+//===--- substitution
+//------------------------------------------------------===//
+
+MaskId MaskGraph::substitute(MaskId id, MaskId from, MaskId to) {
+  if (id < 0 || to < 0)
+    return -1;
+  std::map<MaskId, MaskId> done{{from, to}};
+  return substituteIn(id, from, to, done);
+}
+
+MaskId MaskGraph::substituteIn(MaskId id, MaskId from, MaskId to,
+                               std::map<MaskId, MaskId> &done) {
+  if (auto it = done.find(id); it != done.end())
+    return it->second;
+  MaskNode n = nodes[id];
+  bool changed = false;
+  for (MaskId &arg : n.args) {
+    MaskId fresh = substituteIn(arg, from, to, done);
+    changed |= fresh != arg;
+    arg = fresh;
+  }
+  MaskId result = id;
+  if (changed) {
+    switch (n.op) {
+    case MaskOp::Linear: {
+      MaskSum s;
+      s.constant = n.imm;
+      for (auto [arg, coef] : llvm::zip_equal(n.args, n.coefs))
+        s.terms.push_back({arg, coef});
+      result = sum(s);
+      break;
+    }
+    case MaskOp::Mul:
+      result = mul(n.args[0], n.args[1]);
+      break;
+    case MaskOp::Div:
+      result = div(n.args[0], n.args[1]);
+      break;
+    case MaskOp::Mod:
+      result = mod(n.args[0], n.args[1]);
+      break;
+    case MaskOp::Min:
+    case MaskOp::Max:
+      result = minMax(n.op == MaskOp::Min, n.args[0], n.args[1]);
+      break;
+    case MaskOp::Select:
+      result = select(n.args[0], n.args[1], n.args[2]);
+      break;
+    case MaskOp::Load:
+      result = load(n.imm, n.args, n.lo, n.hi, n.value);
+      break;
+    case MaskOp::Ge0:
+      result = ge0(n.args[0]);
+      break;
+    case MaskOp::Eq0:
+      result = eq0(n.args[0]);
+      break;
+    case MaskOp::And:
+    case MaskOp::Or:
+      result = nary(n.op, n.args);
+      break;
+    case MaskOp::Not:
+      result = negate(n.args[0]);
+      break;
+    default:
+      // Opaque nodes, and comparisons of unbounded values: their operands
+      // are copied by the machine, not rewritten.
+      result = id;
+      break;
+    }
+  }
+  return done[id] = result;
+}
+
+} // namespace fovea

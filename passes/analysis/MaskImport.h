@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Reads a mask predicate (a scalar function) into the expression graph.
+#ifndef FOVEA_PASSES_ANALYSIS_MASKIMPORT_H
+#define FOVEA_PASSES_ANALYSIS_MASKIMPORT_H
+
+#include "passes/analysis/MaskExpr.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseMap.h"
+
+#include <string>
+
+namespace fovea {
+
+/// A predicate as a graph.
+///
+/// Meaning fixed by the import (docs/dialects/mask-analysis.md):
+///  - integers are exact; an op on a type narrower than 64 bits wraps in it;
+///  - a pair whose evaluation reads a table outside its extents, or divides
+///    by a run-time number below 1, is masked, whichever way a select goes.
+struct ImportedMask {
+  MaskGraph graph;
+  /// What the function returns: a predicate, or the integer level.
+  MaskId value = -1;
+  bool isLevel = false;
+  /// The pair is live: value (level != 0) and every table index in range.
+  MaskId live = -1;
+  /// Table indices in range and divisors positive.
+  MaskId valid = -1;
+  /// Node of every integer value of the function, for copying opaque ops.
+  llvm::DenseMap<mlir::Value, MaskId> nodes;
+  /// The first op that the analysis cannot look into, "" if none.
+  std::string opaqueOp;
+  unsigned numOperands = 0;
+  bool hasLen = false;
+};
+
+/// Imports `keep(operands..., b, h, q, k [, len])`; `numOperands` arguments
+/// come before b. Fails with a diagnostic at the op that a mask cannot have.
+mlir::FailureOr<ImportedMask> importMask(mlir::func::FuncOp keep,
+                                         unsigned numOperands);
+
+} // namespace fovea
+#endif // FOVEA_PASSES_ANALYSIS_MASKIMPORT_H

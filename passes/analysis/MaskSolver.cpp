@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Import, solve, emit; see the header. Emits keep, class and level here and
+// leaves bounds to MaskBounds.
+#include "passes/analysis/MaskSolver.h"
+
+#include "passes/analysis/MaskBounds.h"
+#include "passes/analysis/MaskEmit.h"
+#include "passes/analysis/MaskImport.h"
+#include "passes/analysis/MaskSections.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <fovea/abi.h>
+
+using namespace mlir;
+
+namespace fovea {
+namespace {
+
+/// Emits one function: creates it, sets the box, hands out its arguments.
+class FunctionEmitter {
+public:
+  FunctionEmitter(ModuleOp module, func::FuncOp source,
+                  const ImportedMask &mask, const Twine &name, unsigned indices,
+                  TypeRange results);
+
+  /// Argument `i` after the operands, as i64.
+  Value arg(unsigned i) {
+    return e.toI64(func.getArgument(mask.numOperands + i));
+  }
+  /// b, h, q0, q1, k0, k1, len are the arguments: sets the box, keys clipped
+  /// to the length; returns whether it has a point.
+  Value setTile();
+  void finish(ValueRange results) { b.create<func::ReturnOp>(loc, results); }
+
+  func::FuncOp func;
+  const ImportedMask &mask;
+  OpBuilder b;
+  Location loc;
+  MaskEmitter e;
+};
+
+FunctionEmitter::FunctionEmitter(ModuleOp module, func::FuncOp source,
+                                 const ImportedMask &mask, const Twine &name,
+                                 unsigned indices, TypeRange results)
+    : mask(mask), b(module.getContext()), loc(source.getLoc()),
+      e(b, loc, mask, {}) {
+  SmallVector<Type> inputs(
+      source.getArgumentTypes().take_front(mask.numOperands));
+  inputs.append(indices, b.getIndexType());
+  b.setInsertionPointToEnd(module.getBody());
+  func = b.create<func::FuncOp>(loc, name.str(),
+                                b.getFunctionType(inputs, results));
+  func.setPrivate();
+  b.setInsertionPointToEnd(func.addEntryBlock());
+  e.setOperands(func.getArguments().take_front(mask.numOperands));
+}
+
+Value FunctionEmitter::setTile() {
+  Value one = e.i64(1), len = arg(6);
+  Value q0 = arg(2), qLast = e.sub(arg(3), one);
+  Value k0 = e.max(arg(4), e.i64(0)), kLast = e.sub(e.min(arg(5), len), one);
+  e.set(VarB, arg(0));
+  e.set(VarH, arg(1));
+  e.set(VarQ, q0, qLast);
+  e.set(VarK, k0, kLast);
+  e.set(VarLen, len);
+  return e.both(e.le(q0, qLast), e.le(k0, kLast));
+}
+
+func::FuncOp emitKeep(ModuleOp module, func::FuncOp source,
+                      const ImportedMask &mask, StringRef prefix) {
+  Builder types(module.getContext());
+  Type result = mask.isLevel ? types.getI32Type() : types.getI1Type();
+  FunctionEmitter f(module, source, mask, prefix + "_keep", 5, result);
+  MaskEmitter &e = f.e;
+  Value k = f.arg(3), len = f.arg(4);
+  e.set(VarB, f.arg(0));
+  e.set(VarH, f.arg(1));
+  e.set(VarQ, f.arg(2));
+  e.set(VarK, k);
+  e.set(VarLen, len);
+  Value inside = e.both(e.le(e.i64(0), k), e.lt(k, len));
+  if (!mask.isLevel) {
+    f.finish(e.both(inside, e.truth(mask.live).all));
+    return f.func;
+  }
+  Value valid = e.both(inside, e.truth(mask.valid).all);
+  Value level = e.select(valid, e.range(mask.value).lo, e.i64(0));
+  f.finish(f.b.create<arith::TruncIOp>(f.loc, result, level).getResult());
+  return f.func;
+}
+
+/// Whether the terms can decide tiles that the predicate as written cannot:
+/// something between k and a comparison is not linear.
+bool termsSharpen(const ImportedMask &mask, const MaskSections &sections) {
+  if (!sections.withinCap || sections.terms.size() > 16 ||
+      mask.graph[mask.live].scans)
+    return false;
+  // Nodes that the rewriting added do no harm here: they are cases of those
+  // that the predicate has.
+  for (size_t id = 0; id < mask.graph.size(); ++id) {
+    const MaskNode &n = mask.graph[id];
+    if (n.onK &&
+        (n.op == MaskOp::Select || n.op == MaskOp::Div || n.op == MaskOp::Mod ||
+         n.op == MaskOp::Min || n.op == MaskOp::Max))
+      return true;
+  }
+  return false;
+}
+
+/// The tile in `vars` against the union of the terms.
+MaskEmitter::Truth termTruth(MaskEmitter &e, const MaskSections &sections,
+                             Value k0, Value kLast) {
+  MaskEmitter::Truth t{e.i1(false), e.i1(false)};
+  for (const MaskTerm &term : sections.terms) {
+    MaskEmitter::Section s = e.section(term);
+    Value from = e.max(k0, s.lo.lo), to = e.min(kLast, s.hi.hi);
+    Value any = e.both(s.guard.any, e.le(from, to));
+    Value all =
+        e.both(s.guard.all, e.both(e.le(s.lo.hi, k0), e.le(kLast, s.hi.lo)));
+    if (s.period) {
+      Value width = e.add(e.sub(s.phase.hi, s.phase.lo), s.width.hi);
+      Value j = e.floorDiv(e.sub(to, s.phase.lo), s.period);
+      Value end = e.add(e.add(s.phase.lo, e.mul(j, s.period)), width);
+      any = e.both(any, e.both(e.lt(e.i64(0), width), e.lt(from, end)));
+      j = e.floorDiv(e.sub(k0, s.phase.hi), s.period);
+      end = e.add(e.add(s.phase.lo, e.mul(j, s.period)), s.width.lo);
+      all = e.both(all, e.lt(kLast, end));
+    }
+    t.any = e.either(t.any, any);
+    if (term.exact)
+      t.all = e.either(t.all, all);
+  }
+  return t;
+}
+
+func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
+                       const ImportedMask &mask, const MaskSections &sections,
+                       StringRef prefix) {
+  Builder types(module.getContext());
+  FunctionEmitter f(module, source, mask, prefix + "_class", 7,
+                    types.getI32Type());
+  MaskEmitter &e = f.e;
+  Value nonEmpty = f.setTile();
+  MaskEmitter::Truth t = e.truth(mask.live);
+  if (termsSharpen(mask, sections)) {
+    MaskEmitter::Truth s =
+        termTruth(e, sections, e.max(f.arg(4), e.i64(0)),
+                  e.sub(e.min(f.arg(5), f.arg(6)), e.i64(1)));
+    t = {e.either(t.all, s.all), e.both(t.any, s.any)};
+  }
+  // Keys before 0 or past the length are never live.
+  Value whole = e.both(e.le(e.i64(0), f.arg(4)), e.le(f.arg(5), f.arg(6)));
+  Value empty = e.i64(FOVEA_TILE_EMPTY), partial = e.i64(FOVEA_TILE_PARTIAL);
+  Value full = e.i64(FOVEA_TILE_FULL);
+  Value c = e.select(e.both(t.all, whole), full, partial);
+  c = e.select(e.both(nonEmpty, t.any), c, empty);
+  f.finish(
+      f.b.create<arith::TruncIOp>(f.loc, types.getI32Type(), c).getResult());
+  return f.func;
+}
+
+func::FuncOp emitLevel(ModuleOp module, func::FuncOp source,
+                       const ImportedMask &mask, StringRef prefix) {
+  Builder types(module.getContext());
+  Type i32 = types.getI32Type();
+  FunctionEmitter f(module, source, mask, prefix + "_level", 7,
+                    TypeRange{i32, i32});
+  MaskEmitter &e = f.e;
+  Value nonEmpty = f.setTile(), zero = e.i64(0);
+  MaskEmitter::Range level = e.range(mask.value);
+  MaskEmitter::Truth live = e.truth(mask.live);
+  Value whole = e.both(e.le(zero, f.arg(4)), e.le(f.arg(5), f.arg(6)));
+  // Pairs that are masked for another reason have level 0.
+  Value all = e.both(live.all, whole), some = e.both(nonEmpty, live.any);
+  Value lo = e.select(all, level.lo, e.min(level.lo, zero));
+  Value hi = e.select(all, level.hi, e.max(level.hi, zero));
+  lo = e.select(some, lo, zero);
+  hi = e.select(some, hi, zero);
+  f.finish({f.b.create<arith::TruncIOp>(f.loc, i32, lo).getResult(),
+            f.b.create<arith::TruncIOp>(f.loc, i32, hi).getResult()});
+  return f.func;
+}
+
+/// Whether some choice of what is known makes the predicate true (false)
+/// whatever the opaque parts give.
+struct Decidable {
+  bool yes, no;
+};
+Decidable decidable(const MaskGraph &g, MaskId id) {
+  const MaskNode &n = g[id];
+  if (!n.opaque)
+    return {true, true};
+  switch (n.op) {
+  case MaskOp::And:
+  case MaskOp::Or: {
+    bool isAnd = n.op == MaskOp::And;
+    bool every = true, some = false;
+    for (MaskId arg : n.args) {
+      Decidable d = decidable(g, arg);
+      every &= isAnd ? d.yes : d.no;
+      some |= isAnd ? d.no : d.yes;
+    }
+    return isAnd ? Decidable{every, some} : Decidable{some, every};
+  }
+  case MaskOp::Not: {
+    Decidable d = decidable(g, n.args[0]);
+    return {d.no, d.yes};
+  }
+  default:
+    return {false, false};
+  }
+}
+
+void describe(const ImportedMask &mask, MaskSolution &solution) {
+  MaskId shown = mask.value;
+  MaskGraph graph = mask.graph;
+  if (mask.isLevel)
+    shown = graph.negate(graph.eq0(shown));
+  if (!graph[shown].opaque)
+    return;
+  Decidable d = decidable(graph, shown);
+  solution.analysed = d.yes || d.no;
+  std::string why = "'" + mask.opaqueOp + "' has no interval";
+  solution.remark =
+      solution.analysed
+          ? "mask is analysed in part: tiles that depend on the rest run as "
+            "partial: " +
+                why
+          : "mask is not analysable: every tile runs as partial: " + why;
+}
+
+} // namespace
+
+FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
+                                  StringRef prefix,
+                                  std::optional<unsigned> numOperands) {
+  unsigned total = keep.getNumArguments();
+  if (keep.isExternal())
+    return keep.emitOpError("expected a mask to have a body, got a "
+                            "declaration");
+  if (!numOperands && total < 4)
+    return keep.emitOpError("expected a mask to take b, h, q and k, got ")
+           << total << " arguments";
+  module.getContext()
+      ->loadDialect<arith::ArithDialect, func::FuncDialect,
+                    memref::MemRefDialect, scf::SCFDialect>();
+  FailureOr<ImportedMask> imported =
+      importMask(keep, numOperands ? *numOperands : total - 4);
+  if (failed(imported))
+    return failure();
+  ImportedMask &mask = *imported;
+  MaskSections sections = solveSections(mask.graph, mask.live);
+
+  MaskSolution solution;
+  describe(mask, solution);
+  solution.terms = sections.terms.size();
+  solution.closedForm = !sections.isScannable();
+
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  SmallVector<Type> inputs(
+      keep.getArgumentTypes().take_front(mask.numOperands));
+  inputs.append(5, b.getIndexType());
+  inputs.push_back(MemRefType::get({FOVEA_ABI_MAX_RUNS, 2}, b.getI64Type()));
+  solution.bounds =
+      b.create<func::FuncOp>(keep.getLoc(), (prefix + "_bounds").str(),
+                             b.getFunctionType(inputs, b.getI32Type()));
+  solution.bounds.setPrivate();
+  emitMaskBounds(module, solution.bounds, mask, sections);
+  solution.classify = emitClass(module, keep, mask, sections, prefix);
+  solution.keep = emitKeep(module, keep, mask, prefix);
+  if (mask.isLevel)
+    solution.level = emitLevel(module, keep, mask, prefix);
+  return solution;
+}
+
+} // namespace fovea

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Masks to schedules: turns a mask predicate into the functions by which a
+// kernel, the host planner and `explain` decide which keys a query tile
+// looks at. For everyone who has a mask as a function.
+#ifndef FOVEA_PASSES_ANALYSIS_MASKSOLVER_H
+#define FOVEA_PASSES_ANALYSIS_MASKSOLVER_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <optional>
+#include <string>
+
+namespace fovea {
+
+/// What solveMask emits into the module. The functions take the mask's
+/// operands, then `index` arguments, and hold arith, scf, memref and func ops
+/// on index and integers only (float compares of the predicate appear in
+/// `keep` alone). docs/dialects/mask-analysis.md states what they promise.
+struct MaskSolution {
+  /// @P_bounds(operands..., b, h, q0, q1, len, runs: memref<8x2xi64>) -> i32:
+  /// the live keys of queries [q0, q1) as at most 8 runs [lo, hi), ascending,
+  /// disjoint, not touching, inside [0, len).
+  mlir::func::FuncOp bounds;
+  /// @P_class(operands..., b, h, q0, q1, k0, k1, len) -> i32: a
+  /// fovea_tile_class; EMPTY and FULL are proofs.
+  mlir::func::FuncOp classify;
+  /// @P_keep(operands..., b, h, q, k, len) -> i1, or the i32 level (0 where
+  /// the pair is masked).
+  mlir::func::FuncOp keep;
+  /// Level masks only: @P_level(operands..., b, h, q0, q1, k0, k1, len) ->
+  /// (i32, i32), a lower and an upper bound of the levels in the tile.
+  mlir::func::FuncOp level;
+  /// False: nothing about the predicate is known before it runs; bounds is
+  /// [0, len) and every tile PARTIAL.
+  bool analysed = true;
+  /// Why tiles run as partial that need not, "" if there is no reason.
+  std::string remark;
+  /// Terms of the section analysis.
+  int terms = 0;
+  /// Every live key is in closed form: bounds never evaluates a tile.
+  bool closedForm = true;
+};
+
+/// Solves `keep(operands..., b, h, q, k [, len]) -> i1 | i32` and adds the
+/// functions above, named `prefix` + "_bounds" and so on, to `module`.
+/// `numOperands` arguments come before b; by default all but the last four.
+/// `keep` itself is left alone. An op that a mask cannot have is a diagnostic.
+mlir::FailureOr<MaskSolution>
+solveMask(mlir::ModuleOp module, mlir::func::FuncOp keep,
+          llvm::StringRef prefix,
+          std::optional<unsigned> numOperands = std::nullopt);
+
+} // namespace fovea
+#endif // FOVEA_PASSES_ANALYSIS_MASKSOLVER_H
