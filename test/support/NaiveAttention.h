@@ -307,8 +307,8 @@ inline Coded encode(const std::vector<float> &row) {
     largest = std::max(largest, std::abs(x));
   out.scale = largest / 127.0f;
   for (float x : row) {
-    // Half to even; the quotient is formed in float64.
-    double y = largest == 0 ? 0 : double(x) * 127.0 / double(largest);
+    // Half to even.
+    double y = out.scale == 0 ? 0 : double(x) / double(out.scale);
     double down = std::floor(y), rest = y - down;
     bool up = rest > 0.5 || (rest == 0.5 && std::fmod(down, 2) != 0);
     out.codes.push_back(int8_t(std::max(-127.0, std::min(127.0, down + up))));

@@ -3,6 +3,7 @@
 // The decode stream against the naive oracle: formats, groups, odd dims and
 // lengths, masks, score regions, splits, chosen blocks, pooled levels. Memory
 // past the lengths is NaN, and so is scratch memory.
+#include "codegen/cpu/SmallStages.h"
 #include "test/unit/codegen/cpu/LoadObject.h"
 #include "test/unit/codegen/cpu/StageRunner.h"
 #include "test/unit/codegen/cpu/TestMasks.h"
@@ -311,40 +312,37 @@ void DecodeRun::run() {
                                   cut(n + 1), 0, 0});
         }
   BuiltStage stage = buildDecodeStream(module, p);
+  BuiltStage merge;
+  if (c.splits > 1) {
+    CombineParams combine;
+    combine.name = "combine";
+    combine.isa = isa;
+    combine.valueDim = c.dv;
+    combine.rows = c.rows;
+    combine.group = c.group;
+    combine.o = c.o;
+    combine.wsO = p.wsO;
+    combine.wsM = p.wsM;
+    combine.wsL = p.wsL;
+    combine.oSlot = p.oSlot;
+    combine.lseSlot = p.lseSlot;
+    combine.mSlot = p.mSlot;
+    combine.lSlot = p.lSlot;
+    merge = buildCombine(module, combine);
+  }
   LoadedModule loaded(module, machineFor(isa));
   ASSERT_EQ(loaded.undefined, "");
   ASSERT_EQ(runner.run(loaded.get<StageFn>("decode"), stage.scratchBytes), 0);
   EXPECT_EQ(runner.counters.items, int64_t(runner.items.size()));
   if (c.splits > 1) {
-    // Merge by definition, in float64.
-    for (int64_t g = 0; g < groups; ++g)
-      for (int64_t r = 0; r < c.rows; ++r) {
-        const fovea_abi_item &item = runner.items[g * c.splits];
-        int64_t packed = item.row + r;
-        if (packed >= total)
-          continue;
-        double top = -naive::infinity, sum = 0;
-        std::vector<double> row(c.dv, 0);
-        for (int64_t n = 0; n < c.splits; ++n)
-          top = std::max<double>(
-              top, wsM.as<float>()[(g * c.splits + n) * c.rows + r]);
-        for (int64_t n = 0; n < c.splits; ++n) {
-          int64_t at = (g * c.splits + n) * c.rows + r;
-          double part = wsL.as<float>()[at];
-          if (part == 0)
-            continue;
-          double w = std::exp(wsM.as<float>()[at] - top);
-          sum += w * part;
-          for (int64_t d = 0; d < c.dv; ++d)
-            row[d] += w * wsO.as<float>()[at * c.dv + d];
-        }
-        int64_t head = item.head * c.group + packed % c.group;
-        int64_t out = (item.b * c.heads + head) * c.sq + packed / c.group;
-        for (int64_t d = 0; d < c.dv; ++d)
-          o.put(c.o, out * c.dv + d, sum == 0 ? 0 : float(row[d] / sum));
-        lse.as<float>()[out] =
-            sum == 0 ? -INFINITY : float(top + std::log(sum));
-      }
+    std::vector<fovea_abi_item> items;
+    for (int64_t g = 0; g < groups; ++g) {
+      items.push_back(runner.items[g * c.splits]);
+      items.back().count = int32_t(c.splits);
+    }
+    runner.items = items;
+    ASSERT_EQ(runner.run(loaded.get<StageFn>("combine"), merge.scratchBytes),
+              0);
   }
   check(want);
 }
@@ -533,8 +531,14 @@ TEST_P(DecodeTest, Splits) {
     c.splits = splits;
     c.lengths = {100, 3};
     run(c);
-    c.mask = MaskKind::SinkWindow;
+    c.partial = true;
+    c.dv = 67;
     run(c);
+    c.partial = false;
+    c.mask = MaskKind::SinkWindow;
+    c.o = Elem::BF16;
+    run(c);
+    c.o = Elem::F32;
     c.sq = 4;
     c.rows = 16;
     c.mask = MaskKind::Causal;

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Stages of selection: block scores, their softmax, and what is chosen by
+// them. Choosing looks for the next best unit again and again: no memory that
+// grows with the row, sums in the order of choice as the semantics want, and
+// little beside the attention that a chosen unit costs.
+#include "codegen/cpu/LaneTools.h"
+#include "codegen/cpu/SmallStages.h"
+
+#include <fovea/abi.h>
+
+#include <limits>
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+using arith::CmpFPredicate;
+using arith::CmpIPredicate;
+
+static constexpr float infinity = std::numeric_limits<float>::infinity();
+
+static int64_t lanesOf(Isa isa) { return isa == Isa::AVX512 ? 16 : 8; }
+
+/// f32 at p for lanes [0, n), `fill` in the others.
+static Value loadRow(Emitter &e, Value p, Value n, int64_t lanes, float fill) {
+  Value live = e.cmp(CmpIPredicate::slt, e.iota(lanes, e.i32),
+                     e.splat(e.toInt(n, e.i32), lanes));
+  Value v = e.loadMasked(e.vec(lanes, e.f32), p, live);
+  return e.select(live, v, e.splatF32(lanes, fill));
+}
+
+static Value minLanes(Emitter &e, Value v) {
+  while (Emitter::lanesOf(v) > 1) {
+    int64_t half = Emitter::lanesOf(v) / 2;
+    v = e.minS(e.slice(v, 0, half), e.slice(v, half, half));
+  }
+  return e.extract(v, 0);
+}
+
+//===----------------------------------------------------------------------===//
+// Score
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+class ScoreBuilder {
+public:
+  ScoreBuilder(ModuleOp module, const ScoreParams &p)
+      : p(p), lanes(lanesOf(p.isa)), b(OpBuilder::atBlockEnd(module.getBody())),
+        f(b, module.getLoc(), p.name, p.isa), e(f.e) {}
+  BuiltStage build();
+
+private:
+  void meanOfQueries(const Item &item, Value rows);
+  Value score(const Item &item, Value k0, Value k1);
+  Value anyLive(const Item &item, Value q0, Value q1, Value k0, Value k1);
+
+  const ScoreParams &p;
+  const int64_t lanes;
+  OpBuilder b;
+  StageFunction f;
+  Emitter &e;
+  View q, k, scales, scores;
+  Value mean;
+};
+
+} // namespace
+
+BuiltStage ScoreBuilder::build() {
+  mean = f.reserve(4 * (p.dim + lanes));
+  q = f.view(p.qSlot, 4);
+  k = f.view(p.kSlot, 4);
+  if (p.kScaleSlot >= 0)
+    scales = f.view(p.kScaleSlot, 3);
+  scores = f.view(p.scoreSlot, 4);
+  Value queries = f.symbol(p.querySymbol);
+  f.forEachItem([&](const Item &item) {
+    Value length = f.kLength(item.b);
+    Value rows = e.minS(e.sub(queries, item.row), e.cI64(p.queryBlock));
+    Value q0 = e.add(f.qOffset(item.b), item.row), q1 = e.add(q0, rows);
+    meanOfQueries(item, rows);
+    Value block = e.divU(item.row, e.cI64(p.queryBlock));
+    Value row = addressOf(e, scores, {item.b, item.head, block}, 4);
+    Value end = e.minS(item.k1, length);
+    e.forLoop(e.cI64(0), scores.shape[3], e.cI64(1), [&](Value c) {
+      Value k0 = e.mul(c, p.unit);
+      Value k1 = e.minS(e.add(k0, p.unit), end);
+      Value inside = e.andI(e.cmp(CmpIPredicate::sge, k0, item.k0),
+                            e.cmp(CmpIPredicate::slt, k0, k1));
+      auto minusInf = [&] { return Values{e.cF32(-infinity)}; };
+      auto compute = [&] { return Values{score(item, k0, k1)}; };
+      Value s = e.ifElse(
+          inside, {e.f32},
+          [&] {
+            if (!p.classify && !p.keep)
+              return compute();
+            Value kind = e.cI32(FOVEA_TILE_PARTIAL);
+            if (p.classify)
+              kind = e.call(p.classify, {f.args, item.b, item.head, q0, q1, k0,
+                                         k1, length})[0];
+            Value live =
+                e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY));
+            Value partial =
+                e.cmp(CmpIPredicate::eq, kind, e.cI32(FOVEA_TILE_PARTIAL));
+            if (p.keep)
+              live = e.ifElse(
+                  partial, {e.i1},
+                  [&] { return Values{anyLive(item, q0, q1, k0, k1)}; },
+                  [&] { return Values{live}; })[0];
+            return e.ifElse(live, {e.f32}, compute, minusInf);
+          },
+          minusInf)[0];
+      e.store(s, e.at(row, e.mul(c, scores.stride[3]), 4));
+    });
+  });
+  f.finish();
+  return {f.fn, static_cast<uint64_t>(f.scratchBytes())};
+}
+
+void ScoreBuilder::meanOfQueries(const Item &item, Value rows) {
+  Value from = addressOf(e, q, {item.b, item.head, item.row}, sizeOf(p.q));
+  Value inverse = e.splat(e.fdiv(e.cF32(p.scale), e.toF32(rows)), lanes);
+  auto column = [&](Value d, int64_t n) {
+    Value sum = e.forLoop(
+        e.cI64(0), rows, e.cI64(1), {e.splatF32(lanes, 0)},
+        [&](Value t, ValueRange c) {
+          Value at = e.at(from, e.add(e.mul(t, q.stride[2]), d), sizeOf(p.q));
+          return Values{e.fadd(c[0], loadPartialAsF32(e, p.q, at, n, lanes))};
+        })[0];
+    e.store(e.fmul(sum, inverse), e.at(mean, d, 4));
+  };
+  int64_t whole = p.dim / lanes * lanes;
+  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(lanes),
+            [&](Value d) { column(d, lanes); });
+  if (whole < p.dim)
+    column(e.cI64(whole), p.dim - whole);
+}
+
+/// The mean query times the sum of the keys, over their number.
+Value ScoreBuilder::score(const Item &item, Value k0, Value k1) {
+  Value head = e.divU(item.head, e.cI64(p.kvGroup));
+  Value from = addressOf(e, k, {item.b, head}, sizeOf(p.k));
+  Value scaleRow;
+  if (p.kScaleSlot >= 0)
+    scaleRow = addressOf(e, scales, {item.b, head}, 4);
+  auto column = [&](Value d, int64_t n, Value dot) {
+    Value sum = e.forLoop(
+        k0, k1, e.cI64(1), {e.splatF32(lanes, 0)}, [&](Value t, ValueRange c) {
+          Value at = e.at(from, e.add(e.mul(t, k.stride[2]), d), sizeOf(p.k));
+          Value v = loadPartialAsF32(e, p.k, at, n, lanes);
+          if (!scaleRow)
+            return Values{e.fadd(c[0], v)};
+          Value s =
+              e.load(e.f32, e.at(scaleRow, e.mul(t, scales.stride[2]), 4));
+          return Values{e.fma(v, e.splat(s, lanes), c[0])};
+        })[0];
+    return e.fma(sum, e.load(e.vec(lanes, e.f32), e.at(mean, d, 4)), dot);
+  };
+  int64_t whole = p.dim / lanes * lanes;
+  Value dot = e.forLoop(
+      e.cI64(0), e.cI64(whole), e.cI64(lanes), {e.splatF32(lanes, 0)},
+      [&](Value d, ValueRange c) { return Values{column(d, lanes, c[0])}; })[0];
+  if (whole < p.dim)
+    dot = column(e.cI64(whole), p.dim - whole, dot);
+  return e.fdiv(sumLanes(e, dot), e.toF32(e.sub(k1, k0)));
+}
+
+/// Whether the predicate holds for some pair of the blocks.
+Value ScoreBuilder::anyLive(const Item &item, Value q0, Value q1, Value k0,
+                            Value k1) {
+  auto lanesFor = [&](Value v) { return e.splat(e.toInt(v, e.i32), lanes); };
+  Value head = lanesFor(item.head), last = lanesFor(e.sub(k1, 1));
+  return e.forLoop(
+      q0, q1, e.cI64(1), {e.cBool(false)}, [&](Value query, ValueRange outer) {
+        Value row = lanesFor(query);
+        Value found = e.forLoop(
+            k0, k1, e.cI64(lanes), {e.splatInt(lanes, e.i1, 0)},
+            [&](Value key, ValueRange c) {
+              // Lanes past the last key repeat it.
+              Value keys =
+                  e.minS(e.add(lanesFor(key), e.iota(lanes, e.i32)), last);
+              Value live = p.keep(e, PairLanes{item.b, head, row, keys});
+              return Values{e.orI(c[0], live)};
+            })[0];
+        Value any = e.cmp(
+            CmpIPredicate::ne, e.bitcast(found, e.b.getIntegerType(lanes)),
+            e.constant(e.b.getIntegerAttr(e.b.getIntegerType(lanes), 0)));
+        return Values{e.orI(outer[0], any)};
+      })[0];
+}
+
+BuiltStage buildScore(ModuleOp module, const ScoreParams &params) {
+  return ScoreBuilder(module, params).build();
+}
+
+//===----------------------------------------------------------------------===//
+// Normalize
+//===----------------------------------------------------------------------===//
+
+BuiltStage buildNormalize(ModuleOp module, const NormalizeParams &p) {
+  auto b = OpBuilder::atBlockEnd(module.getBody());
+  StageFunction f(b, module.getLoc(), p.name, p.isa);
+  Emitter &e = f.e;
+  int64_t lanes = lanesOf(p.isa);
+  View scores = f.view(p.scoreSlot, 4), result = f.view(p.resultSlot, 4);
+  Value n = scores.shape[3], step = e.cI64(lanes);
+  Value log2e = e.splatF32(lanes, 1.44269504088896341f);
+  f.forEachItem([&](const Item &item) {
+    Value end = e.minS(e.add(item.row, p.rows), item.k1);
+    e.forLoop(item.row, end, e.cI64(1), [&](Value r) {
+      Value from = addressOf(e, scores, {item.b, item.head, r}, 4);
+      Value to = addressOf(e, result, {item.b, item.head, r}, 4);
+      auto at = [&](Value c) {
+        return loadRow(e, e.at(from, c, 4), e.sub(n, c), lanes, -infinity);
+      };
+      Value top = e.forLoop(e.cI64(0), n, step, {e.splatF32(lanes, -infinity)},
+                            [&](Value c, ValueRange s) {
+                              return Values{e.fmax(s[0], at(c))};
+                            })[0];
+      Value largest = maxLanes(e, top);
+      // Nothing live: any finite number gives weights of 0.
+      Value none = e.cmp(CmpFPredicate::OEQ, largest, e.cF32(-infinity));
+      Value m = e.splat(e.select(none, e.cF32(0), largest), lanes);
+      Value sums = e.forLoop(e.cI64(0), n, step, {e.splatF32(lanes, 0)},
+                             [&](Value c, ValueRange s) {
+                               Value w =
+                                   e.exp2(e.fmul(e.fsub(at(c), m), log2e));
+                               return Values{e.fadd(s[0], w)};
+                             })[0];
+      Value sum = sumLanes(e, sums);
+      Value zero = e.cmp(CmpFPredicate::OEQ, sum, e.cF32(0));
+      Value divisor = e.splat(e.select(zero, e.cF32(1), sum), lanes);
+      e.forLoop(e.cI64(0), n, step, [&](Value c) {
+        Value w = e.exp2(e.fmul(e.fsub(at(c), m), log2e));
+        Value live = e.cmp(CmpIPredicate::slt, e.iota(lanes, e.i32),
+                           e.splat(e.toInt(e.sub(n, c), e.i32), lanes));
+        e.storeMasked(e.fdiv(w, divisor), e.at(to, c, 4), live);
+      });
+    });
+  });
+  f.finish();
+  return {f.fn, static_cast<uint64_t>(f.scratchBytes())};
+}
+
+//===----------------------------------------------------------------------===//
+// Choose and assign
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// One row of scores and the search in it.
+class Ranking {
+public:
+  Ranking(StageFunction &f, const ForcedUnits &forced, bool shares, Isa isa)
+      : f(f), e(f.e), forced(forced), lanes(lanesOf(isa)),
+        nothing(shares ? 0 : -infinity) {}
+
+  /// Begins the row at `row` of the item, n scores at `scores`.
+  void begin(const Item &item, Value row, Value scores, Value n);
+  /// Whether units (scalar i64 or i32 lanes) are forced, if they are live.
+  Value isForced(Value unit);
+  Value isLive(Value score) {
+    return e.cmp(CmpFPredicate::OGT, score, e.like(score, nothing));
+  }
+  Value scoreAt(Value unit) { return e.load(e.f32, e.at(scores, unit, 4)); }
+  /// The best live unit behind (score, unit), forced ones left out if so
+  /// asked: {score, unit}; score is `nothing` if there is none.
+  Values next(Value score, Value unit, bool skipForced);
+  Value exists(Value score) { return isLive(score); }
+
+private:
+  StageFunction &f;
+  Emitter &e;
+  const ForcedUnits &forced;
+  const int64_t lanes;
+  const float nothing;
+  Value scores, n, firstEnd, lastBegin, lastEnd, diagonalBegin, diagonalEnd;
+};
+
+} // namespace
+
+void Ranking::begin(const Item &item, Value row, Value rowScores, Value count) {
+  scores = rowScores;
+  n = count;
+  Value zero = e.cI64(0);
+  Value unit = e.cI64(forced.unit);
+  auto roundUp = [&](Value tokens) {
+    return e.divU(e.add(tokens, forced.unit - 1), unit);
+  };
+  firstEnd = e.cI64(forced.first);
+  lastEnd = roundUp(f.kLength(item.b));
+  lastBegin = e.sub(lastEnd, forced.last);
+  if (!forced.diagonal)
+    return;
+  Value offset = f.qOffset(item.b), q0 = e.mul(row, forced.queryBlock);
+  Value q1 = e.minS(e.add(q0, forced.queryBlock), f.symbol(forced.querySymbol));
+  diagonalBegin = e.divU(e.maxS(e.add(q0, offset), zero), unit);
+  diagonalEnd = roundUp(e.maxS(e.add(q1, offset), zero));
+}
+
+Value Ranking::isForced(Value unit) {
+  auto bound = [&](Value v) {
+    int64_t width = Emitter::lanesOf(unit);
+    return width ? e.splat(e.toInt(v, e.i32), width) : v;
+  };
+  auto in = [&](Value lo, Value hi) {
+    return e.andI(e.cmp(CmpIPredicate::sge, unit, bound(lo)),
+                  e.cmp(CmpIPredicate::slt, unit, bound(hi)));
+  };
+  Value result = e.orI(e.cmp(CmpIPredicate::slt, unit, bound(firstEnd)),
+                       in(lastBegin, lastEnd));
+  return diagonalBegin ? e.orI(result, in(diagonalBegin, diagonalEnd)) : result;
+}
+
+Values Ranking::next(Value score, Value unit, bool skipForced) {
+  Value limit = e.splat(score, lanes), after = e.splat(unit, lanes);
+  Value low = e.splatF32(lanes, nothing);
+  Value none = e.splatInt(lanes, e.i32, INT32_MAX);
+  Values best = e.forLoop(
+      e.cI64(0), n, e.cI64(lanes), {low, none}, [&](Value c, ValueRange b) {
+        Value s = loadRow(e, e.at(scores, c, 4), e.sub(n, c), lanes, nothing);
+        Value units =
+            e.add(e.splat(e.toInt(c, e.i32), lanes), e.iota(lanes, e.i32));
+        Value behind = e.orI(e.cmp(CmpFPredicate::OLT, s, limit),
+                             e.andI(e.cmp(CmpFPredicate::OEQ, s, limit),
+                                    e.cmp(CmpIPredicate::sgt, units, after)));
+        Value take = e.andI(behind, e.cmp(CmpFPredicate::OGT, s, b[0]));
+        if (skipForced)
+          take = e.andI(take, e.cmp(CmpIPredicate::eq, isForced(units),
+                                    e.splatInt(lanes, e.i1, 0)));
+        return Values{e.select(take, s, b[0]), e.select(take, units, b[1])};
+      });
+  Value top = maxLanes(e, best[0]);
+  Value same = e.cmp(CmpFPredicate::OEQ, best[0], e.splat(top, lanes));
+  return {top, minLanes(e, e.select(same, best[1], none))};
+}
+
+static Value amountOf(StageFunction &f, const Amount &amount, bool mass,
+                      const View &table, Value head) {
+  Emitter &e = f.e;
+  auto at = [&](unsigned bytes) { return addressOf(e, table, {head}, bytes); };
+  switch (amount.kind) {
+  case Amount::Literal:
+    return mass ? e.cF32(float(amount.literal)) : e.cI64(amount.literal);
+  case Amount::ScalarInt:
+    return f.scalarInt(amount.slot);
+  case Amount::ScalarFloat:
+    return f.scalarF32(amount.slot);
+  case Amount::ViewI32:
+    return e.toInt(e.load(e.i32, at(4)), e.i64);
+  case Amount::ViewI64:
+    return e.load(e.i64, at(8));
+  case Amount::ViewF32:
+    return e.load(e.f32, at(4));
+  }
+  llvm_unreachable("covered switch");
+}
+
+BuiltStage buildChoose(ModuleOp module, const ChooseParams &p) {
+  auto b = OpBuilder::atBlockEnd(module.getBody());
+  StageFunction f(b, module.getLoc(), p.name, p.isa);
+  Emitter &e = f.e;
+  Value error = f.reserve(64);
+  View scores = f.view(p.scoreSlot, 4), list = f.view(p.listSlot, 4);
+  View count = f.view(p.countSlot, 3), table;
+  if (p.amount.kind >= Amount::ViewI32)
+    table = f.view(p.amount.slot, 1);
+  Value n = scores.shape[3];
+  Value start = e.cF32(infinity), before = e.cI32(-1);
+  e.store(e.cI32(StageOk), error);
+  f.forEachItem([&](const Item &item) {
+    Value end = e.minS(e.add(item.row, p.rows), item.k1);
+    Value wanted = amountOf(f, p.amount, p.byMass, table, item.head);
+    e.forLoop(item.row, end, e.cI64(1), [&](Value r) {
+      Ranking ranking(f, p.forced, p.shares, p.isa);
+      ranking.begin(item, r, addressOf(e, scores, {item.b, item.head, r}, 4),
+                    n);
+      // Number and mass of the forced units, in ascending order.
+      Values have =
+          e.forLoop(e.cI64(0), n, e.cI64(1), {e.cI64(0), e.cF32(0)},
+                    [&](Value unit, ValueRange c) {
+                      Value s = ranking.scoreAt(unit);
+                      Value is =
+                          e.andI(ranking.isForced(unit), ranking.isLive(s));
+                      return Values{e.select(is, e.add(c[0], 1), c[0]),
+                                    e.select(is, e.fadd(c[1], s), c[1])};
+                    });
+      // Then the best of the others, until there are enough: {number, mass,
+      // score and unit of the last one taken, whether one was found}.
+      Values last = e.whileLoop(
+          {have[0], have[1], start, before, e.cBool(true)},
+          [&](ValueRange s) {
+            Value more = p.byMass ? e.cmp(CmpFPredicate::OLT, s[1], wanted)
+                                  : e.cmp(CmpIPredicate::slt, s[0], wanted);
+            return e.andI(more, s[4]);
+          },
+          [&](ValueRange s) {
+            Values found = ranking.next(s[2], s[3], /*skipForced=*/true);
+            Value is = ranking.exists(found[0]);
+            return Values{e.select(is, e.add(s[0], 1), s[0]),
+                          e.select(is, e.fadd(s[1], found[0]), s[1]),
+                          e.select(is, found[0], s[2]),
+                          e.select(is, found[1], s[3]), is};
+          });
+      Value to = addressOf(e, list, {item.b, item.head, r}, 4);
+      Value written = e.forLoop(
+          e.cI64(0), n, e.cI64(1), {e.cI64(0)}, [&](Value unit, ValueRange c) {
+            Value s = ranking.scoreAt(unit), narrow = e.toInt(unit, e.i32);
+            Value better =
+                e.orI(e.cmp(CmpFPredicate::OGT, s, last[2]),
+                      e.andI(e.cmp(CmpFPredicate::OEQ, s, last[2]),
+                             e.cmp(CmpIPredicate::sle, narrow, last[3])));
+            Value take = e.andI(e.orI(better, ranking.isForced(unit)),
+                                ranking.isLive(s));
+            return e.ifElse(
+                take, {e.i64},
+                [&] {
+                  Value fits = e.cmp(CmpIPredicate::slt, c[0], list.shape[3]);
+                  return e.ifElse(
+                      fits, {e.i64},
+                      [&] {
+                        e.store(narrow,
+                                e.at(to, e.mul(c[0], list.stride[3]), 4));
+                        return Values{e.add(c[0], 1)};
+                      },
+                      [&] {
+                        e.store(e.cI32(StageListTooShort), error);
+                        return Values{c[0]};
+                      });
+                },
+                [&] { return Values{c[0]}; });
+          })[0];
+      e.store(e.toInt(written, e.i32),
+              addressOf(e, count, {item.b, item.head, r}, 4));
+    });
+  });
+  e.ret(e.load(e.i32, error));
+  return {f.fn, static_cast<uint64_t>(f.scratchBytes())};
+}
+
+BuiltStage buildAssign(ModuleOp module, const AssignParams &p) {
+  auto b = OpBuilder::atBlockEnd(module.getBody());
+  StageFunction f(b, module.getLoc(), p.name, p.isa);
+  Emitter &e = f.e;
+  View scores = f.view(p.scoreSlot, 4), levels = f.view(p.levelSlot, 4);
+  Value n = scores.shape[3];
+  Value bound = e.cF32(float(p.bounds.back()));
+  f.forEachItem([&](const Item &item) {
+    Value end = e.minS(e.add(item.row, p.rows), item.k1);
+    e.forLoop(item.row, end, e.cI64(1), [&](Value r) {
+      Ranking ranking(f, p.forced, /*shares=*/true, p.isa);
+      ranking.begin(item, r, addressOf(e, scores, {item.b, item.head, r}, 4),
+                    n);
+      Value to = addressOf(e, levels, {item.b, item.head, r}, 1);
+      auto at = [&](Value unit) {
+        return e.at(to, e.mul(unit, levels.stride[3]), 1);
+      };
+      auto level = [&](int64_t value) {
+        return e.constant(e.b.getIntegerAttr(e.i8, value));
+      };
+      e.forLoop(e.cI64(0), n, e.cI64(1),
+                [&](Value unit) { e.store(level(0), at(unit)); });
+      // {sum before, score and unit of the last one, whether there was one}
+      e.whileLoop(
+          {e.cF32(0), e.cF32(infinity), e.cI32(-1), e.cBool(true)},
+          [&](ValueRange s) {
+            return e.andI(e.cmp(CmpFPredicate::OLT, s[0], bound), s[3]);
+          },
+          [&](ValueRange s) {
+            Values found = ranking.next(s[1], s[2], /*skipForced=*/false);
+            Value is = ranking.exists(found[0]);
+            e.ifThen(is, [&] {
+              Value own = level(0);
+              for (size_t i = p.levels.size(); i-- > 0;)
+                own = e.select(
+                    e.cmp(CmpFPredicate::OLT, s[0], e.cF32(float(p.bounds[i]))),
+                    level(p.levels[i]), own);
+              e.store(own, at(e.toInt(found[1], e.i64)));
+            });
+            return Values{e.select(is, e.fadd(s[0], found[0]), s[0]), found[0],
+                          found[1], is};
+          });
+      e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value unit) {
+        Value take = e.andI(ranking.isForced(unit),
+                            ranking.isLive(ranking.scoreAt(unit)));
+        e.ifThen(take, [&] { e.store(level(p.forcedLevel), at(unit)); });
+      });
+    });
+  });
+  f.finish();
+  return {f.fn, static_cast<uint64_t>(f.scratchBytes())};
+}
+
+} // namespace fovea::cpu
