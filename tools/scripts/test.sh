@@ -38,21 +38,17 @@ build() {
     ninja -C "build/$1"
 }
 
-# tests PRESET: ctest, with its counts added to ours.
+# tests PRESET: ctest; count PRESET adds its cases to ours.
 tests() {
   ctest --test-dir "build/$1" --output-on-failure -j "$(nproc)" \
     --no-tests=error
 }
 count() {
-  local log=$logs/$1.log line
-  # ctest: `97% tests passed, 1 tests failed out of 30`
-  line=$(grep -E 'tests passed, [0-9]+ tests failed out of' "$log" | tail -n 1)
-  [ -n "$line" ] || return 0
-  local bad all
-  bad=$(sed -E 's/.*, ([0-9]+) tests failed.*/\1/' <<<"$line")
-  all=$(sed -E 's/.*out of ([0-9]+).*/\1/' <<<"$line")
-  passed_tests=$((passed_tests + all - bad))
-  failed_tests=$((failed_tests + bad))
+  local counts
+  read -ra counts < <(tools/scripts/count-tests.py \
+    "build/$1/Testing/Temporary/LastTest.log")
+  passed_tests=$((passed_tests + counts[0]))
+  failed_tests=$((failed_tests + counts[1]))
 }
 
 started=$SECONDS
@@ -62,19 +58,19 @@ if ! step setup tools/scripts/setup.sh test; then
 fi
 if step build-release build release; then
   step test-release tests release
-  count test-release
+  count release
   step packages tools/scripts/check-packages.py build/release
 fi
 for preset in asan-ubsan tsan; do
   if step build-$preset build $preset; then
     step test-$preset tests $preset
-    count test-$preset
+    count $preset
   fi
 done
 # The runtime and its tests by the other compiler.
 if step build-gcc build gcc -DFOVEA_BUILD_COMPILER=OFF; then
   step test-gcc tests gcc
-  count test-gcc
+  count gcc
 fi
 for preset in asan-ubsan release; do
   if [ -s build/$preset/fuzz-targets.txt ]; then
