@@ -31,16 +31,20 @@ void AttnDialect::registerModifiers() {
 
 ArrayRef<ScoreWord> attn::scoreWords() {
   static constexpr ScoreWord words[] = {
-      {"alibi", [](Attribute a) -> Attribute {
+      {"alibi",
+       [](Attribute a) -> Attribute {
          return AlibiAttr::get(a.getContext(), a);
        }},
-      {"bias", [](Attribute a) -> Attribute {
+      {"bias",
+       [](Attribute a) -> Attribute {
          return BiasAttr::get(a.getContext(), a);
        }},
-      {"scale", [](Attribute a) -> Attribute {
+      {"scale",
+       [](Attribute a) -> Attribute {
          return ScaleAttr::get(a.getContext(), a);
        }},
-      {"softcap", [](Attribute a) -> Attribute {
+      {"softcap",
+       [](Attribute a) -> Attribute {
          return SoftcapAttr::get(a.getContext(), a);
        }},
   };
@@ -70,9 +74,11 @@ Value ScoreBuilder::toF32(Value index) {
 
 /// The value of a literal, or nothing.
 static std::optional<double> literalOf(Attribute n) {
-  if (auto real = llvm::dyn_cast<FloatAttr>(n))
+  auto real = llvm::dyn_cast<FloatAttr>(n);
+  if (real && real.getType().isF64())
     return real.getValueAsDouble();
-  if (auto integer = llvm::dyn_cast<IntegerAttr>(n))
+  auto integer = llvm::dyn_cast<IntegerAttr>(n);
+  if (integer && integer.getType().isInteger(64))
     return static_cast<double>(integer.getInt());
   return std::nullopt;
 }
@@ -156,8 +162,8 @@ LogicalResult AlibiAttr::verifyScore(EmitError emitError, TypeRange types,
 Value AlibiAttr::expand(ScoreBuilder &builder, Value score) const {
   OpBuilder &b = builder.b;
   Value distance = builder.toF32(builder.sub(builder.key, builder.query));
-  Value bias = b.create<arith::MulFOp>(builder.loc, builder.real(getAmount()),
-                                       distance);
+  Value bias =
+      b.create<arith::MulFOp>(builder.loc, builder.real(getAmount()), distance);
   return b.create<arith::AddFOp>(builder.loc, score, bias);
 }
 
@@ -176,9 +182,9 @@ LogicalResult BiasAttr::verifyScore(EmitError emitError, TypeRange types,
                        << getAmount() << " [bias_c1]";
   Type type = types[argument.getIndex()];
   auto table = llvm::dyn_cast<RankedTensorType>(type);
-  bool good = table && table.getRank() == 4 && !table.getEncoding() &&
-              llvm::isa<Float32Type, Float16Type, BFloat16Type>(
-                  table.getElementType());
+  bool good =
+      table && table.getRank() == 4 && !table.getEncoding() &&
+      llvm::isa<Float32Type, Float16Type, BFloat16Type>(table.getElementType());
   for (unsigned i = 0; good && i < 4; ++i) {
     bool broadcast = i < 2 && table.getDimSize(i) == 1;
     good = broadcast || !sel::extentsDiffer(table.getDimSize(i), shape[i]);
@@ -195,8 +201,7 @@ Value BiasAttr::expand(ScoreBuilder &builder, Value score) const {
   unsigned table = llvm::cast<sel::ArgAttr>(getAmount()).getIndex();
   auto type = llvm::cast<ShapedType>(builder.operandType(table));
   Value row = builder.sub(builder.query, builder.offset());
-  Value batch =
-      type.getDimSize(0) == 1 ? builder.constant(0) : builder.batch;
+  Value batch = type.getDimSize(0) == 1 ? builder.constant(0) : builder.batch;
   Value head = type.getDimSize(1) == 1 ? builder.constant(0) : builder.head;
   Value bias =
       builder.asF32(builder.load(table, {batch, head, row, builder.key}));

@@ -52,9 +52,9 @@ static bool isBorderType(Type type, bool isResult) {
     return true;
   if (isa<MemRefType>(type))
     return true;
-  return !isResult && (type.isIndex() || type.isInteger(1) ||
-                       type.isInteger(32) || type.isInteger(64) ||
-                       type.isF32());
+  return !isResult &&
+         (type.isIndex() || type.isInteger(1) || type.isInteger(32) ||
+          type.isInteger(64) || type.isF32());
 }
 
 static LogicalResult verifyKernel(FunctionOpInterface function) {
@@ -101,40 +101,37 @@ LogicalResult AttnDialect::verifyOperationAttribute(Operation *op,
   return verifyKernel(function);
 }
 
-LogicalResult
-AttnDialect::verifyRegionArgAttribute(Operation *op, unsigned regionIndex,
-                                      unsigned argIndex,
-                                      NamedAttribute attribute) {
+LogicalResult AttnDialect::verifyRegionArgAttribute(Operation *op,
+                                                    unsigned regionIndex,
+                                                    unsigned argIndex,
+                                                    NamedAttribute attribute) {
   StringRef name = attribute.getName();
   // kernel_c5
   if (name != nameAttrName && name != dimsAttrName)
-    return op->emitOpError() << unknownWord("attribute", name,
-                                            {dimsAttrName, nameAttrName})
-                             << " of argument " << argIndex << " [kernel_c5]";
+    return op->emitOpError()
+           << unknownWord("attribute", name, {dimsAttrName, nameAttrName})
+           << " of argument " << argIndex << " [kernel_c5]";
   auto text = dyn_cast<StringAttr>(attribute.getValue());
   // kernel_c3
   if (name == nameAttrName) {
     if (!text || !isIdentifier(text.getValue()))
-      return op->emitOpError()
-             << "expected 'attn.name' of argument " << argIndex
-             << " to be an identifier, got " << attribute.getValue()
-             << " [kernel_c3]";
+      return op->emitOpError() << "expected 'attn.name' of argument "
+                               << argIndex << " to be an identifier, got "
+                               << attribute.getValue() << " [kernel_c3]";
     return success();
   }
   // kernel_c4
   auto function = dyn_cast<FunctionOpInterface>(op);
-  auto type = function ? dyn_cast<ShapedType>(
-                             function.getArgumentTypes()[argIndex])
-                       : ShapedType();
+  auto type = function
+                  ? dyn_cast<ShapedType>(function.getArgumentTypes()[argIndex])
+                  : ShapedType();
   SmallVector<StringRef> words;
   if (text)
     llvm::SplitString(text.getValue(), words);
-  if (!type || !text ||
-      words.size() != static_cast<size_t>(type.getRank()) ||
+  if (!type || !text || words.size() != static_cast<size_t>(type.getRank()) ||
       !llvm::all_of(words, isIdentifier))
-    return op->emitOpError()
-           << "expected 'attn.dims' of argument " << argIndex
-           << " to have one word per dim of a tensor, got "
-           << attribute.getValue() << " [kernel_c4]";
+    return op->emitOpError() << "expected 'attn.dims' of argument " << argIndex
+                             << " to have one word per dim of a tensor, got "
+                             << attribute.getValue() << " [kernel_c4]";
   return success();
 }

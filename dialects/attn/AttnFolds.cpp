@@ -20,8 +20,8 @@ struct FoldMask : OpRewritePattern<OpT> {
     SmallVector<unsigned> kept;
     sel::MaskAttrInterface folded = sel::foldMask(mask);
     if (folded)
-      folded = cast<sel::MaskAttrInterface>(
-          sel::renumberArguments(folded, kept));
+      folded =
+          cast<sel::MaskAttrInterface>(sel::renumberArguments(folded, kept));
     else
       op.emitRemark() << "the mask '" << sel::spellMask(mask)
                       << "' hides nothing and is dropped";

@@ -80,9 +80,8 @@ static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
   addOperand("offset", offset);
   addOperand("lengths", lengths);
   clauses.add("mask", [&] {
-    return parseRegionOr(parser, maskRegion, [&] {
-      return parseMask(parser, mask, maskAttr);
-    });
+    return parseRegionOr(parser, maskRegion,
+                         [&] { return parseMask(parser, mask, maskAttr); });
   });
   clauses.add("score", [&] {
     return parseRegionOr(parser, scoreRegion, [&] {
@@ -128,8 +127,7 @@ static void printModifiers(OpAsmPrinter &printer, ArrayAttr modifiers,
   printer << ")";
 }
 
-static void printRegion(OpAsmPrinter &printer, StringRef word,
-                        Region &region) {
+static void printRegion(OpAsmPrinter &printer, StringRef word, Region &region) {
   if (region.empty())
     return;
   printer << " " << word << " ";
@@ -163,8 +161,7 @@ static void printAttention(OpAsmPrinter &printer, AttentionOpInterface op) {
     printTypedOperand(printer, "offset", op.getOffset());
   if (op.getLengths())
     printTypedOperand(printer, "lengths", op.getLengths());
-  printer.printOptionalAttrDict(
-      op->getDiscardableAttrDictionary().getValue());
+  printer.printOptionalAttrDict(op->getDiscardableAttrDictionary().getValue());
   printer << " : (" << op.getQuery().getType();
   for (Value source : op.getSource())
     printer << ", " << source.getType();
@@ -203,9 +200,9 @@ ParseResult MergeOp::parse(OpAsmParser &parser, OperationState &result) {
     return parser.parseOperandList(parts, AsmParser::Delimiter::Paren);
   };
   auto parseTypes = [&] {
-    return parser.parseCommaSeparatedList(
-        AsmParser::Delimiter::Paren,
-        [&] { return parser.parseType(types.emplace_back()); });
+    return parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, [&] {
+      return parser.parseType(types.emplace_back());
+    });
   };
   return failure(parser.parseCommaSeparatedList(parseParts) ||
                  parser.parseOptionalAttrDict(result.attributes) ||

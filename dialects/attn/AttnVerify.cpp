@@ -132,10 +132,10 @@ static LogicalResult verifyChoice(AttentionOpInterface op) {
     int64_t unit = cast<sel::LevelsType>(map.getType()).getUnit();
     int64_t greatest = op.getPyramid().getLevels().back();
     if (unit % greatest != 0)
-      return op->emitOpError() << "expected the unit of the level map to be a "
-                                  "multiple of the greatest level, got "
-                               << unit << " and " << greatest
-                               << " [attention_c16]";
+      return op->emitOpError()
+             << "expected the unit of the level map to be a "
+                "multiple of the greatest level, got "
+             << unit << " and " << greatest << " [attention_c16]";
   }
   return success();
 }
@@ -265,9 +265,9 @@ static bool isScalar(Type type) { return type.isIntOrIndexOrFloat(); }
 static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
                                 StringRef label) {
   for (Operation &inner : region.front().without_terminator()) {
-    bool allowed = isa<arith::ArithDialect, math::MathDialect>(
-                       inner.getDialect()) ||
-                   isa<tensor::ExtractOp>(inner);
+    bool allowed =
+        isa<arith::ArithDialect, math::MathDialect>(inner.getDialect()) ||
+        isa<tensor::ExtractOp>(inner);
     allowed &= inner.getNumRegions() == 0 &&
                llvm::all_of(inner.getResultTypes(), isScalar);
     if (!allowed) {
@@ -283,9 +283,9 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
     auto extract = dyn_cast<tensor::ExtractOp>(inner);
     if (extract && !isa<BlockArgument>(extract.getTensor())) {
       InFlightDiagnostic diagnostic =
-          op->emitOpError() << "expected a table of the " << word
-                            << " region to be an argument of the kernel ["
-                            << label << "_c4]";
+          op->emitOpError()
+          << "expected a table of the " << word
+          << " region to be an argument of the kernel [" << label << "_c4]";
       diagnostic.attachNote(inner.getLoc()) << "the table is read here";
       return diagnostic;
     }

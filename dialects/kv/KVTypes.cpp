@@ -58,8 +58,7 @@ LogicalResult kv::verifyOwner(function_ref<InFlightDiagnostic()> emitError,
   if (queryBlock < 1 || unit < 1)
     return emitError() << "expected the query block and the unit to be at "
                           "least 1, got "
-                       << queryBlock << " and " << unit << " [" << label
-                       << "]";
+                       << queryBlock << " and " << unit << " [" << label << "]";
   return success();
 }
 
@@ -83,15 +82,16 @@ LogicalResult kv::verifyLevels(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult
-PyramidType::verify(function_ref<InFlightDiagnostic()> emitError,
-                    ArrayRef<int64_t> levels, RankedTensorType key,
-                    RankedTensorType value) {
+LogicalResult PyramidType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  ArrayRef<int64_t> levels,
+                                  RankedTensorType key,
+                                  RankedTensorType value) {
   if (failed(verifyLevels(emitError, levels)))
     return failure();
   for (RankedTensorType type : {key, value}) {
     if (type.getRank() != 4 || getFormat(type) ||
-        !llvm::isa<Float32Type, Float16Type, BFloat16Type>(type.getElementType()))
+        !llvm::isa<Float32Type, Float16Type, BFloat16Type>(
+            type.getElementType()))
       return emitError() << "expected the pyramid to be of rank 4 tensors of "
                             "f32, f16 or bf16, got "
                          << type << " [pyramid_c2]";
@@ -113,11 +113,9 @@ Type PyramidType::parse(AsmParser &parser) {
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseLess() || parser.parseKeyword("levels") ||
       parser.parseEqual() ||
-      parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
-                                     [&] {
-                                       return parser.parseInteger(
-                                           levels.emplace_back());
-                                     }) ||
+      parser.parseCommaSeparatedList(
+          AsmParser::Delimiter::Square,
+          [&] { return parser.parseInteger(levels.emplace_back()); }) ||
       parser.parseComma() || parser.parseKeyword("of") || parser.parseEqual())
     return {};
   if (succeeded(parser.parseOptionalLParen())) {

@@ -27,8 +27,8 @@ ParseResult ClauseParser::parse() {
     SMLoc loc = parser.getCurrentLocation();
     if (failed(parser.parseOptionalKeyword(&word)))
       return success();
-    Clause *clause = llvm::find_if(
-        clauses, [&](const Clause &c) { return c.word == word; });
+    Clause *clause =
+        llvm::find_if(clauses, [&](const Clause &c) { return c.word == word; });
     if (clause == clauses.end()) {
       SmallVector<StringRef> legal;
       for (const Clause &c : clauses)
@@ -238,8 +238,8 @@ private:
   ParseResult parseFactor(Attribute &mask) {
     SMLoc loc = parser.getCurrentLocation();
     if (++depth > maxDepth)
-      return parser.emitError(loc) << "expected a mask nested at most "
-                                   << maxDepth << " deep";
+      return parser.emitError(loc)
+             << "expected a mask nested at most " << maxDepth << " deep";
     ParseResult result = parseOpenFactor(loc, mask);
     --depth;
     return result;

@@ -56,8 +56,8 @@ void printArguments(mlir::OpAsmPrinter &printer,
                     mlir::OperandRange operands);
 
 /// Reads `(expression)`.
-mlir::ParseResult parseMask(mlir::OpAsmParser &parser,
-                            ClauseOperands &operands, mlir::Attribute &mask);
+mlir::ParseResult parseMask(mlir::OpAsmParser &parser, ClauseOperands &operands,
+                            mlir::Attribute &mask);
 
 /// Prints the expression without the outer parentheses.
 void printMask(mlir::OpAsmPrinter &printer, MaskAttrInterface mask,

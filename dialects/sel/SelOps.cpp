@@ -60,7 +60,8 @@ ParseResult PoolOp::parse(OpAsmParser &parser, OperationState &result) {
       parser.parseType(valueType) || parser.parseArrow() ||
       parser.parseType(outputType))
     return failure();
-  result.addAttribute("levels", parser.getBuilder().getDenseI64ArrayAttr(levels));
+  result.addAttribute("levels",
+                      parser.getBuilder().getDenseI64ArrayAttr(levels));
   result.addTypes(outputType);
   return failure(parser.resolveOperand(key, keyType, result.operands) ||
                  parser.resolveOperand(value, valueType, result.operands));
@@ -69,7 +70,8 @@ ParseResult PoolOp::parse(OpAsmParser &parser, OperationState &result) {
 void PoolOp::print(OpAsmPrinter &printer) {
   printer << " " << getKey() << ", " << getValue() << " levels(" << getLevels()
           << ") reduce(mean)";
-  printer.printOptionalAttrDict((*this)->getDiscardableAttrDictionary().getValue());
+  printer.printOptionalAttrDict(
+      (*this)->getDiscardableAttrDictionary().getValue());
   printer << " : " << getKey().getType() << ", " << getValue().getType()
           << " -> " << getOutput().getType();
 }
@@ -138,7 +140,8 @@ void ScoreOp::print(OpAsmPrinter &printer) {
     printTypedOperand(printer, "offset", getOffset());
   if (getLengths())
     printTypedOperand(printer, "lengths", getLengths());
-  printer.printOptionalAttrDict((*this)->getDiscardableAttrDictionary().getValue());
+  printer.printOptionalAttrDict(
+      (*this)->getDiscardableAttrDictionary().getValue());
   printer << " : " << getQuery().getType() << ", " << getKey().getType()
           << " -> " << getOutput().getType();
 }
@@ -267,8 +270,7 @@ ParseResult ChooseOp::parse(OpAsmParser &parser, OperationState &result) {
     bool good = arguments.size() == 1;
     if (good && isa<ArgAttr>(arguments[0])) {
       // The type of a run-time number is what tells the two rules apart.
-      bool real =
-          isa<FloatType>(getElementTypeOrSelf(amount.types.back()));
+      bool real = isa<FloatType>(getElementTypeOrSelf(amount.types.back()));
       if (real == top_k)
         return parser.emitError(loc)
                << "expected the number of '" << word << "' to be "
@@ -282,10 +284,10 @@ ParseResult ChooseOp::parse(OpAsmParser &parser, OperationState &result) {
     }
     if (good && !top_k && isa<IntegerAttr, FloatAttr>(arguments[0])) {
       auto integer = dyn_cast<IntegerAttr>(arguments[0]);
-      result.addAttribute(
-          "topP", integer ? parser.getBuilder().getF64FloatAttr(
-                                static_cast<double>(integer.getInt()))
-                          : arguments[0]);
+      result.addAttribute("topP",
+                          integer ? parser.getBuilder().getF64FloatAttr(
+                                        static_cast<double>(integer.getInt()))
+                                  : arguments[0]);
       return success();
     }
     return parser.emitError(loc) << "expected '" << word << "' to have one "
@@ -326,12 +328,12 @@ void ChooseOp::print(OpAsmPrinter &printer) {
   printForced(printer, "",
               {getForceDiagonal(), static_cast<int64_t>(getForceFirst()),
                static_cast<int64_t>(getForceLast())});
-  printer.printOptionalAttrDict((*this)->getDiscardableAttrDictionary().getValue());
+  printer.printOptionalAttrDict(
+      (*this)->getDiscardableAttrDictionary().getValue());
   printer << " : " << getScores().getType() << " -> " << getOutput().getType();
 }
 
-ParseResult ChooseLevelsOp::parse(OpAsmParser &parser,
-                                  OperationState &result) {
+ParseResult ChooseLevelsOp::parse(OpAsmParser &parser, OperationState &result) {
   OpAsmParser::UnresolvedOperand scores;
   SmallVector<int64_t> levels;
   SmallVector<double> topShare;
@@ -382,6 +384,7 @@ void ChooseLevelsOp::print(OpAsmPrinter &printer) {
   printForced(printer, "1 : ",
               {getForceDiagonal(), static_cast<int64_t>(getForceFirst()),
                static_cast<int64_t>(getForceLast())});
-  printer.printOptionalAttrDict((*this)->getDiscardableAttrDictionary().getValue());
+  printer.printOptionalAttrDict(
+      (*this)->getDiscardableAttrDictionary().getValue());
   printer << " : " << getScores().getType() << " -> " << getOutput().getType();
 }

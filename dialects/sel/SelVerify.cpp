@@ -31,15 +31,15 @@ LogicalResult sel::verifyRows(Operation *op, StringRef what, Type type,
            << ", got " << type << " [" << label << "]";
   // attention_c4
   if (tensor.isDynamicDim(1) || tensor.isDynamicDim(3))
-    return op->emitOpError() << "expected heads and dim of " << what
-                             << " to be static, got " << type
-                             << " [attention_c4]";
+    return op->emitOpError()
+           << "expected heads and dim of " << what << " to be static, got "
+           << type << " [attention_c4]";
   // attention_c8
   int64_t dim = tensor.getDimSize(3);
   if (dim < 1 || dim > maxDim)
-    return op->emitOpError() << "expected the dim of " << what
-                             << " to be from 1 to " << maxDim << ", got " << dim
-                             << " [attention_c8]";
+    return op->emitOpError()
+           << "expected the dim of " << what << " to be from 1 to " << maxDim
+           << ", got " << dim << " [attention_c8]";
   // attention_c10
   for (auto [extent, name] :
        llvm::zip(tensor.getShape(),
@@ -66,9 +66,9 @@ LogicalResult sel::verifyQueryAndKey(Operation *op, Type queryType,
            << " [attention_c5]";
   // attention_c6
   if (query.getDimSize(3) != key.getDimSize(3))
-    return op->emitOpError() << "expected key dim to equal query dim, got "
-                             << key.getDimSize(3) << " and "
-                             << query.getDimSize(3) << " [attention_c6]";
+    return op->emitOpError()
+           << "expected key dim to equal query dim, got " << key.getDimSize(3)
+           << " and " << query.getDimSize(3) << " [attention_c6]";
   // attention_c9
   if (extentsDiffer(query.getDimSize(0), key.getDimSize(0)))
     return op->emitOpError() << "expected key batch to equal query batch, got "
@@ -145,10 +145,10 @@ LogicalResult ScoreOp::verify() {
     return failure();
   auto shape = cast<RankedTensorType>(query).getShape();
   // score_c2
-  if (failed(verifyPerBatch(*this, "offset", getOffset(), shape[0],
-                            "score_c2")) ||
-      failed(verifyPerBatch(*this, "lengths", getLengths(), shape[0],
-                            "score_c2")))
+  if (failed(
+          verifyPerBatch(*this, "offset", getOffset(), shape[0], "score_c2")) ||
+      failed(
+          verifyPerBatch(*this, "lengths", getLengths(), shape[0], "score_c2")))
     return failure();
   // score_c3
   if (getScale() && !getScale()->isFinite())
@@ -222,8 +222,8 @@ LogicalResult ChooseLevelsOp::verify() {
   if (!good)
     return emitOpError() << "expected top_share to have an ascending bound in "
                             "(0, 1] for each of the "
-                         << getLevels().size() << " levels, got ["
-                         << bounds << "] [assign_c2]";
+                         << getLevels().size() << " levels, got [" << bounds
+                         << "] [assign_c2]";
   // assign_c3
   if (!isNormalized(getScores()))
     return emitOpError("expected top_share to have a sel.normalize upstream "

@@ -5,11 +5,13 @@
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   fovea::registerDialects(registry);
   mlir::registerTransformsPasses();
+  fovea::registerFoveaPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Fovea's optimiser driver\n", registry));
 }

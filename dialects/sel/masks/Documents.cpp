@@ -10,8 +10,7 @@ using namespace fovea::sel;
 
 // documents_c1
 LogicalResult DocumentsAttr::verifyMask(EmitError emitError,
-                                        TypeRange operandTypes,
-                                     int64_t) const {
+                                        TypeRange operandTypes, int64_t) const {
   auto argument = llvm::dyn_cast<ArgAttr>(getIds());
   if (!argument || argument.getIndex() >= operandTypes.size())
     return emitError() << "expected the ids of documents to be an operand, got "
@@ -29,7 +28,8 @@ LogicalResult DocumentsAttr::verifyMask(EmitError emitError,
 
 Value DocumentsAttr::expand(MaskBuilder &builder) const {
   unsigned ids = llvm::cast<ArgAttr>(getIds()).getIndex();
-  bool perBatch = llvm::cast<ShapedType>(builder.operandType(ids)).getRank() == 2;
+  bool perBatch =
+      llvm::cast<ShapedType>(builder.operandType(ids)).getRank() == 2;
   auto idOf = [&](Value token) {
     return perBatch ? builder.load(ids, {builder.batch, token})
                     : builder.load(ids, token);

@@ -45,7 +45,7 @@ SmallVector<Attribute> AndAttr::getArguments() const {
 }
 
 LogicalResult OrAttr::verifyMask(EmitError emitError, TypeRange types,
-                                  int64_t queryHeads) const {
+                                 int64_t queryHeads) const {
   return verifyOperands(emitError, getMasks(), 2, "or", types, queryHeads);
 }
 
@@ -68,7 +68,8 @@ LogicalResult NotAttr::verifyMask(EmitError emitError, TypeRange types,
 }
 
 Value NotAttr::expand(MaskBuilder &builder) const {
-  return builder.negate(llvm::cast<MaskAttrInterface>(getMask()).expand(builder));
+  return builder.negate(
+      llvm::cast<MaskAttrInterface>(getMask()).expand(builder));
 }
 
 SmallVector<Attribute> NotAttr::getArguments() const { return {getMask()}; }
@@ -83,7 +84,8 @@ static std::optional<bool> constantOf(ArrayRef<Attribute> masks,
                                       bool absorbing) {
   bool all = true;
   for (Attribute attribute : masks) {
-    std::optional<bool> value = llvm::cast<MaskAttrInterface>(attribute).getConstant();
+    std::optional<bool> value =
+        llvm::cast<MaskAttrInterface>(attribute).getConstant();
     if (value == absorbing)
       return absorbing;
     all &= value == !absorbing;
@@ -147,6 +149,7 @@ MaskAttrInterface NotAttr::simplify() const {
 }
 
 std::optional<bool> NotAttr::getConstant() const {
-  std::optional<bool> inner = llvm::cast<MaskAttrInterface>(getMask()).getConstant();
+  std::optional<bool> inner =
+      llvm::cast<MaskAttrInterface>(getMask()).getConstant();
   return inner ? std::optional<bool>(!*inner) : std::nullopt;
 }

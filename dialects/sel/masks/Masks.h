@@ -26,25 +26,26 @@ struct MaskWord {
 llvm::ArrayRef<MaskWord> maskWords();
 
 /// Builders of the words, one per mask.
-mlir::Attribute buildCausal(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
-                            EmitError);
+mlir::Attribute buildCausal(mlir::MLIRContext *,
+                            llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildDocuments(mlir::MLIRContext *,
                                llvm::ArrayRef<mlir::Attribute>, EmitError);
-mlir::Attribute buildPrefix(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
-                            EmitError);
+mlir::Attribute buildPrefix(mlir::MLIRContext *,
+                            llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildSink(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
                           EmitError);
-mlir::Attribute buildWindow(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
-                            EmitError);
+mlir::Attribute buildWindow(mlir::MLIRContext *,
+                            llvm::ArrayRef<mlir::Attribute>, EmitError);
 
 /// Whether `attribute` is the keyword `inf`.
 bool isInfinite(mlir::Attribute attribute);
 
 /// Checks that `number` is an integer literal from `least` to 2^31 - 1, or a
-/// run-time number for `queryHeads` heads (number_c1). `what` names it, `label` is the mask's.
+/// run-time number for `queryHeads` heads (number_c1). `what` names it, `label`
+/// is the mask's.
 llvm::LogicalResult verifyNumber(EmitError emitError, mlir::Attribute number,
-                                 mlir::TypeRange operandTypes, int64_t queryHeads,
-                                int64_t least,
+                                 mlir::TypeRange operandTypes,
+                                 int64_t queryHeads, int64_t least,
                                  llvm::StringRef what, llvm::StringRef label);
 
 } // namespace fovea::sel

@@ -16,9 +16,8 @@ static std::optional<bool> constantOf(Attribute count) {
 }
 
 // sink_c1
-LogicalResult SinkAttr::verifyMask(EmitError emitError,
-                                   TypeRange operandTypes,
-                                     int64_t queryHeads) const {
+LogicalResult SinkAttr::verifyMask(EmitError emitError, TypeRange operandTypes,
+                                   int64_t queryHeads) const {
   return verifyNumber(emitError, getCount(), operandTypes, queryHeads, 0,
                       "the number of sinks", "sink_c1");
 }

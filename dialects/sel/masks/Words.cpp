@@ -24,9 +24,10 @@ bool sel::isInfinite(Attribute attribute) {
 
 LogicalResult sel::verifyNumber(EmitError emitError, Attribute number,
                                 TypeRange operandTypes, int64_t queryHeads,
-                                int64_t least,
-                                StringRef what, StringRef label) {
-  if (auto literal = dyn_cast<IntegerAttr>(number)) {
+                                int64_t least, StringRef what,
+                                StringRef label) {
+  auto literal = dyn_cast<IntegerAttr>(number);
+  if (literal && literal.getType().isInteger(64)) {
     int64_t value = literal.getInt();
     if (value < least || value > INT32_MAX)
       return emitError() << "expected " << what << " to be from " << least

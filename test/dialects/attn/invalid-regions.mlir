@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// RUN: fovea-opt %s -split-input-file -verify-diagnostics
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c1(%q: !t) {
+  // expected-error@+1 {{expected the mask region to be one block with the arguments (index, index, index, index) [mask_c1]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index):
+    %c = arith.cmpi sle, %h, %i : index
+    sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c2(%q: !t) {
+  // expected-error@+1 {{expected the mask region to end in sel.yield [mask_c2]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %c = arith.constant 1.0 : f32
+    attn.yield %c : f32 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c3(%q: !t) {
+  // expected-error@+1 {{expected the mask region to hold scalar arith and math ops and tensor.extract, got 'scf.if' [mask_c3]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %c = arith.cmpi sle, %j, %i : index
+    // expected-note@+1 {{the op is here}}
+    %d = scf.if %c -> i1 {
+      scf.yield %c : i1
+    } else {
+      scf.yield %c : i1
+    }
+    sel.yield %d : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c3_call(%q: !t) {
+  // expected-error@+1 {{got 'func.call' [mask_c3]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    // expected-note@+1 {{the op is here}}
+    %d = func.call @mask_c3_callee(%i) : (index) -> i1
+    sel.yield %d : i1 } : (!t, !t, !t) -> !t
+  return
+}
+func.func private @mask_c3_callee(index) -> i1
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c3_vector(%q: !t) {
+  // expected-error@+1 {{got 'arith.constant' [mask_c3]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    // expected-note@+1 {{the op is here}}
+    %v = arith.constant dense<1> : vector<4xi32>
+    %c = arith.cmpi sle, %j, %i : index
+    sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c4(%q: !t) {
+  %t = arith.constant dense<0> : tensor<4xi32>
+  // expected-error@+1 {{expected a table of the mask region to be an argument of the kernel [mask_c4]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    // expected-note@+1 {{the table is read here}}
+    %x = tensor.extract %t[%i] : tensor<4xi32>
+    %c = arith.cmpi sle, %x, %x : i32
+    sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @modifier_c1(%q: !t) {
+  // expected-error@+1 {{expected the score region to be one block with the arguments (f32, index, index, index, index) [modifier_c1]}}
+  %o = attn.attention %q, %q, %q score { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %c = arith.constant 1.0 : f32
+    attn.yield %c : f32 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @modifier_c2(%q: !t) {
+  // expected-error@+1 {{expected the prob region to end in attn.yield [modifier_c2]}}
+  %o = attn.attention %q, %q, %q prob { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    %c = arith.cmpi sle, %j, %i : index
+    sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @modifier_c3(%q: !t) {
+  // expected-error@+1 {{expected the score region to hold scalar arith and math ops and tensor.extract, got 'tensor.dim' [modifier_c3]}}
+  %o = attn.attention %q, %q, %q score { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    // expected-note@+1 {{the op is here}}
+    %c = tensor.dim %q, %i : !t
+    attn.yield %s : f32 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @modifier_c4(%q: !t) {
+  %t = arith.constant dense<0.0> : tensor<4xf32>
+  // expected-error@+1 {{expected a table of the score region to be an argument of the kernel [modifier_c4]}}
+  %o = attn.attention %q, %q, %q score { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    // expected-note@+1 {{the table is read here}}
+    %x = tensor.extract %t[%i] : tensor<4xf32>
+    attn.yield %x : f32 } : (!t, !t, !t) -> !t
+  return
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// RUN: fovea-opt %s | FileCheck %s
+// RUN: fovea-opt %s | fovea-opt | FileCheck %s
+// RUN: fovea-opt %s -mlir-print-op-generic | FileCheck %s --check-prefix=GENERIC
+// RUN: fovea-opt %s -mlir-print-op-generic | fovea-opt | FileCheck %s
+
+!t = tensor<?x8x?x64xf32>
+
+// Every word, printed as it was written; parentheses only where they matter,
+// and kept where they group one connective.
+// CHECK-LABEL: @words
+func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: tensor<?x?xi32>) -> !t {
+  // GENERIC: mask = #sel.causal<bottom_right>
+  // CHECK: mask(causal) :
+  %0 = attn.attention %q, %q, %q mask(causal(bottom_right)) : (!t, !t, !t) -> !t
+  // CHECK: mask(causal(top_left)) :
+  %1 = attn.attention %q, %q, %q mask(causal(top_left)) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.window<4096 : i64>
+  // CHECK: mask(window(4096)) :
+  %2 = attn.attention %q, %q, %q mask(window(4096)) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.window<4 : i64, "inf">
+  // CHECK: mask(window(4, inf)) :
+  %3 = attn.attention %q, %q, %q mask(window(4, inf)) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.window<#sel.arg<0>, #sel.arg<1>>
+  // CHECK: mask(window(%{{.*}} : tensor<8xi32>, %{{.*}} : index)) :
+  %4 = attn.attention %q, %q, %q mask(window(%w : tensor<8xi32>, %n : index)) : (!t, !t, !t) -> !t
+  // CHECK: mask(sink(4)) :
+  %5 = attn.attention %q, %q, %q mask(sink(4)) : (!t, !t, !t) -> !t
+  // CHECK: mask(prefix(%{{.*}} : index)) :
+  %6 = attn.attention %q, %q, %q mask(prefix(%n : index)) : (!t, !t, !t) -> !t
+  // CHECK: mask(documents(%{{.*}} : tensor<?xi32>)) :
+  %7 = attn.attention %q, %q, %q mask(documents(%d : tensor<?xi32>)) : (!t, !t, !t) -> !t
+  // CHECK: mask(documents(%{{.*}} : tensor<?x?xi32>)) :
+  %8 = attn.attention %q, %q, %q mask(documents(%e : tensor<?x?xi32>)) : (!t, !t, !t) -> !t
+  // CHECK: mask(causal and window(2) or not sink(1) and prefix(3)) :
+  %9 = attn.attention %q, %q, %q mask((causal and (window(2))) or ((not sink(1)) and prefix(3))) : (!t, !t, !t) -> !t
+  // CHECK: mask(causal and (window(2) or not (sink(1) and prefix(3)))) :
+  %10 = attn.attention %q, %q, %q mask(causal and (window(2) or not (sink(1) and prefix(3)))) : (!t, !t, !t) -> !t
+  // CHECK: mask((causal and window(2)) and sink(1)) :
+  %11 = attn.attention %q, %q, %q mask((causal and window(2)) and sink(1)) : (!t, !t, !t) -> !t
+  // CHECK: mask(not not causal) :
+  %12 = attn.attention %q, %q, %q mask(not not causal) : (!t, !t, !t) -> !t
+  return %0 : !t
+}
