@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The comparison of a kernel's results with the reference.
+#include "tools/fovea/Verify.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace fovea;
+using reference::Element;
+using reference::Role;
+
+namespace {
+
+/// One tensor to compare.
+struct Pair {
+  unsigned result;
+  const char *part;
+  const reference::Tensor *want;
+  const HostTensor *got;
+  Element element;
+  Role role;
+};
+
+} // namespace
+
+/// Lines up what the kernel returned with what the reference did.
+static llvm::Expected<std::vector<Pair>>
+pairUp(func::FuncOp kernel, ArrayRef<reference::Value> wanted,
+       ArrayRef<HostTensor> results) {
+  std::vector<Pair> pairs;
+  Operation *terminator = kernel.getBody().front().getTerminator();
+  for (auto [i, want] : llvm::enumerate(wanted)) {
+    mlir::Value name = terminator->getOperand(i);
+    const auto *encoded = std::get_if<reference::Encoded>(&want);
+    const auto *plain = std::get_if<reference::Tensor>(&want);
+    size_t parts = encoded ? 2 : 1;
+    if ((!encoded && !plain) || results.size() < parts)
+      return llvm::createStringError("expected results to be tensors");
+    unsigned number = static_cast<unsigned>(i);
+    if (encoded) {
+      pairs.push_back({number, "codes", &encoded->codes, &results[0],
+                       Element::I8, Role::Exact});
+      pairs.push_back({number, "scale", &encoded->scales, &results[1],
+                       Element::F32, Role::Exact});
+    } else {
+      pairs.push_back({number, "", plain, &results[0],
+                       reference::elementOf(name.getType()),
+                       reference::roleOf(name)});
+    }
+    results = results.drop_front(parts);
+  }
+  return pairs;
+}
+
+/// How far a comparison is from failing: above 1 it has failed.
+static double severity(const reference::Comparison &comparison) {
+  if (comparison.maxAbsError == 0)
+    return 0;
+  return comparison.tolerance == 0
+             ? std::numeric_limits<double>::infinity()
+             : comparison.maxAbsError / comparison.tolerance;
+}
+
+static std::vector<int64_t> indexOf(int64_t position, ArrayRef<int64_t> shape) {
+  std::vector<int64_t> index(shape.size());
+  for (size_t axis = shape.size(); axis-- > 0;) {
+    index[axis] = position % shape[axis];
+    position /= shape[axis];
+  }
+  return index;
+}
+
+llvm::Expected<Verification> fovea::verify(func::FuncOp kernel,
+                                           ArrayRef<HostValue> arguments,
+                                           ArrayRef<HostTensor> results) {
+  llvm::Expected<std::vector<reference::Value>> inputs =
+      toReference(kernel, arguments);
+  if (!inputs)
+    return inputs.takeError();
+  reference::Report report;
+  llvm::Expected<std::vector<reference::Value>> wanted =
+      reference::evaluate(kernel, *inputs, &report);
+  if (!wanted)
+    return wanted.takeError();
+  llvm::Expected<std::vector<Pair>> pairs = pairUp(kernel, *wanted, results);
+  if (!pairs)
+    return pairs.takeError();
+
+  Verification verification;
+  verification.maxScore = report.maxScore;
+  double worst = -1;
+  for (const Pair &pair : *pairs) {
+    if (pair.want->shape != pair.got->shape)
+      return llvm::createStringError("expected result " +
+                                     llvm::Twine(pair.result) +
+                                     " to have the reference's shape");
+    double bound = reference::errorBound(pair.want->data, pair.element,
+                                         pair.role, report.maxScore);
+    std::vector<double> got = pair.got->values();
+    reference::Comparison comparison =
+        reference::compare(got, pair.want->data, bound);
+    verification.ok &= comparison.ok;
+    if (comparison.worst < 0 || severity(comparison) <= worst)
+      continue;
+    worst = severity(comparison);
+    verification.maxAbsError = comparison.maxAbsError;
+    verification.maxRelError = comparison.maxRelError;
+    verification.tolerance = comparison.tolerance;
+    verification.result = pair.result;
+    verification.part = pair.part;
+    verification.worst = indexOf(comparison.worst, pair.want->shape);
+    verification.got = got[comparison.worst];
+    verification.want = pair.want->data[comparison.worst];
+  }
+  if (verification.ok || verification.worst.size() < 3)
+    return verification;
+  // Once more, for what the failing row sees.
+  reference::Report again;
+  again.row = {verification.worst[0], verification.worst[1],
+               verification.worst[2]};
+  llvm::consumeError(reference::evaluate(kernel, *inputs, &again).takeError());
+  verification.sights = std::move(again.sights);
+  return verification;
+}
+
+std::string fovea::describeKeys(const reference::Sight &sight) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  StringRef separator = "";
+  for (size_t i = 0; i < sight.keys.size(); ++i) {
+    auto [first, count] = sight.keys[i];
+    os << separator << first;
+    separator = " ";
+    if (count != 1) {
+      os << "+" << count;
+      continue;
+    }
+    size_t last = i; // of a run of single tokens
+    while (last + 1 < sight.keys.size() && sight.keys[last + 1].second == 1 &&
+           sight.keys[last + 1].first == sight.keys[last].first + 1)
+      ++last;
+    if (last > i)
+      os << "-" << sight.keys[last].first;
+    i = last;
+  }
+  return sight.keys.empty() ? "no key" : text;
+}
+
+std::string Verification::describe() const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "result " << result << (part.empty() ? "" : ".") << part << " at [";
+  llvm::interleaveComma(worst, os);
+  os << "]: got " << llvm::format("%.9g", got) << ", expected "
+     << llvm::format("%.9g", want) << " (error "
+     << llvm::format("%.3g", maxAbsError) << ", allowed "
+     << llvm::format("%.3g", tolerance) << ")";
+  for (const reference::Sight &sight : sights)
+    os << "\n  " << sight.op << ": the row sees " << describeKeys(sight);
+  return text;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Holds the results of a kernel against the float64 reference, by the accuracy
+// rule. For `fovea verify`, for bench, which refuses to time a wrong result,
+// and for the end-to-end table.
+#ifndef FOVEA_TOOLS_FOVEA_VERIFY_H
+#define FOVEA_TOOLS_FOVEA_VERIFY_H
+
+#include "tools/fovea/SpecArguments.h"
+
+#include "dialects/reference/Interpreter.h"
+
+namespace fovea {
+
+/// The worst of all results, by error relative to what is allowed.
+struct Verification {
+  bool ok = true;
+  double maxAbsError = 0, maxRelError = 0, tolerance = 0;
+  /// Which result, as the function returns them, and where in it. The part is
+  /// "", "codes" or "scale".
+  unsigned result = 0;
+  std::string part;
+  std::vector<int64_t> worst;
+  double got = 0, want = 0;
+  double maxScore = 0; ///< the largest visible |score|, part of the tolerance
+  /// What the row of the worst element sees; filled in on failure only.
+  std::vector<reference::Sight> sights;
+
+  /// "result 0 at [0, 3, 17, 5]: got 1, expected 2 (error 1, allowed 1e-06)",
+  /// and on failure a line per attention with the visible keys.
+  std::string describe() const;
+};
+
+/// Evaluates `kernel` on `arguments` (all arguments outside, in order) and
+/// compares `results` (in order; one with a format is two tensors).
+llvm::Expected<Verification> verify(mlir::func::FuncOp kernel,
+                                    llvm::ArrayRef<HostValue> arguments,
+                                    llvm::ArrayRef<HostTensor> results);
+
+/// "0-16 18 20+4" : single tokens, ranges of them, and pooled rows with their
+/// number of tokens.
+std::string describeKeys(const reference::Sight &sight);
+
+} // namespace fovea
+
+#endif // FOVEA_TOOLS_FOVEA_VERIFY_H
