@@ -3,9 +3,15 @@
 #include "passes/pipelines/SpecLoader.h"
 
 #include "dialects/attn/AttnDialect.h"
+#include "dialects/kv/KVDialect.h"
 #include "dialects/kv/Words.h"
+#include "dialects/sel/SelDialect.h"
+#include "passes/pipelines/SpecDims.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -125,9 +131,55 @@ static LogicalResult checkAttributes(Operation *op) {
   return success();
 }
 
+/// Whether an op may stand in a spec: what docs/spec.md lists.
+static bool isAllowed(Operation *op) {
+  return isa<ModuleOp, func::FuncOp, func::ReturnOp, tensor::ExtractOp>(op) ||
+         isa_and_present<attn::AttnDialect, kv::KVDialect, sel::SelDialect,
+                         arith::ArithDialect, math::MathDialect>(
+             op->getDialect());
+}
+
+/// MLIR's parser recurses into brackets and takes a null byte for the end; a
+/// spec is untrusted, its text must neither exhaust the stack nor hide a rest.
+static LogicalResult checkText(MLIRContext &context, StringRef text,
+                               StringRef name, const PositionMap &positions) {
+  constexpr unsigned maxDepth = 256;
+  unsigned line = 1, depth = 0;
+  size_t lineStart = 0;
+  auto error = [&](size_t at) {
+    unsigned column = at - lineStart + 1;
+    return emitError(FileLineColLoc::get(
+        &context, name, line, positions.originalColumn(line, column)));
+  };
+  for (size_t at = 0; at < text.size(); ++at) {
+    char c = text[at];
+    if (c == '\0')
+      return error(at) << "expected text, got a null byte [kernel_c8]";
+    if (c == '\n') {
+      ++line;
+      lineStart = at + 1;
+    }
+    if (text.substr(at).starts_with("//"))
+      at = std::min(text.find('\n', at), text.size()) - 1;
+    else if (text.substr(at).starts_with("->"))
+      ++at;
+    else if (StringRef("([{<").contains(c) && ++depth > maxDepth)
+      return error(at) << "expected brackets to be nested at most " << maxDepth
+                       << " deep [kernel_c8]";
+    else if (StringRef(")]}>").contains(c) && depth)
+      --depth;
+  }
+  return success();
+}
+
 /// What the verifiers of the dialects cannot ask of a module in general.
 static LogicalResult checkSpec(ModuleOp module) {
-  WalkResult walk = module->walk([](Operation *op) {
+  WalkResult walk = module->walk<WalkOrder::PreOrder>([](Operation *op) {
+    if (!isAllowed(op)) {
+      op->emitOpError("expected only ops of attn, sel, kv, arith and math, "
+                      "tensor.extract and return in a spec [kernel_c7]");
+      return WalkResult::interrupt();
+    }
     return failed(checkAttributes(op)) ? WalkResult::interrupt()
                                        : WalkResult::advance();
   });
@@ -156,6 +208,10 @@ OwningOpRef<ModuleOp> loadSpec(MLIRContext &context, StringRef text,
         << error.text;
   if (!substituted.errors.empty())
     return nullptr;
+  if (failed(checkText(context, substituted.text, name, substituted.positions)))
+    return nullptr;
+  // The attributes of kernels are verified also where no op is of attn.
+  context.getOrLoadDialect<attn::AttnDialect>();
   OwningOpRef<ModuleOp> module =
       parse(context, substituted.text, name, substituted.positions);
   if (!module)
@@ -164,6 +220,9 @@ OwningOpRef<ModuleOp> loadSpec(MLIRContext &context, StringRef text,
   restoreLocations(*module, substituted.positions);
   if (failed(checkSpec(*module)) || failed(verify(*module)))
     return nullptr;
+  for (func::FuncOp func : module->getOps<func::FuncOp>())
+    if (func->hasAttr(attn::kernelAttrName))
+      nameDims(func);
   return module;
 }
 

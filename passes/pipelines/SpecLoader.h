@@ -13,10 +13,11 @@ namespace fovea {
 
 /// Substitutes parameters, parses, verifies, and checks what only a spec must
 /// keep: no discardable attribute but attn.kernel, attn.name and attn.dims, no
-/// public function that is not a kernel, at least one kernel. Arguments
-/// without attn.name get it from their SSA name. Locations and diagnostics are
-/// those of the text as written; `name` is its file name in them. Null after
-/// diagnostics.
+/// public function that is not a kernel, at least one kernel, only the ops
+/// that docs/spec.md lists. Arguments without attn.name get it from their SSA
+/// name, tensors without attn.dims from their use (SpecDims.h). Locations and
+/// diagnostics are those of the text as written; `name` is its file name in
+/// them. Null after diagnostics.
 mlir::OwningOpRef<mlir::ModuleOp> loadSpec(mlir::MLIRContext &context,
                                            llvm::StringRef text,
                                            llvm::StringRef name,

@@ -113,3 +113,79 @@ TEST(SpecLoader, refusesWhatASpecMayNotHave) {
                            "attn.kernel"),
             std::string::npos);
 }
+
+TEST(SpecLoader, namesDimsByUse) {
+  Loaded spec(
+      "!q = tensor<?x8x?x64xf32>\n!k = tensor<?x4x?x64xf32>\n"
+      "!o = tensor<?x8x?x64xf32>\n!m = tensor<?x8x?xf32>\n"
+      "func.func @a(%q: !q, %k: !k, %v: !k, %k1: !k, %v1: !k, "
+      "%w: tensor<8xi32>, %ids: tensor<?x?xi32>, %bias: tensor<1x8x?x?xf16>, "
+      "%off: tensor<?xi32>, %table: tensor<?x2xf32>, "
+      "%given: tensor<?xi32> {attn.dims = \"n\"}) -> !q "
+      "attributes {attn.kernel} {\n"
+      "  %o, %m, %l = attn.partial %q, %k, %v "
+      "mask(window(%w : tensor<8xi32>) and documents(%ids : tensor<?x?xi32>)) "
+      "score(bias(%bias : tensor<1x8x?x?xf16>)) offset(%off : tensor<?xi32>) "
+      ": (!q, !k, !k) -> (!o, !m, !m)\n"
+      "  %o1, %m1, %l1 = attn.partial %q, %k1, %v1 lengths(%given : "
+      "tensor<?xi32>) : (!q, !k, !k) -> (!o, !m, !m)\n"
+      "  %r = attn.merge lse(%o, %m, %l), (%o1, %m1, %l1) "
+      ": (!o, !m, !m), (!o, !m, !m) -> !q\n"
+      "  return %r : !q\n}\n");
+  ASSERT_TRUE(spec.module) << spec.first();
+  auto func = spec.module->lookupSymbol<mlir::func::FuncOp>("a");
+  std::vector<std::string> dims;
+  for (unsigned i = 0; i < func.getNumArguments(); ++i)
+    dims.push_back(
+        func.getArgAttrOfType<mlir::StringAttr>(i, "attn.dims").str());
+  // Other keys may have another length, so their dim has another name.
+  EXPECT_EQ(dims, (std::vector<std::string>{"b h sq d", "b h sk d", "b h sk d",
+                                            "b h sk_k1 d", "b h sk_k1 d", "h",
+                                            "b sk", "b h sq sk", "b",
+                                            "table_0 table_1", "n"}));
+}
+
+TEST(SpecLoader, followsPoolsAndEncodings) {
+  Loaded spec("!t = tensor<?x8x?x64xf32>\n"
+              "!c = tensor<?x8x?x64xf32, #kv.int8<per tok>>\n"
+              "func.func @a(%q: !t, %k: !t, %v: !t) -> !t "
+              "attributes {attn.kernel} {\n"
+              "  %e = kv.encode %k : !t -> !c\n"
+              "  %o = attn.attention %q, %e, %v : (!t, !c, !t) -> !t\n"
+              "  return %o : !t\n}\n");
+  ASSERT_TRUE(spec.module) << spec.first();
+  auto func = spec.module->lookupSymbol<mlir::func::FuncOp>("a");
+  EXPECT_EQ(func.getArgAttrOfType<mlir::StringAttr>(1, "attn.dims"),
+            "b h sk d");
+}
+
+TEST(SpecLoader, refusesOpsThatASpecMayNotHave) {
+  EXPECT_EQ(Loaded("func.func @a(%q: index) attributes {attn.kernel} {\n"
+                   "  scf.for %i = %q to %q step %q {\n  }\n  return\n}\n")
+                .first(),
+            "loc(\"a.mlir\":2:3): 'scf.for' op expected only ops of attn, sel, "
+            "kv, arith and math, tensor.extract and return in a spec "
+            "[kernel_c7]");
+}
+
+TEST(SpecLoader, survivesDeepNestingAndNullBytes) {
+  std::string deep = "!t = " + std::string(100000, '<');
+  EXPECT_EQ(Loaded(deep).first(),
+            "loc(\"a.mlir\":1:262): expected brackets to be nested at most 256 "
+            "deep [kernel_c8]");
+  // What a comment opens is not open.
+  EXPECT_NE(Loaded("// " + std::string(300, '<') + "\n")
+                .first()
+                .find("marked attn.kernel"),
+            std::string::npos);
+  EXPECT_EQ(Loaded(llvm::StringRef("\n \0", 3)).first(),
+            "loc(\"a.mlir\":2:2): expected text, got a null byte [kernel_c8]");
+}
+
+TEST(SpecLoader, verifiesKernelsWithoutOpsOfAttn) {
+  EXPECT_NE(Loaded("func.func @a(%q: f64) attributes {attn.kernel} {\n"
+                   "  return\n}\n")
+                .first()
+                .find("[kernel_c2]"),
+            std::string::npos);
+}
