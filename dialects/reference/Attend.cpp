@@ -64,7 +64,7 @@ bool RowReader::chosen(int64_t k) const {
 }
 
 int64_t RowReader::levelOf(int64_t k) {
-  if (k >= inputs.lengths[b] || !chosen(k))
+  if (!chosen(k))
     return 0;
   int64_t level = 1;
   if (inputs.levels) {
@@ -97,7 +97,7 @@ double RowReader::scoreOf(const double *query, const VisibleRow &row) {
 
 llvm::ArrayRef<VisibleRow> RowReader::visible() {
   rows.clear();
-  int64_t tokens = inputs.tokens();
+  int64_t tokens = inputs.lengths[b];
   for (int64_t k = 0; k < tokens; ++k)
     tokenLevels[k] = levelOf(k);
   const double *query = &inputs.query->data[inputs.query->offset(b, h, i)];

@@ -61,8 +61,8 @@ public:
   /// Starts row (b, h, query i of the call).
   void begin(int64_t b, int64_t h, int64_t i);
 
-  /// The level of token `k` for the row: 0 is invisible, and so is a level that
-  /// the source does not have.
+  /// The level of token `k` below the length: 0 is invisible, and so is a level
+  /// that the source does not have.
   int64_t levelOf(int64_t k);
 
   /// Everything that the row sees, level by level, with finished scores. Rows

@@ -37,12 +37,23 @@ static llvm::Error checkDims(const AttentionInputs &inputs) {
   return llvm::Error::success();
 }
 
+static Source sourceOf(const Pyramid &pyramid) {
+  Source source;
+  source.levels = pyramid.levels;
+  for (size_t n = 0; n < pyramid.levels.size(); ++n) {
+    source.keys.push_back(&pyramid.keys[n]);
+    source.values.push_back(&pyramid.values[n]);
+  }
+  return source;
+}
+
 namespace {
 
 /// The inputs of attention, with what they point to.
 struct Gathered {
   AttentionInputs inputs;
   Tensor key, value; ///< decoded
+  Pyramid pyramid;   ///< pooled below the lengths
 };
 
 } // namespace
@@ -52,12 +63,11 @@ static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
   AttentionInputs &inputs = gathered.inputs;
   inputs.query = &env.get<Tensor>(op.getQuery());
   OperandRange source = op.getSource();
-  if (const auto *pyramid = std::get_if<Pyramid>(env.find(source[0]))) {
-    inputs.source.levels = pyramid->levels;
-    for (size_t n = 0; n < pyramid->levels.size(); ++n) {
-      inputs.source.keys.push_back(&pyramid->keys[n]);
-      inputs.source.values.push_back(&pyramid->values[n]);
-    }
+  const auto *pyramid = std::get_if<Pyramid>(env.find(source[0]));
+  if (pyramid) {
+    inputs.source.levels = {1};
+    inputs.source.keys = {&pyramid->keys[0]};
+    inputs.source.values = {&pyramid->values[0]};
   } else {
     inputs.source.levels = {1};
     inputs.source.keys = {plain(env, source[0], gathered.key)};
@@ -74,6 +84,11 @@ static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
     return extent.takeError();
   inputs.offsets = extent->offsets;
   inputs.lengths = extent->lengths;
+  if (pyramid) {
+    gathered.pyramid = pool(pyramid->keys[0], pyramid->values[0],
+                            pyramid->levels, pyramid->element, inputs.lengths);
+    inputs.source = sourceOf(gathered.pyramid);
+  }
 
   llvm::Expected<std::optional<ScalarProgram>> mask = maskProgram(
       env, op.getMaskAttr(), op.getMaskOperands(), &op.getMaskRegion());
@@ -104,8 +119,8 @@ static void reportSight(const AttentionInputs &inputs, StringRef name,
   reader.begin(report.row->batch, report.row->head, report.row->query);
   Sight sight{name.str(), {}};
   for (const VisibleRow &row : reader.visible()) {
-    int64_t end =
-        std::min(row.token + inputs.source.levels[row.level], inputs.tokens());
+    int64_t end = std::min(row.token + inputs.source.levels[row.level],
+                           inputs.lengths[report.row->batch]);
     sight.keys.emplace_back(row.token, end - row.token);
   }
   report.sights.push_back(std::move(sight));

@@ -20,9 +20,10 @@ llvm::Error reference::evaluate(kv::EncodeOp op, Environment &env) {
 
 llvm::Error reference::evaluate(sel::PoolOp op, Environment &env) {
   auto type = cast<RankedTensorType>(op.getKey().getType());
-  env.set(op.getOutput(),
-          pool(env.get<Tensor>(op.getKey()), env.get<Tensor>(op.getValue()),
-               op.getLevels(), elementOf(type)));
+  const Tensor &key = env.get<Tensor>(op.getKey());
+  std::vector<int64_t> lengths(key.dim(0), key.dim(2)); // all of them
+  env.set(op.getOutput(), pool(key, env.get<Tensor>(op.getValue()),
+                               op.getLevels(), elementOf(type), lengths));
   return llvm::Error::success();
 }
 

@@ -51,14 +51,14 @@ static std::vector<double> meanOf(const Tensor &x, int64_t b, int64_t h,
 }
 
 Tensor fovea::reference::poolMean(const Tensor &x, int64_t level,
-                                  Element element) {
-  int64_t tokens = x.dim(2);
-  Tensor result({x.dim(0), x.dim(1), ceilDiv(tokens, level), x.dim(3)});
+                                  Element element,
+                                  llvm::ArrayRef<int64_t> lengths) {
+  Tensor result({x.dim(0), x.dim(1), ceilDiv(x.dim(2), level), x.dim(3)});
   for (int64_t b = 0; b < x.dim(0); ++b)
     for (int64_t h = 0; h < x.dim(1); ++h)
-      for (int64_t t = 0; t < result.dim(2); ++t) {
-        std::vector<double> mean =
-            meanOf(x, b, h, t * level, std::min((t + 1) * level, tokens));
+      for (int64_t t = 0; t * level < lengths[b]; ++t) {
+        int64_t end = std::min((t + 1) * level, lengths[b]);
+        std::vector<double> mean = meanOf(x, b, h, t * level, end);
         std::transform(mean.begin(), mean.end(),
                        result.data.begin() + result.offset(b, h, t),
                        [&](double x) { return roundTo(element, x); });
@@ -67,13 +67,16 @@ Tensor fovea::reference::poolMean(const Tensor &x, int64_t level,
 }
 
 Pyramid fovea::reference::pool(const Tensor &key, const Tensor &value,
-                               llvm::ArrayRef<int64_t> levels,
-                               Element element) {
+                               llvm::ArrayRef<int64_t> levels, Element element,
+                               llvm::ArrayRef<int64_t> lengths) {
   Pyramid pyramid;
+  pyramid.element = element;
   for (int64_t level : levels) {
     pyramid.levels.push_back(level);
-    pyramid.keys.push_back(poolMean(key, level, element));
-    pyramid.values.push_back(poolMean(value, level, element));
+    pyramid.keys.push_back(level == 1 ? key
+                                      : poolMean(key, level, element, lengths));
+    pyramid.values.push_back(
+        level == 1 ? value : poolMean(value, level, element, lengths));
   }
   return pyramid;
 }
@@ -261,11 +264,11 @@ List fovea::reference::chooseTopP(const Scores &scores,
       });
 }
 
-/// The first level whose bound is at least `sum`; 0 if there is none.
+/// The first level whose bound is greater than `sum`; 0 if there is none.
 static int64_t levelFor(float sum, llvm::ArrayRef<int64_t> levels,
                         llvm::ArrayRef<double> bounds) {
   for (auto [level, bound] : llvm::zip_equal(levels, bounds))
-    if (static_cast<float>(bound) >= sum)
+    if (static_cast<float>(bound) > sum)
       return level;
   return 0;
 }
@@ -279,15 +282,12 @@ Levels fovea::reference::assignLevels(const Scores &scores,
   forRows(scores,
           [&](int64_t b, int64_t h, int64_t p, llvm::ArrayRef<double> row) {
             // Forcing does not change the running sum.
-            Ranking ranking = rank(scores, Force(), b, p, row);
-            double sum = 0;
-            for (int64_t unit : ranking.units) {
-              sum += row[unit];
-              int64_t level = levelFor(sum, levels, bounds);
-              if (force.contains(scores.blocks, b, p, unit) ||
-                  (level == 0 && unit == ranking.units.front()))
-                level = levels.front();
+            float before = 0;
+            for (int64_t unit : rank(scores, Force(), b, p, row).units) {
+              bool forced = force.contains(scores.blocks, b, p, unit);
+              int64_t level = forced ? 1 : levelFor(before, levels, bounds);
               result.values(b, h, p, unit) = static_cast<double>(level);
+              before += static_cast<float>(row[unit]);
             }
           });
   return result;

@@ -18,11 +18,14 @@ Encoded encodeInt8(const Tensor &x);
 Tensor decodeInt8(const Encoded &x);
 
 /// The means of `level` consecutive tokens of x [b, h, s, d], as values of type
-/// `element`; the last group has the tokens that there are.
-Tensor poolMean(const Tensor &x, int64_t level, Element element);
+/// `element`. The last group of a sequence has the tokens below its length;
+/// groups without any are 0.
+Tensor poolMean(const Tensor &x, int64_t level, Element element,
+                llvm::ArrayRef<int64_t> lengths);
 /// Level 1 is the tensor itself.
 Pyramid pool(const Tensor &key, const Tensor &value,
-             llvm::ArrayRef<int64_t> levels, Element element);
+             llvm::ArrayRef<int64_t> levels, Element element,
+             llvm::ArrayRef<int64_t> lengths);
 
 /// What `score` reads.
 struct ScoreInputs {
@@ -59,10 +62,9 @@ List chooseTopK(const Scores &scores,
 List chooseTopP(const Scores &scores,
                 llvm::function_ref<double(int64_t h)> share, const Force &force,
                 bool ascending);
-/// The level of each unit: by falling share, the first level whose bound is at
-/// least the running sum (in f32, at most 1), 0 beyond the last bound. A first
-/// unit that alone exceeds every bound gets the first level, and so do forced
-/// units.
+/// The level of each unit: by falling share, the first level whose bound is
+/// greater than the sum of the shares before it, in f32; 0 beyond the last
+/// bound. Forced units get level 1.
 Levels assignLevels(const Scores &scores, llvm::ArrayRef<int64_t> levels,
                     llvm::ArrayRef<double> bounds, const Force &force);
 

@@ -5,6 +5,8 @@
 #ifndef FOVEA_DIALECTS_REFERENCE_VALUE_H
 #define FOVEA_DIALECTS_REFERENCE_VALUE_H
 
+#include "dialects/reference/Rounding.h"
+
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -70,8 +72,9 @@ struct Encoded {
 
 /// Keys (and values) averaged over groups of consecutive tokens, anchored at
 /// token 0. Row t of level L stands for the tokens [t * L, (t + 1) * L) that
-/// exist.
+/// exist; attention with lengths pools again over those below the length.
 struct Pyramid {
+  Element element = Element::F32; ///< the type that pooled rows are rounded to
   std::vector<int64_t> levels;
   std::vector<Tensor> keys;   ///< one per level, [b, h, ceildiv(s, L), d]
   std::vector<Tensor> values; ///< as keys; empty if only keys are pooled
