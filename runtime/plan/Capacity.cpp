@@ -261,7 +261,7 @@ fovea_status Sizer::corners() {
   int64_t last = most;
   int64_t distinct = most < caps.rows ? most : caps.rows;
   int64_t first = caps.batchSymbols == 1 ? 1 : most;
-  if (distinct > (1 << 20))
+  if (most > (1 << 20))
     return fail(FOVEA_INVALID,
                 "expected limits.seqs to be at most 2^20, got "
                 "%lld",
@@ -282,7 +282,7 @@ void Sizer::tables(char *base, size_t &bytes) {
   size_t used = 0;
   auto take = [&](auto *&place, int64_t n) {
     using T = std::remove_reference_t<decltype(*place)>;
-    place = reinterpret_cast<T *>(base + used);
+    place = base ? reinterpret_cast<T *>(base + used) : nullptr;
     used += (size_t(n) * sizeof(T) + 63) / 64 * 64;
   };
   int64_t most = 1, seqs = 1;

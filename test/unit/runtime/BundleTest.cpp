@@ -308,6 +308,55 @@ TEST(Bundle, PicksTheBestTarget) {
   EXPECT_STREQ(fovea_kernel_target(Loaded(b).kernel), "x86-64");
 }
 
+/// The fuzzer's seeds: bundles with a token of code, so that they stay small.
+std::vector<std::pair<std::string, std::vector<uint8_t>>> fuzzSeeds() {
+  std::vector<std::pair<std::string, std::vector<uint8_t>>> seeds;
+  auto add = [&](const std::string &name, BundleBuilder b) {
+    for (auto &[index, code] : b.code)
+      code.assign(64, 0xcc);
+    for (fovea_bundle_entry &e : b.entries)
+      e.offset = 16;
+    if (!b.masks.empty()) {
+      b.planCode.assign(64, 0xcc);
+      b.masks[0].bounds = b.masks[0].classify = b.masks[0].keep = 0;
+    }
+    seeds.push_back({name, b.build()});
+  };
+  KernelOptions options;
+  add("sum.fvb", sumKernel());
+  options.lengths = options.offsets = true;
+  options.masked = false;
+  add("lengths.fvb", sumKernel(options));
+  add("count.fvb", countKernel());
+  return seeds;
+}
+
+std::string seedFolder() {
+  return std::string(FOVEA_SOURCE_DIR) + "/test/fuzz/corpus/bundle_fuzz/";
+}
+
+/// Writes the seeds after a change of the format:
+/// runtime-test --gtest_also_run_disabled_tests --gtest_filter=*WriteFuzzSeeds
+TEST(Bundle, DISABLED_WriteFuzzSeeds) {
+  for (auto &[name, bytes] : fuzzSeeds()) {
+    FILE *file = std::fopen((seedFolder() + name).c_str(), "wb");
+    ASSERT_NE(file, nullptr);
+    EXPECT_EQ(std::fwrite(bytes.data(), 1, bytes.size(), file), bytes.size());
+    std::fclose(file);
+  }
+}
+
+TEST(Bundle, FuzzSeedsAreOfThisFormat) {
+  fovea_ctx *ctx = openContext();
+  for (auto &[name, bytes] : fuzzSeeds()) {
+    fovea_bundle *bundle = nullptr;
+    ASSERT_FOVEA(
+        fovea_bundle_open(ctx, (seedFolder() + name).c_str(), &bundle));
+    fovea_bundle_close(bundle);
+  }
+  fovea_close(ctx);
+}
+
 TEST(Bundle, HandlesKeepEachOtherAlive) {
   fovea_ctx *ctx = openContext();
   std::vector<uint8_t> bytes = sumKernel().build();

@@ -40,7 +40,8 @@ protected:
   void SetUp() override {
     root = testing::TempDir() + "fovea-cache-XXXXXX";
     ASSERT_NE(mkdtemp(root.data()), nullptr);
-    directory = root + "/deep/below";
+    directory = root + "/deep";
+    directory += "/below";
     fovea_options options{};
     options.log = [](void *user, int level, const char *text) {
       if (level >= FOVEA_LOG_WARNING)
