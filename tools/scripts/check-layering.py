@@ -50,8 +50,9 @@ ALLOWED = {
     "codegen/jit": ["codegen", "passes"] + DIALECTS + COMPILER,
     "tools": ["dialects", "passes", "codegen", "runtime", "CLI", "dlpack"]
     + COMPILER,
+    "bench": ["dialects", "passes", "codegen", "runtime", "dlpack",
+              "benchmark"] + COMPILER,
     # Users of the public interface only.
-    "bench": ["dlpack", "benchmark"],
     "examples": ["dlpack"],
     "test": ["dialects", "passes", "codegen", "runtime", "tools", "bench",
              "gtest", "gmock", "dlpack", "CLI", "sanitizer"] + COMPILER,
@@ -69,10 +70,11 @@ CODE = SOURCE + (".py", ".sh", ".cmake", "CMakeLists.txt", ".mlir", ".test",
 NO_SPDX = (".json", ".npy", ".npz", ".svg", ".png", ".fvb", ".bin", ".expected",
            "LICENSE")
 INCLUDE = re.compile(r'^\s*#?\s*include\s+(["<])([^">]+)[">]')
-# An absolute path into a folder that is not part of every Debian.
+# An absolute path into a folder that is neither part of every Debian nor, with
+# something before it, one of ours.
 FOREIGN_PATH = re.compile(
-    r"""(?:^|[\s"'=(`])/(?!(?:usr|etc|var|proc|dev|sys|bin|lib|opt|debian)/)"""
-    r"""[a-z][\w.-]*/[\w.-]+""")
+    r"""(?:^|[\s"'=(`])/(?!(?:usr|etc|var|proc|dev|sys|bin|lib|opt|debian|"""
+    + "|".join(TOP + ["build"]) + r""")/)[a-z][\w.-]*/[\w.-]+""")
 LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X{3})\b|^(<{7}|>{7})")
 
 
