@@ -261,9 +261,10 @@ LogicalResult MergeOp::verify() {
 
 static bool isScalar(Type type) { return type.isIntOrIndexOrFloat(); }
 
-/// mask_c3 and modifier_c3: what can be compiled inside a region.
+/// What can be compiled inside a region: `opLabel` is the constraint on ops,
+/// `tableLabel` that on tables.
 static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
-                                StringRef label) {
+                                StringRef opLabel, StringRef tableLabel) {
   for (Operation &inner : region.front().without_terminator()) {
     bool allowed =
         isa<arith::ArithDialect, math::MathDialect>(inner.getDialect()) ||
@@ -275,7 +276,7 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
           op->emitOpError() << "expected the " << word
                             << " region to hold scalar arith and math ops and "
                                "tensor.extract, got '"
-                            << inner.getName() << "' [" << label << "_c3]";
+                            << inner.getName() << "' [" << opLabel << "]";
       diagnostic.attachNote(inner.getLoc()) << "the op is here";
       return diagnostic;
     }
@@ -285,7 +286,7 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
       InFlightDiagnostic diagnostic =
           op->emitOpError()
           << "expected a table of the " << word
-          << " region to be an argument of the kernel [" << label << "_c4]";
+          << " region to be an argument of the kernel [" << tableLabel << "]";
       diagnostic.attachNote(inner.getLoc()) << "the table is read here";
       return diagnostic;
     }
@@ -293,7 +294,7 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
   return success();
 }
 
-/// c1: one block with the arguments `types`.
+/// One block, with an f32 before the coordinates if it `takesValue`.
 static LogicalResult verifySignature(Operation *op, Region &region,
                                      StringRef word, StringRef label,
                                      bool takesValue) {
@@ -309,7 +310,7 @@ static LogicalResult verifySignature(Operation *op, Region &region,
            << "arguments "
            << (takesValue ? "(f32, index, index, index, index)"
                           : "(index, index, index, index)")
-           << " [" << label << "_c1]";
+           << " [" << label << "]";
   return success();
 }
 
@@ -317,26 +318,26 @@ static LogicalResult verifyModifierRegion(Operation *op, Region &region,
                                           StringRef word) {
   if (region.empty())
     return success();
-  if (failed(verifySignature(op, region, word, "modifier", true)))
+  if (failed(verifySignature(op, region, word, "modifier_c1", true)))
     return failure();
   // modifier_c2
   if (region.front().empty() || !isa<YieldOp>(region.front().back()))
     return op->emitOpError() << "expected the " << word
                              << " region to end in attn.yield [modifier_c2]";
-  return verifyBody(op, region, word, "modifier");
+  return verifyBody(op, region, word, "modifier_c3", "modifier_c4");
 }
 
 static LogicalResult verifyAttentionRegions(AttentionOpInterface op) {
   Region &mask = op.getMaskRegion();
   if (!mask.empty()) {
     // mask_c1
-    if (failed(verifySignature(op, mask, "mask", "mask", false)))
+    if (failed(verifySignature(op, mask, "mask", "mask_c1", false)))
       return failure();
     // mask_c2
     if (mask.front().empty() || !isa<sel::YieldOp>(mask.front().back()))
       return op->emitOpError(
           "expected the mask region to end in sel.yield [mask_c2]");
-    if (failed(verifyBody(op, mask, "mask", "mask")))
+    if (failed(verifyBody(op, mask, "mask", "mask_c3", "mask_c4")))
       return failure();
   }
   return success(

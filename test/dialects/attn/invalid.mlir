@@ -319,7 +319,7 @@ func.func @attention_c18(%q: !t) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @partial_c1(%q: !t) {
-  // expected-error@+1 {{expected the results to be f32 [?, 8, ?, 64], [?, 8, ?] and [?, 8, ?]}}
+  // expected-error@+1 {{expected the results to be f32 [?, 8, ?, 64], [?, 8, ?] and [?, 8, ?], got 'tensor<?x8x?x64xf16>', 'tensor<?x8x?xf32>', 'tensor<?x8x?xf32>' [partial_c1]}}
   %o, %m, %l = attn.partial %q, %q, %q : (!t, !t, !t) -> (tensor<?x8x?x64xf16>, tensor<?x8x?xf32>, tensor<?x8x?xf32>)
   return
 }

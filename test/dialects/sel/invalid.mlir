@@ -138,7 +138,7 @@ func.func @choose_c3(%s: !s) {
 !s = !sel.scores<per = (b, h, q : 64), unit = k : 64>
 !l = !kv.list<per = (b, h, q : 32), unit = k : 64, order = any>
 func.func @choose_c4(%s: !s) {
-  // expected-error@+1 {{expected the list to have the blocks of the scores}}
+  // expected-error@+1 {{expected the list to have the blocks of the scores, got '!kv.list<per = (b, h, q : 32), unit = k : 64, order = any>' and '!sel.scores<per = (b, h, q : 64), unit = k : 64>' [choose_c4]}}
   %l = sel.choose %s top_k(4) : !s -> !l
   return
 }
@@ -210,7 +210,7 @@ func.func @assign_c1(%s: !s) {
 !m = !sel.levels<per = (b, h, q : 64), unit = k : 64>
 func.func @assign_c2(%s: !s) {
   %n = sel.normalize %s softmax(keys) : !s
-  // expected-error@+1 {{expected top_share to have an ascending bound in (0, 1] for each of the 2 levels}}
+  // expected-error@+1 {{expected top_share to have an ascending bound in (0, 1] for each of the 2 levels, got [5.000000e-01, 2.000000e-01] [assign_c2]}}
   %m = sel.assign %n levels(1, 2) top_share(0.5, 0.2) : !s -> !m
   return
 }
@@ -231,7 +231,7 @@ func.func @assign_c3(%s: !s) {
 !m = !sel.levels<per = (b, h, q : 64), unit = k : 32>
 func.func @assign_c4(%s: !s) {
   %n = sel.normalize %s softmax(keys) : !s
-  // expected-error@+1 {{expected the level map to have the blocks of the scores}}
+  // expected-error@+1 {{expected the level map to have the blocks of the scores, got '!sel.levels<per = (b, h, q : 64), unit = k : 32>' and '!sel.scores<per = (b, h, q : 64), unit = k : 64>' [assign_c4]}}
   %m = sel.assign %n levels(1, 2) top_share(0.1, 0.2) : !s -> !m
   return
 }
