@@ -33,6 +33,18 @@ inline constexpr llvm::StringLiteral kNameAttr = "tile.name";
 inline constexpr llvm::StringLiteral kDimsAttr = "tile.dims";
 inline constexpr llvm::StringLiteral kResultAttr = "tile.result";
 
+/// Positions of a map's region arguments.
+enum MapArg : unsigned {
+  kScore,
+  kMapBatch,
+  kMapHead,
+  kMapQuery,
+  kMapKey,
+  kMapOffset,
+  kMapLength,
+  kMapArgs
+};
+
 /// Positions of a stage's region arguments.
 enum StageArg : unsigned { kBatch, kHead, kRow, kKey0, kKey1, kSlot };
 

@@ -133,9 +133,9 @@ LogicalResult StreamOp::verifyRegions() {
 
 LogicalResult MapOp::verifyRegions() {
   Block &body = getBody().front();
-  if (body.getNumArguments() != 6 || !body.getArgument(0).getType().isF32())
-    return emitOpError("expected the region to take s: f32 and b, h, q, k and "
-                       "count: index, got ")
+  if (body.getNumArguments() != 7 || !body.getArgument(0).getType().isF32())
+    return emitOpError("expected the region to take s: f32 and b, h, q, k, "
+                       "offset and len: index, got ")
            << body.getNumArguments() << " arguments";
   auto yield = cast<YieldOp>(body.getTerminator());
   if (yield.getNumOperands() != 1 ||

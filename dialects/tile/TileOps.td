@@ -138,12 +138,16 @@ def Tile_SaveOp : Tile_Op<"save"> {
 }
 
 def Tile_RestoreOp : Tile_Op<"restore"> {
-  let summary = "Load the state of a slot";
+  let summary = "Load the merged state of an item's slots";
+  let description = [{
+    In a combine stage: the states of the item's slots, merged in ascending
+    order. `dim` names the dim that counts queries.
+  }];
   let arguments = (ins Tile_ViewType:$o, Tile_ViewType:$m, Tile_ViewType:$l,
-                       Index:$slot);
+                       Index:$slot, StrAttr:$queries_dim);
   let results = (outs Tile_StateType:$state);
   let assemblyFormat = [{
-    $o `,` $m `,` $l `[` $slot `]` attr-dict `:` type($o) `,` type($m) `,`
+    $o `,` $m `,` $l `[` $slot `]` `dim` `(` $queries_dim `)` attr-dict `:` type($o) `,` type($m) `,`
     type($l) `->` type($state)
   }];
 }
@@ -160,7 +164,9 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
     all keys. `list`: only blocks of `unit` keys that the list names for the
     item's query block. `levels`: every block of `unit` keys at the level the
     map gives (0: skipped). Clipped to the item's key range and to the
-    sequence's length. Offsets and lengths default to the plan's.
+    sequence's length. `dims` names the dims that count queries and keys;
+    lengths default to the latter, offsets to length - queries, with `top_left`
+    to 0.
   }];
   let arguments = (ins OptionalAttr<FlatSymbolRefAttr>:$mask,
                        Variadic<AnyType>:$operands_,
@@ -172,6 +178,7 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
                        Index:$k0, Index:$k1,
                        DefaultValuedAttr<I64Attr, "0">:$unit,
                        DefaultValuedAttr<I64Attr, "0">:$query_block,
+                       StrAttr:$queries_dim, StrAttr:$keys_dim,
                        UnitAttr:$top_left);
   let results = (outs Tile_RunsType:$runs);
   let assemblyFormat = [{
@@ -181,7 +188,8 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
     (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
     (`lengths` `(` $lengths^ `:` type($lengths) `)`)?
     `clip` `[` $k0 `,` $k1 `]` (`unit` `(` $unit^ `)`)?
-    (`query_block` `(` $query_block^ `)`)? (`top_left` $top_left^)? attr-dict
+    (`query_block` `(` $query_block^ `)`)? `dims` `(` $queries_dim `,`
+    $keys_dim `)` (`top_left` $top_left^)? attr-dict
   }];
 }
 
@@ -194,6 +202,10 @@ def Tile_StreamOp : Tile_Op<"stream", [
     whose arguments are the block, the key tile, the value tile (if any) and the
     carried values; it is written once and instantiated per class. Normal
     form (verified by StreamInfo): dot -> map* -> attend | store.
+
+    A row of level n stands for the n tokens from token n * row on that exist:
+    its score gets ln of their number after the maps, and it is visible when
+    all of them are.
   }];
   let arguments = (ins Tile_RunsType:$runs, Variadic<Tile_ViewType>:$sources,
                        I64Attr:$keys, DenseI64ArrayAttr:$levels,
@@ -259,8 +271,9 @@ def Tile_MapOp : Tile_Op<"map", [
     SingleBlock, TypesMatchWith<"the result is a tile like the input", "scores", "result", "$_self">]> {
   let summary = "Apply a scalar region to every element of a tile";
   let description = [{
-    The region's arguments are the score (f32) and b, h, q, k (token indices)
-    and count (the tokens a pooled key stands for). It yields the new score
+    The region's arguments are the score (f32) and b, h (query head), q, k
+    (token indices), offset (token index of the call's first query) and len
+    (keys of the sequence). It yields the new score
     (f32), or i1 for a mask: where false the score becomes -inf and its
     probability exactly 0. `on(partial)` runs on partial blocks only: on full
     ones the map is the identity. The region may use program arguments.
@@ -329,8 +342,9 @@ def Tile_NormalizeOp : Tile_Op<"normalize"> {
 def Tile_ChooseOp : Tile_Op<"choose", [AttrSizedOperandSegments]> {
   let summary = "Choose units of a row of scores";
   let description = [{
-    top_k (a count) or top_p (a probability mass) of the row, ties to the lower
-    index, -inf never chosen; forced units first: they count against top_k and
+    top_k (a count) or top_p (a probability mass, `by_mass`) of the row, ties to
+    the lower index, -inf never chosen, and neither is 0 if the scores are
+    `shares` (normalized); forced units first: they count against top_k and
     into top_p. Writes the list ascending and its count. The amount is an
     attribute, or a scalar, or a view indexed by head.
   }];
@@ -339,18 +353,20 @@ def Tile_ChooseOp : Tile_Op<"choose", [AttrSizedOperandSegments]> {
                        Optional<AnyType>:$amount,
                        OptionalAttr<I64Attr>:$top_k,
                        OptionalAttr<F64Attr>:$top_p,
-                       UnitAttr:$by_mass, UnitAttr:$force_diagonal,
+                       UnitAttr:$by_mass, UnitAttr:$shares,
+                       UnitAttr:$force_diagonal,
                        DefaultValuedAttr<I64Attr, "0">:$force_first,
                        DefaultValuedAttr<I64Attr, "0">:$force_last,
-                       I64Attr:$query_block, I64Attr:$unit);
+                       I64Attr:$query_block, I64Attr:$unit,
+                       StrAttr:$queries_dim);
   let assemblyFormat = [{
     $scores `,` $list `,` $count `[` $at `]` (`amount` `(` $amount^ `:`
     type($amount) `)`)? (`top_k` `(` $top_k^ `)`)? (`top_p` `(` $top_p^ `)`)?
-    (`by_mass` $by_mass^)? (`force_diagonal` $force_diagonal^)?
-    (`force_first` `(` $force_first^ `)`)?
+    (`by_mass` $by_mass^)? (`shares` $shares^)?
+    (`force_diagonal` $force_diagonal^)? (`force_first` `(` $force_first^ `)`)?
     (`force_last` `(` $force_last^ `)`)? `query_block` `(` $query_block `)`
-    `unit` `(` $unit `)` attr-dict `:` type($scores) `,` type($list) `,`
-    type($count)
+    `unit` `(` $unit `)` `dim` `(` $queries_dim `)` attr-dict `:`
+    type($scores) `,` type($list) `,` type($count)
   }];
 }
 
@@ -368,13 +384,14 @@ def Tile_AssignOp : Tile_Op<"assign"> {
                        UnitAttr:$force_diagonal,
                        DefaultValuedAttr<I64Attr, "0">:$force_first,
                        DefaultValuedAttr<I64Attr, "0">:$force_last,
-                       I64Attr:$query_block, I64Attr:$unit);
+                       I64Attr:$query_block, I64Attr:$unit,
+                       StrAttr:$queries_dim);
   let assemblyFormat = [{
     $scores `,` $levels_view `[` $at `]` `levels` $levels `shares` $shares
     (`force_level` `(` $force_level^ `)`)? (`force_diagonal` $force_diagonal^)?
     (`force_first` `(` $force_first^ `)`)? (`force_last` `(` $force_last^ `)`)?
-    `query_block` `(` $query_block `)` `unit` `(` $unit `)` attr-dict `:`
-    type($scores) `,` type($levels_view)
+    `query_block` `(` $query_block `)` `unit` `(` $unit `)` `dim` `(`
+    $queries_dim `)` attr-dict `:` type($scores) `,` type($levels_view)
   }];
 }
 
