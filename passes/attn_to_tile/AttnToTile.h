@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The one place that sees both attn and tile: turns every kernel of a module
+// into a tile.program. For the compiler driver and fovea-opt.
+#ifndef FOVEA_PASSES_ATTN_TO_TILE_ATTNTOTILE_H
+#define FOVEA_PASSES_ATTN_TO_TILE_ATTNTOTILE_H
+
+#include "dialects/tile/Tile.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <functional>
+
+namespace fovea {
+
+/// What the choice of a schedule depends on.
+struct StreamShape {
+  int64_t keyDim, valueDim;
+  mlir::Type element;    ///< of the keys, as stored
+  mlir::Attribute format; ///< of the keys, or null
+};
+
+/// The variants of a stream in the order in which the plan tries them. Passes
+/// may not see the targets' tables, so codegen/target hands them in.
+using ScheduleProvider =
+    std::function<llvm::SmallVector<tile::ScheduleAttr>(
+        mlir::MLIRContext *, const StreamShape &)>;
+
+/// Replaces every function marked `attn.kernel` by a tile.program of the same
+/// name, followed by the functions of its masks. What a user should know (an
+/// unanalysable mask) is a remark. Fails with diagnostics.
+mlir::LogicalResult convertAttnToTile(mlir::ModuleOp module,
+                                      const ScheduleProvider &schedules);
+
+} // namespace fovea
+
+#endif // FOVEA_PASSES_ATTN_TO_TILE_ATTNTOTILE_H

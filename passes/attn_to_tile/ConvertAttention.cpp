@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attn.attention and attn.partial -> a stream stage per schedule, and the
+// combine stages that merge what the plan splits.
+#include "passes/attn_to_tile/MaskFunctions.h"
+
+#include <cmath>
+#include <numeric>
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::tile;
+
+namespace {
+
+/// One attention on its way into stages.
+class AttentionConverter {
+public:
+  AttentionConverter(ProgramBuilder &p, attn::AttentionOpInterface op)
+      : p(p), op(op), loc(op.getLoc()), isPartial(isa<attn::PartialOp>(op)) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult readSources();
+  LogicalResult chooseSchedules();
+  void makeResults();
+  LogicalResult attendStage(ScheduleAttr schedule);
+  void combineStage(ScheduleAttr schedule);
+  void storeResults(Value state, int64_t rows, ArrayRef<Value> at, Value slot);
+
+  ProgramBuilder &p;
+  attn::AttentionOpInterface op;
+  Location loc;
+  bool isPartial;
+
+  Value query;
+  SmallVector<int64_t> levels;
+  SmallVector<Value> sources; ///< key, value of each level
+  int64_t heads, kvHeads, keyDim, valueDim;
+  Value list, count, levelMap, offset, lengths;
+  int64_t queryBlock = 0, unit = 0;
+  SpecMask specMask;
+  TileMask mask;
+  std::string launch;
+  RowsAttr rows;
+  SmallVector<ScheduleAttr> schedules;
+  SmallVector<Value> results;          ///< views of the op's results
+  Value slotO, slotM, slotL;           ///< partials of split items
+};
+
+} // namespace
+
+static int64_t lastDim(Value view) {
+  return cast<ViewType>(view.getType()).getShape().back();
+}
+
+LogicalResult AttentionConverter::readSources() {
+  query = p.view(op.getQuery());
+  ValueRange source = op.getSource();
+  if (source.size() == 2) {
+    levels = {1};
+    sources = {p.view(source[0]), p.view(source[1])};
+  } else {
+    const PyramidViews &pyramid = p.pyramids[source[0]];
+    levels = pyramid.levels;
+    for (auto [k, v] : llvm::zip(pyramid.keys, pyramid.values))
+      sources.append({k, v});
+  }
+  heads = cast<ViewType>(query.getType()).getShape()[1];
+  kvHeads = cast<ViewType>(sources[0].getType()).getShape()[1];
+  keyDim = lastDim(sources[0]);
+  valueDim = lastDim(sources[1]);
+  if (Value l = op.getList()) {
+    auto type = cast<kv::ListType>(l.getType());
+    list = p.view(l);
+    count = p.counts[l];
+    queryBlock = type.getQueryBlock();
+    unit = type.getUnit();
+  }
+  if (Value l = op.getLevels()) {
+    auto type = cast<sel::LevelsType>(l.getType());
+    levelMap = p.view(l);
+    queryBlock = type.getQueryBlock();
+    unit = type.getUnit();
+    if (unit % levels.back() != 0)
+      return op->emitOpError("expected the level map's unit to be a multiple "
+                             "of the coarsest level, got ")
+             << unit << " and " << levels.back();
+    if (op.getLengths())
+      return op->emitOpError("lengths(..) with a level map is not supported by "
+                             "this compiler: pooled rows average whole tensors");
+  } else if (levels.size() > 1) {
+    // Without a map everything is read at full resolution.
+    levels = {1};
+    sources.resize(2);
+  }
+  if (Value v = op.getOffset())
+    offset = p.view(v);
+  if (Value v = op.getLengths())
+    lengths = p.view(v);
+  if (!op.getProbRegion().empty())
+    return op->emitOpError("a prob region is not supported by this compiler");
+  return success();
+}
+
+LogicalResult AttentionConverter::chooseSchedules() {
+  bool byHead = mask.byHead || list || levelMap;
+  int64_t kvGroup = heads / kvHeads, group = byHead ? 1 : kvGroup;
+  rows = RowsAttr::get(op.getContext(), group, kvGroup, heads / group);
+  auto keyType = cast<ViewType>(sources[0].getType());
+  schedules = p.schedules(op.getContext(),
+                          StreamShape{keyDim, valueDim,
+                                      keyType.getElementType(),
+                                      keyType.getFormat()});
+  if (!queryBlock)
+    return success();
+  // Lists and levels are read row by row of blocks: the decode schedule runs
+  // them, whatever the number of rows.
+  llvm::erase_if(schedules,
+                 [](ScheduleAttr s) { return s.getKind() != "decode"; });
+  // An item lies inside one query block, and a block of keys inside one unit.
+  for (ScheduleAttr &s : schedules) {
+    int64_t tile = std::gcd(s.getRows(), queryBlock);
+    s = ScheduleAttr::get(op.getContext(), s.getKind(), s.getLanes(),
+                          s.getReg(), std::min(s.getKeys(), unit), tile,
+                          /*maxRows=*/-1, s.getPrefetch());
+  }
+  return success();
+}
+
+void AttentionConverter::makeResults() {
+  Extents q = p.extents(query), o = q;
+  o.back() = p.fixed(valueDim);
+  Extents perRow(q.begin(), q.begin() + 3);
+  static constexpr StringLiteral names[2][3] = {{"o", "lse", ""},
+                                                {"o", "m", "l"}};
+  for (auto [i, result] : llvm::enumerate(op->getResults())) {
+    auto type = cast<RankedTensorType>(result.getType());
+    results.push_back(
+        p.resultView(result, (launch + "." + names[isPartial][i]).str(),
+                     i == 0 ? o : perRow, type.getElementType()));
+  }
+  int64_t most = 0;
+  for (ScheduleAttr s : schedules)
+    most = std::max(most, s.getRows());
+  Type f32 = p.b.getF32Type();
+  Extents record{p.slots(launch), p.fixed(most)};
+  slotM = p.buffer(launch + ".slot.m", record, f32);
+  slotL = p.buffer(launch + ".slot.l", record, f32);
+  record.push_back(p.fixed(valueDim));
+  slotO = p.buffer(launch + ".slot.o", record, f32);
+}
+
+void AttentionConverter::storeResults(Value state, int64_t tileRows,
+                                      ArrayRef<Value> at, Value slot) {
+  OpBuilder &b = p.b;
+  auto tensor = [&](Value view, bool wide) {
+    SmallVector<int64_t> shape{tileRows};
+    if (wide)
+      shape.push_back(valueDim);
+    return RankedTensorType::get(
+        shape, cast<ViewType>(view.getType()).getElementType());
+  };
+  auto perRow = RankedTensorType::get({tileRows}, b.getF32Type());
+  SmallVector<Value> tensors;
+  if (isPartial) {
+    auto unpack = b.create<UnpackOp>(loc, tensor(results[0], true), perRow,
+                                     perRow, state);
+    tensors.assign(unpack->result_begin(), unpack->result_end());
+  } else {
+    auto finish =
+        b.create<FinishOp>(loc, tensor(results[0], true), perRow, state);
+    tensors.assign(finish->result_begin(), finish->result_end());
+  }
+  for (auto [view, value] : llvm::zip(results, tensors))
+    b.create<StoreOp>(loc, value, view, at, slot);
+}
+
+LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
+  OpBuilder &b = p.b;
+  std::string symbol = (launch + "_" + schedule.getKind()).str();
+  StageOp stage = p.openStage(loc, symbol, launch, Space::Stream, rows,
+                              schedule);
+  Block &body = stage.getBody().front();
+  SmallVector<Value> at{body.getArgument(kBatch), body.getArgument(kHead),
+                        body.getArgument(kRow)};
+  Value slot = body.getArgument(kSlot);
+  int64_t tileRows = schedule.getRows(), keys = schedule.getKeys();
+  Value qt = b.create<LoadOp>(loc, p.coded(query, tileRows), query, at);
+  Value runs = b.create<RunsOp>(
+      loc, RunsType::get(b.getContext()), mask.prefix, mask.operands, list,
+      count, levelMap, mask.topLeft ? Value() : offset, lengths,
+      body.getArgument(kKey0), body.getArgument(kKey1), b.getI64IntegerAttr(unit),
+      b.getI64IntegerAttr(queryBlock), p.tokens(query), p.tokens(sources[0]),
+      mask.topLeft ? b.getUnitAttr() : UnitAttr());
+  auto stateType = StateType::get(b.getContext(), tileRows, valueDim);
+  Value init = b.create<InitOp>(loc, stateType);
+  auto stream = b.create<StreamOp>(loc, TypeRange{stateType}, runs, sources,
+                                   b.getI64IntegerAttr(keys),
+                                   b.getDenseI64ArrayAttr(levels),
+                                   ValueRange{init});
+  Block *loop = b.createBlock(&stream.getBody());
+  Value block = loop->addArgument(BlockType::get(b.getContext()), loc);
+  Value kt = loop->addArgument(p.coded(sources[0], keys), loc);
+  Value vt = loop->addArgument(p.coded(sources[1], keys), loc);
+  Value state = loop->addArgument(stateType, loc);
+  double scale = op.getScaleOrDefault();
+  Value s = b.create<DotOp>(loc, p.scores(tileRows, keys), qt, kt,
+                            b.getF64FloatAttr(scale));
+  FailureOr<Value> modified = emitScoreMaps(p, op, s, block);
+  if (failed(modified))
+    return failure();
+  s = *modified;
+  if (specMask.present())
+    s = emitMask(p, op, specMask, s, block);
+  Value next = b.create<AttendOp>(loc, state, s, vt);
+  b.create<YieldOp>(loc, next);
+  b.setInsertionPointToEnd(&body);
+  Value last = stream.getResult(0);
+  b.create<SaveOp>(loc, last, slotO, slotM, slotL, slot);
+  storeResults(last, tileRows, at, slot);
+  p.closeStage();
+  return success();
+}
+
+void AttentionConverter::combineStage(ScheduleAttr schedule) {
+  OpBuilder &b = p.b;
+  std::string name = launch + "_combine";
+  auto own = ScheduleAttr::get(b.getContext(), "combine", schedule.getLanes(),
+                               1, 1, schedule.getRows(),
+                               schedule.getMaxRows(), 0);
+  StageOp stage =
+      p.openStage(loc, (name + "_" + schedule.getKind()).str(), name,
+                  Space::Combine, rows, own, nullptr, launch);
+  Block &body = stage.getBody().front();
+  Value state = b.create<RestoreOp>(
+      loc, StateType::get(b.getContext(), schedule.getRows(), valueDim), slotO,
+      slotM, slotL, body.getArgument(kSlot), p.tokens(query));
+  storeResults(state, schedule.getRows(),
+               {body.getArgument(kBatch), body.getArgument(kHead),
+                body.getArgument(kRow)},
+               Value());
+  p.closeStage();
+}
+
+LogicalResult AttentionConverter::run() {
+  specMask = {op.getMaskAttr(), op.getMaskOperands(), &op.getMaskRegion()};
+  launch = p.launchName(isPartial ? "partial" : "attend");
+  if (failed(readSources()))
+    return failure();
+  std::string prefix =
+      (p.program.getSymName() + "_" + launch).str();
+  FailureOr<TileMask> built = buildMask(p, op, prefix, specMask);
+  if (failed(built))
+    return failure();
+  mask = *built;
+  if (failed(chooseSchedules()))
+    return failure();
+  makeResults();
+  for (ScheduleAttr s : schedules)
+    if (failed(attendStage(s)))
+      return failure();
+  for (ScheduleAttr s : schedules)
+    combineStage(s);
+  return success();
+}
+
+LogicalResult fovea::convertAttention(ProgramBuilder &p,
+                                      attn::AttentionOp op) {
+  return AttentionConverter(p, cast<attn::AttentionOpInterface>(*op)).run();
+}
+
+LogicalResult fovea::convertPartial(ProgramBuilder &p, attn::PartialOp op) {
+  return AttentionConverter(p, cast<attn::AttentionOpInterface>(*op)).run();
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Expands masks twice: once as a scalar function for the solver and the host
+// planner, once inside tile.map for the kernel. Both come from the same
+// `expand` or region; only the way a table is read differs.
+#include "passes/attn_to_tile/MaskFunctions.h"
+
+#include "passes/analysis/MaskSolver.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::tile;
+
+namespace {
+
+using LoadFn = function_ref<Value(Value table, ValueRange indices)>;
+
+/// A MaskBuilder whose tables are memrefs or views instead of tensors.
+class LoweringBuilder : public sel::MaskBuilder {
+public:
+  LoweringBuilder(OpBuilder &b, Location loc, sel::Coordinates at,
+                  ValueRange operands, ValueRange specOperands, LoadFn loadFn)
+      : MaskBuilder(b, loc, at, operands), specOperands(specOperands),
+        loadFn(loadFn) {}
+
+  Value load(unsigned i, ValueRange indices) override {
+    return loadFn(operand(i), indices);
+  }
+  Type operandType(unsigned i) override { return specOperands[i].getType(); }
+
+private:
+  ValueRange specOperands;
+  LoadFn loadFn;
+};
+
+} // namespace
+
+/// The values that the mask reads from outside, in a fixed order.
+static SmallVector<Value> specOperands(const SpecMask &mask) {
+  if (mask.sugar)
+    return SmallVector<Value>(mask.operands);
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(*mask.region, captured);
+  return captured.takeVector();
+}
+
+static bool isConstant(Value value) {
+  return isa_and_nonnull<arith::ConstantOp>(value.getDefiningOp());
+}
+
+static Value cloneConstant(OpBuilder &b, Value constant) {
+  return b.clone(*constant.getDefiningOp())->getResult(0);
+}
+
+/// What stands for a value of the spec inside a map: a program argument, or a
+/// copy of a constant. Null for anything else.
+static Value inProgram(ProgramBuilder &p, Value value) {
+  return isConstant(value) ? cloneConstant(p.b, value) : p.view(value);
+}
+
+/// Copies the body of a spec region; tables are read through `loadFn`. Returns
+/// what it yields.
+static Value cloneRegion(OpBuilder &b, Region &region, ValueRange args,
+                         ValueRange captured, ValueRange replacements,
+                         LoadFn loadFn) {
+  IRMapping map;
+  map.map(region.getArguments(), args);
+  for (auto [from, to] : llvm::zip(captured, replacements))
+    map.map(from, to);
+  for (Operation &op : region.front().without_terminator()) {
+    if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+      SmallVector<Value> indices;
+      for (Value index : extract.getIndices())
+        indices.push_back(map.lookup(index));
+      map.map(extract.getResult(),
+              loadFn(map.lookup(extract.getTensor()), indices));
+      continue;
+    }
+    b.clone(op, map);
+  }
+  return map.lookup(region.front().getTerminator()->getOperand(0));
+}
+
+/// The predicate at `at`, an i1.
+static Value buildPredicate(OpBuilder &b, Location loc, const SpecMask &mask,
+                            sel::Coordinates at, ValueRange operands,
+                            LoadFn loadFn) {
+  SmallVector<Value> spec = specOperands(mask);
+  if (mask.sugar) {
+    LoweringBuilder builder(b, loc, at, operands, spec, loadFn);
+    return mask.sugar.expand(builder);
+  }
+  Value args[] = {at.batch, at.head, at.query, at.key};
+  return cloneRegion(b, *mask.region, args, spec, operands, loadFn);
+}
+
+/// A table as the solver wants it: any strides.
+static Type scalarOrTable(Type type) {
+  auto view = dyn_cast<ViewType>(type);
+  if (!view)
+    return type;
+  SmallVector<int64_t> strides(view.getRank(), ShapedType::kDynamic);
+  return MemRefType::get(view.getShape(), view.getElementType(),
+                         StridedLayoutAttr::get(type.getContext(),
+                                                /*offset=*/0, strides));
+}
+
+/// The predicate reads query - offset in `causal(top_left)` and nothing else
+/// reads the query: then query indices of the call serve as well. Rewrites
+/// the differences; false if the query is read in another way, too.
+static bool makeTopLeft(BlockArgument query, BlockArgument offset) {
+  SmallVector<arith::SubIOp> differences;
+  for (Operation *user : query.getUsers()) {
+    auto sub = dyn_cast<arith::SubIOp>(user);
+    if (!sub || sub.getLhs() != query || sub.getRhs() != offset)
+      return false;
+    differences.push_back(sub);
+  }
+  for (arith::SubIOp sub : differences) {
+    sub.replaceAllUsesWith(Value(query));
+    sub.erase();
+  }
+  return offset.use_empty();
+}
+
+FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
+                                     StringRef prefix, const SpecMask &mask) {
+  TileMask result;
+  if (!mask.present())
+    return result;
+  Location loc = op->getLoc();
+  if (!mask.sugar) {
+    Type yielded =
+        mask.region->front().getTerminator()->getOperand(0).getType();
+    if (!yielded.isInteger(1))
+      return op->emitOpError("a mask region that yields levels is not "
+                             "supported by this compiler: use levels(..)");
+  }
+  SmallVector<Value> spec = specOperands(mask);
+  for (Value operand : spec) {
+    if (isConstant(operand))
+      continue;
+    Value view = p.view(operand);
+    if (!isa_and_nonnull<BlockArgument>(view))
+      return op->emitOpError("expected what a mask reads to be an argument of "
+                             "the kernel or a constant");
+    result.operands.push_back(view);
+  }
+
+  // keep(operands.., b, h, q, k, len) -> i1, with the offset last while it is
+  // built.
+  OpBuilder b(op->getContext());
+  b.setInsertionPointAfter(p.program);
+  SmallVector<Type> types;
+  for (Value operand : result.operands)
+    types.push_back(scalarOrTable(operand.getType()));
+  unsigned n = types.size();
+  types.append(5, b.getIndexType());
+  auto keep = b.create<func::FuncOp>(
+      loc, (prefix + "_spec").str(),
+      b.getFunctionType(types, {b.getI1Type()}));
+  keep.setPrivate();
+  Block *body = keep.addEntryBlock();
+  BlockArgument offset = body->addArgument(b.getIndexType(), loc);
+  b.setInsertionPointToEnd(body);
+  sel::Coordinates at{body->getArgument(n),     body->getArgument(n + 1),
+                      body->getArgument(n + 2), body->getArgument(n + 3),
+                      body->getArgument(n + 4), offset};
+  auto load = [&](Value table, ValueRange indices) -> Value {
+    return b.create<memref::LoadOp>(loc, table, indices);
+  };
+  SmallVector<Value> operands;
+  unsigned next = 0;
+  for (Value operand : spec)
+    operands.push_back(isConstant(operand) ? cloneConstant(b, operand)
+                                           : body->getArgument(next++));
+  Value live = buildPredicate(b, loc, mask, at, operands, load);
+  b.create<func::ReturnOp>(loc, live);
+  if (!offset.use_empty()) {
+    result.topLeft = true;
+    if (!makeTopLeft(body->getArgument(n + 2), offset))
+      return op->emitOpError(
+          "expected causal(top_left) not to be combined with a mask that reads "
+          "the query's token index; write causal and offset(..) instead");
+  }
+  body->eraseArgument(n + 5);
+  result.byHead = !body->getArgument(n + 1).use_empty();
+
+  FailureOr<MaskSolution> solution = solveMask(
+      p.program->getParentOfType<ModuleOp>(), keep, prefix, n);
+  if (failed(solution))
+    return failure();
+  keep.erase();
+  if (!solution->remark.empty())
+    op->emitRemark() << solution->remark;
+  result.prefix = FlatSymbolRefAttr::get(op->getContext(), prefix);
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Maps
+//===----------------------------------------------------------------------===//
+
+/// A map with its region's arguments; the builder is left inside.
+static MapOp openMap(ProgramBuilder &p, Location loc, Value scores,
+                     Value block, On on) {
+  auto map = p.b.create<MapOp>(loc, scores.getType(), scores, block, on);
+  Block *body = p.b.createBlock(&map.getBody());
+  body->addArgument(p.b.getF32Type(), loc);
+  for (unsigned i = 1; i != kMapArgs; ++i)
+    body->addArgument(p.b.getIndexType(), loc);
+  return map;
+}
+
+static sel::Coordinates coordinates(Block &body) {
+  return {body.getArgument(kMapBatch),  body.getArgument(kMapHead),
+          body.getArgument(kMapQuery),  body.getArgument(kMapKey),
+          body.getArgument(kMapLength), body.getArgument(kMapOffset)};
+}
+
+static Value loadElement(OpBuilder &b, Location loc, Value view,
+                         ValueRange indices) {
+  return b.create<ElementOp>(
+      loc, cast<ViewType>(view.getType()).getElementType(), view, indices);
+}
+
+Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
+                      Value scores, Value block) {
+  Location loc = op->getLoc();
+  OpBuilder &b = p.b;
+  MapOp map = openMap(p, loc, scores, block, On::Partial);
+  Block &body = map.getBody().front();
+  SmallVector<Value> operands;
+  for (Value operand : specOperands(mask))
+    operands.push_back(inProgram(p, operand));
+  auto load = [&](Value view, ValueRange indices) {
+    return loadElement(b, loc, view, indices);
+  };
+  Value live = buildPredicate(b, loc, mask, coordinates(body), operands, load);
+  b.create<tile::YieldOp>(loc, live);
+  b.setInsertionPointAfter(map);
+  return map.getResult();
+}
+
+namespace {
+
+/// A ScoreBuilder whose tables are views.
+class ScoreLowering : public attn::ScoreBuilder {
+public:
+  ScoreLowering(OpBuilder &b, Location loc, sel::Coordinates at,
+                ValueRange operands, ValueRange specOperands, LoadFn loadFn)
+      : ScoreBuilder(b, loc, at, operands), specOperands(specOperands),
+        loadFn(loadFn) {}
+  Value load(unsigned i, ValueRange indices) override {
+    return loadFn(operand(i), indices);
+  }
+  Type operandType(unsigned i) override { return specOperands[i].getType(); }
+
+private:
+  ValueRange specOperands;
+  LoadFn loadFn;
+};
+
+} // namespace
+
+FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
+                                      attn::AttentionOpInterface op,
+                                      Value scores, Value block) {
+  Location loc = op->getLoc();
+  OpBuilder &b = p.b;
+  auto load = [&](Value view, ValueRange indices) {
+    return loadElement(b, loc, view, indices);
+  };
+  auto close = [&](MapOp map, Value s) {
+    b.create<tile::YieldOp>(loc, s);
+    b.setInsertionPointAfter(map);
+    scores = map.getResult();
+  };
+  if (ArrayAttr mods = op.getScoreAttr()) {
+    for (Attribute mod : mods) {
+      MapOp map = openMap(p, loc, scores, block, On::All);
+      Block &body = map.getBody().front();
+      SmallVector<Value> operands;
+      for (Value operand : op.getScoreOperands())
+        operands.push_back(inProgram(p, operand));
+      ScoreLowering builder(b, loc, coordinates(body), operands,
+                            op.getScoreOperands(), load);
+      Value s = cast<attn::ScoreAttrInterface>(mod).expand(
+          builder, body.getArgument(0));
+      close(map, s);
+    }
+  }
+  Region &region = op.getScoreRegion();
+  if (!region.empty()) {
+    llvm::SetVector<Value> captured;
+    getUsedValuesDefinedAbove(region, captured);
+    MapOp map = openMap(p, loc, scores, block, On::All);
+    Block &body = map.getBody().front();
+    SmallVector<Value> views;
+    for (Value value : captured) {
+      Value view = inProgram(p, value);
+      if (!view)
+        return op->emitOpError("expected what a score region reads to be an "
+                               "argument of the kernel or a constant");
+      views.push_back(view);
+    }
+    Value s = cloneRegion(b, region, body.getArguments().take_front(5),
+                          captured.getArrayRef(), views, load);
+    close(map, s);
+  }
+  return scores;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A spec's mask and score modifiers as functions and tile.map regions.
+#ifndef FOVEA_PASSES_ATTN_TO_TILE_MASKFUNCTIONS_H
+#define FOVEA_PASSES_ATTN_TO_TILE_MASKFUNCTIONS_H
+
+#include "passes/attn_to_tile/ProgramBuilder.h"
+
+namespace fovea {
+
+/// A mask as it stands in the spec: sugar with its operands, or a region.
+struct SpecMask {
+  sel::MaskAttrInterface sugar; ///< or null
+  mlir::ValueRange operands;
+  mlir::Region *region = nullptr; ///< or null or empty
+
+  bool present() const { return sugar || (region && !region->empty()); }
+};
+
+/// What a stage needs of a mask.
+struct TileMask {
+  mlir::FlatSymbolRefAttr prefix; ///< null: everything is visible
+  llvm::SmallVector<mlir::Value> operands; ///< program arguments
+  bool byHead = false;  ///< the predicate reads the head
+  bool topLeft = false; ///< query indices are those of the call
+};
+
+/// Emits `@<prefix>_keep` behind the program and solves it into
+/// `@<prefix>_bounds` and `@<prefix>_class`.
+mlir::FailureOr<TileMask> buildMask(ProgramBuilder &p, mlir::Operation *op,
+                                    llvm::StringRef prefix,
+                                    const SpecMask &mask);
+
+/// `tile.map on(partial)` with the predicate inlined.
+mlir::Value emitMask(ProgramBuilder &p, mlir::Operation *op,
+                     const SpecMask &mask, mlir::Value scores,
+                     mlir::Value block);
+
+/// One `tile.map on(all)` per score modifier of the op.
+mlir::FailureOr<mlir::Value> emitScoreMaps(ProgramBuilder &p,
+                                           attn::AttentionOpInterface op,
+                                           mlir::Value scores,
+                                           mlir::Value block);
+
+} // namespace fovea
+
+#endif // FOVEA_PASSES_ATTN_TO_TILE_MASKFUNCTIONS_H
