@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which view slot, scalar slot or symbol stands for which value of a
+// tile.program. The manifest and the code of every stage read it, so that both
+// agree. Arguments come first, then results, then buffers; a view with a
+// format takes two slots, codes and scales.
+#ifndef FOVEA_CODEGEN_ABI_PROGRAMLAYOUT_H
+#define FOVEA_CODEGEN_ABI_PROGRAMLAYOUT_H
+
+#include "dialects/tile/Tile.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+class ProgramLayout {
+public:
+  /// Reads `program`; its dims that are named and dynamic become symbols, and
+  /// so do the dims that count the queries and keys of a stream.
+  explicit ProgramLayout(tile::ProgramOp program);
+
+  /// Slot of a view (of its codes, if it has a format).
+  unsigned view(mlir::Value v) const { return views.lookup(v); }
+  /// Slot of the scales of a view with a format.
+  unsigned scales(mlir::Value v) const { return views.lookup(v) + 1; }
+  unsigned scalar(mlir::Value v) const { return scalars.lookup(v); }
+  /// Index of a symbol, or -1.
+  int32_t symbol(llvm::StringRef name) const;
+
+  const std::vector<std::string> &symbols() const { return names; }
+  unsigned viewCount() const { return nViews; }
+  unsigned scalarCount() const { return nScalars; }
+
+private:
+  void addSymbol(llvm::StringRef name);
+  void addView(mlir::Value v);
+
+  llvm::DenseMap<mlir::Value, unsigned> views, scalars;
+  std::vector<std::string> names;
+  unsigned nViews = 0, nScalars = 0;
+};
+
+} // namespace fovea
+
+#endif // FOVEA_CODEGEN_ABI_PROGRAMLAYOUT_H

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Reads arguments, buffers, stages and masks of a tile.program.
+#include "codegen/bundle/ManifestBuilder.h"
+
+#include "passes/analysis/StreamInfo.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::tile;
+
+/// The storage code of an element type; tile views hold no other.
+static uint32_t dtypeOf(Type type) {
+  if (type.isF32())
+    return FOVEA_DTYPE_F32;
+  if (type.isF16())
+    return FOVEA_DTYPE_F16;
+  if (type.isBF16())
+    return FOVEA_DTYPE_BF16;
+  if (type.isF64())
+    return FOVEA_DTYPE_F64;
+  if (type.isInteger(8))
+    return FOVEA_DTYPE_I8;
+  if (type.isInteger(32))
+    return FOVEA_DTYPE_I32;
+  if (type.isInteger(64) || type.isIndex())
+    return FOVEA_DTYPE_I64;
+  if (type.isInteger(1))
+    return FOVEA_DTYPE_BOOL;
+  return FOVEA_DTYPE_NONE;
+}
+
+namespace {
+
+class ManifestReader {
+public:
+  ManifestReader(ProgramOp program, const ProgramLayout &layout)
+      : program(program), layout(layout) {}
+
+  FailureOr<ProgramManifest> run();
+
+private:
+  LogicalResult addArguments();
+  void addTensor(BlockArgument arg, StringRef name, ViewType type,
+                 ArrayRef<StringRef> dims, bool isResult);
+  void addPart(StringRef name, uint32_t dtype, ArrayRef<int64_t> shape,
+               ArrayRef<StringRef> dims, unsigned slot, bool isResult);
+  void addBuffers();
+  LogicalResult addStage(StageOp stage);
+  void readStream(StageInfo &info, fovea_bundle_stage &record);
+  int32_t addMask(RunsOp runs);
+  int32_t slotOr(Value view) { return view ? int32_t(layout.view(view)) : -1; }
+  fovea_bundle_extent extent(Attribute attr);
+  int32_t launchIndex(StringRef launch);
+
+  ProgramOp program;
+  const ProgramLayout &layout;
+  ProgramManifest out;
+};
+
+} // namespace
+
+void ManifestReader::addPart(StringRef name, uint32_t dtype, ArrayRef<int64_t> shape,
+                      ArrayRef<StringRef> dims, unsigned slot, bool isResult) {
+  ArgManifest arg;
+  arg.name = name.str();
+  arg.record.kind = FOVEA_ARG_TENSOR;
+  arg.record.dtype = dtype;
+  arg.record.rank = shape.size();
+  arg.record.slot = slot;
+  arg.record.is_result = isResult;
+  for (auto [d, size] : llvm::enumerate(shape)) {
+    arg.record.shape[d] = ShapedType::isDynamic(size) ? -1 : size;
+    bool counts = d == 2 || ShapedType::isDynamic(size);
+    arg.record.symbol[d] =
+        d < dims.size() && counts ? layout.symbol(dims[d]) : -1;
+  }
+  out.kernel.args.push_back(std::move(arg));
+}
+
+void ManifestReader::addTensor(BlockArgument arg, StringRef name, ViewType type,
+                        ArrayRef<StringRef> dims, bool isResult) {
+  if (!type.getFormat()) {
+    addPart(name, dtypeOf(type.getElementType()), type.getShape(), dims,
+            layout.view(arg), isResult);
+    return;
+  }
+  addPart((name + ".codes").str(), FOVEA_DTYPE_I8, type.getShape(), dims,
+          layout.view(arg), isResult);
+  addPart((name + ".scale").str(), FOVEA_DTYPE_F32, type.getShape().drop_back(),
+          dims, layout.scales(arg), isResult);
+}
+
+LogicalResult ManifestReader::addArguments() {
+  for (BlockArgument arg : program.getBody().front().getArguments()) {
+    unsigned i = arg.getArgNumber();
+    StringRef name =
+        program.getArgAttrOfType<StringAttr>(i, kNameAttr).getValue();
+    bool isResult = program.getArgAttr(i, kResultAttr) != nullptr;
+    if (auto type = dyn_cast<ViewType>(arg.getType())) {
+      SmallVector<StringRef> dims;
+      if (auto text = program.getArgAttrOfType<StringAttr>(i, kDimsAttr))
+        llvm::SplitString(text.getValue(), dims);
+      for (auto [d, size] : llvm::enumerate(type.getShape()))
+        if (ShapedType::isDynamic(size) &&
+            (d >= dims.size() || layout.symbol(dims[d]) < 0))
+          return program.emitOpError("expected dim ")
+                 << d << " of '" << name
+                 << "' to be static or a dim of an argument";
+      addTensor(arg, name, type, dims, isResult);
+      continue;
+    }
+    ArgManifest scalar;
+    scalar.name = name.str();
+    scalar.record.kind = FOVEA_ARG_SCALAR;
+    scalar.record.dtype = dtypeOf(arg.getType());
+    scalar.record.slot = layout.scalar(arg);
+    out.kernel.args.push_back(std::move(scalar));
+  }
+  return success();
+}
+
+int32_t ManifestReader::launchIndex(StringRef launch) {
+  for (auto [i, stage] : llvm::enumerate(out.kernel.stages))
+    if (stage.name == launch)
+      return i;
+  return -1;
+}
+
+fovea_bundle_extent ManifestReader::extent(Attribute attr) {
+  auto e = cast<ExtentAttr>(attr);
+  if (e.getBase().empty())
+    return constantExtent(e.getMul());
+  if (!e.getLaunch().empty())
+    return slotsExtent(launchIndex(e.getLaunch()), e.getMul());
+  return symbolExtent(layout.symbol(e.getBase()), e.getMul(), e.getAdd(),
+                      e.getDiv());
+}
+
+void ManifestReader::addBuffers() {
+  for (BufferOp op : program.getBody().front().getOps<BufferOp>()) {
+    ViewType type = op.getView().getType();
+    BufferManifest codes;
+    codes.name = op.getName().str();
+    codes.record.dtype = type.getFormat() ? uint32_t(FOVEA_DTYPE_I8)
+                                          : dtypeOf(type.getElementType());
+    codes.record.rank = type.getRank();
+    codes.record.slot = layout.view(op.getView());
+    for (auto [d, e] : llvm::enumerate(op.getExtents()))
+      codes.record.extent[d] = extent(e);
+    if (type.getFormat()) {
+      BufferManifest scales = codes;
+      scales.name += ".scale";
+      scales.record.dtype = FOVEA_DTYPE_F32;
+      scales.record.rank -= 1;
+      scales.record.slot = layout.scales(op.getView());
+      scales.record.extent[scales.record.rank] = {};
+      out.kernel.buffers.push_back(std::move(codes));
+      out.kernel.buffers.push_back(std::move(scales));
+      continue;
+    }
+    out.kernel.buffers.push_back(std::move(codes));
+  }
+}
+
+int32_t ManifestReader::addMask(RunsOp runs) {
+  if (!runs.getMask())
+    return -1;
+  std::string prefix = runs.getMask()->str();
+  for (auto [i, known] : llvm::enumerate(out.maskPrefixes))
+    if (known == prefix)
+      return i;
+  MaskManifest mask;
+  mask.text = prefix;
+  mask.record.analysed = 1;
+  for (Value operand : runs.getOperands_())
+    if (isa<ViewType>(operand.getType()))
+      mask.record.reads |= uint64_t(1) << layout.view(operand);
+  out.kernel.masks.push_back(std::move(mask));
+  out.maskPrefixes.push_back(prefix);
+  return out.maskPrefixes.size() - 1;
+}
+
+void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
+  RunsOp runs = info.runs;
+  record.mask = addMask(runs);
+  record.q_symbol = layout.symbol(runs.getQueriesDim());
+  record.k_symbol = layout.symbol(runs.getKeysDim());
+  record.offset_slot = slotOr(runs.getOffsets());
+  record.length_slot = slotOr(runs.getLengths());
+  record.list_slot = slotOr(runs.getList());
+  record.list_unit = runs.getUnit();
+  record.list_queries = runs.getQueryBlock();
+  record.flags = runs.getTopLeft() ? FOVEA_STAGE_TOP_LEFT : 0;
+  // A list's keys are known only on the device, and a map of levels is not
+  // split; scores are stored where they are computed.
+  record.splittable = info.role == StageRole::Attend && !runs.getList() &&
+                      !runs.getLevels();
+  record.key_dim = cast<CodedType>(info.query.getTile().getType()).getChan();
+  if (info.attend)
+    record.value_dim = info.attend.getState().getType().getChan();
+  // Sequences: the batch dim of the query.
+  auto query = cast<ViewType>(info.query.getView().getType());
+  if (ShapedType::isDynamic(query.getShape()[0])) {
+    auto arg = cast<BlockArgument>(info.query.getView());
+    SmallVector<StringRef> dims;
+    llvm::SplitString(
+        program.getArgAttrOfType<StringAttr>(arg.getArgNumber(), kDimsAttr)
+            .getValue(),
+        dims);
+    record.grid[0] = symbolExtent(layout.symbol(dims[0]));
+  } else {
+    record.grid[0] = constantExtent(query.getShape()[0]);
+  }
+}
+
+static std::string describe(ScheduleAttr s) {
+  std::string text;
+  llvm::raw_string_ostream(text) << s;
+  return text;
+}
+
+LogicalResult ManifestReader::addStage(StageOp op) {
+  FailureOr<StageInfo> info = analyzeStage(op);
+  if (failed(info))
+    return failure();
+  int32_t index = launchIndex(op.getLaunch());
+  if (index < 0) {
+    index = out.kernel.stages.size();
+    StageManifest stage;
+    stage.name = op.getLaunch().str();
+    fovea_bundle_stage &record = stage.record;
+    record.space = static_cast<uint32_t>(op.getSpace());
+    record.grid[0] = record.grid[1] = record.grid[2] = constantExtent(1);
+    record.group = op.getRows().getGroup();
+    record.kv_group = op.getRows().getKvGroup();
+    record.heads = op.getRows().getHeads();
+    if (op.getGrid())
+      for (auto [d, e] : llvm::enumerate(*op.getGrid()))
+        record.grid[d] = extent(e);
+    if (op.getOf())
+      record.of = launchIndex(*op.getOf());
+    if (info->stream)
+      readStream(*info, record);
+    out.kernel.stages.push_back(std::move(stage));
+    out.stageSymbols.emplace_back();
+  }
+  ScheduleAttr schedule = op.getSchedule();
+  VariantManifest variant;
+  variant.name = schedule.getKind().str();
+  variant.schedule = describe(schedule);
+  variant.record.rows = schedule.getRows();
+  variant.record.keys = schedule.getKeys();
+  variant.record.max_rows = schedule.getMaxRows() < 0
+                                ? std::numeric_limits<int64_t>::max()
+                                : schedule.getMaxRows();
+  out.kernel.stages[index].variants.push_back(std::move(variant));
+  out.stageSymbols[index].push_back(op.getSymName().str());
+  return success();
+}
+
+FailureOr<ProgramManifest> ManifestReader::run() {
+  out.kernel.name = program.getSymName().str();
+  if (layout.viewCount() > FOVEA_ABI_MAX_VIEWS)
+    return program.emitOpError("expected at most ")
+           << FOVEA_ABI_MAX_VIEWS << " views, got " << layout.viewCount();
+  out.kernel.symbols = layout.symbols();
+  if (failed(addArguments()))
+    return failure();
+  for (StageOp stage : program.getBody().front().getOps<StageOp>())
+    if (failed(addStage(stage)))
+      return failure();
+  addBuffers(); // extents may count the slots of any stage
+  return std::move(out);
+}
+
+FailureOr<ProgramManifest> fovea::buildManifest(ProgramOp program,
+                                                const ProgramLayout &layout) {
+  return ManifestReader(program, layout).run();
+}
