@@ -39,6 +39,10 @@ public:
 
   mlir::OpBuilder b;
   mlir::Location loc;
+  /// The function's first block: its arguments are those of the function.
+  /// While a loop's body is being built its parents are not linked yet, so the
+  /// function cannot be found from the insertion point.
+  mlir::Block *entryBlock() const { return entry; }
   const Isa isa;
 
   // Types.

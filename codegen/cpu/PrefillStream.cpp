@@ -88,7 +88,7 @@ private:
   View query, out, lse, partM, partL, splitO, splitM, splitL;
   std::vector<SourceViews> sources;
   // Of the item.
-  Value itemB, head, row, rows, rowCount, padded, panelCount, qOff, len;
+  Value itemB, head, kvHead, row, rows, rowCount, padded, panelCount, qOff, len;
 };
 
 } // namespace
@@ -172,6 +172,9 @@ void PrefillBuilder::emitPointers(const View &view, unsigned bytes,
 void PrefillBuilder::emitItem(const Item &item) {
   itemB = item.b;
   head = item.head;
+  kvHead = p.group == p.kvGroup
+               ? head
+               : e.divU(e.mul(head, p.group), e.cI64(p.kvGroup));
   row = item.row;
   rows = e.mul(query.shape[2], p.group);
   rowCount = e.minS(e.cI64(p.schedule.rows), e.sub(rows, row));
@@ -266,12 +269,12 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
   auto rowsOf = [&](Elem elem, const View &view,
                     const View &scales) -> TileSource {
     TileSource t{elem,
-                 addressOf(e, view, {itemB, head, k}, sizeOf(elem)),
+                 addressOf(e, view, {itemB, kvHead, k}, sizeOf(elem)),
                  view.stride[2],
                  {},
                  {}};
     if (scales.data) {
-      t.scales = addressOf(e, scales, {itemB, head, k}, 4);
+      t.scales = addressOf(e, scales, {itemB, kvHead, k}, 4);
       t.scaleStride = scales.stride[2];
     }
     return t;

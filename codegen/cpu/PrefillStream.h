@@ -58,7 +58,9 @@ struct StreamParams {
   PrefillSchedule schedule;
 
   int64_t keyDim = 0, valueDim = 0;
-  int64_t group = 1; ///< query heads per KV head
+  /// Query heads packed into an item, and query heads that share a KV head;
+  /// the former divides the latter.
+  int64_t group = 1, kvGroup = 1;
   float scale = 1;
   Elem queryElem = Elem::F32, outElem = Elem::F32;
   unsigned query = 0;          ///< view [b, h, sq, keyDim]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // fovea-opt: reads, verifies, transforms and prints IR of any level. For
 // people who work on the compiler, and for its tests.
-#include "dialects/RegisterDialects.h"
+#include "codegen/jit/Phases.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
@@ -9,9 +9,10 @@
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
-  fovea::registerDialects(registry);
+  fovea::registerSpecDialects(registry);
   mlir::registerTransformsPasses();
   fovea::registerFoveaPasses();
+  fovea::registerPhasePasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Fovea's optimiser driver\n", registry));
 }

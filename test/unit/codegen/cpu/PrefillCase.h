@@ -280,7 +280,8 @@ inline StreamParams plainParams(Isa isa, Elem elem, int64_t keyDim,
   p.isa = isa;
   bool wide = isa == Isa::AVX512;
   p.schedule = {wide ? 12 : 6, wide ? 32 : 16, 96, wide ? 128 : 64, false};
-  p.keyDim = keyDim, p.valueDim = valueDim, p.group = group;
+  p.keyDim = keyDim, p.valueDim = valueDim;
+  p.group = p.kvGroup = group;
   p.scale = 1 / std::sqrt(float(keyDim));
   p.queryElem = p.outElem = elem == Elem::I8 ? Elem::F32 : elem;
   p.query = 0, p.out = 3;

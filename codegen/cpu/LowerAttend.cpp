@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attend stages: fills the parameters of the prefill and decode builders from
+// the roles of the stream.
+#include "codegen/cpu/DecodeStream.h"
+#include "codegen/cpu/MapLowering.h"
+#include "codegen/cpu/PrefillStream.h"
+#include "codegen/cpu/StageLowering.h"
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::cpu;
+
+namespace {
+
+/// The maps of a stream as callbacks; collects their errors.
+class StreamMaps {
+public:
+  explicit StreamMaps(StageContext &stage)
+      : info(stage.info), lowering(stage.layout) {}
+
+  bool hasMask() { return bool(info.mask); }
+  bool hasScore() { return !info.scoreMaps.empty(); }
+
+  Value keep(Emitter &e, const MapPoint &at, int64_t lanes) {
+    return lowering.emit(e, info.mask, Value(), at, lanes);
+  }
+  Value score(Emitter &e, Value s, const MapPoint &at, int64_t lanes) {
+    for (tile::MapOp map : info.scoreMaps)
+      s = lowering.emit(e, map, s, at, lanes);
+    return s;
+  }
+  LogicalResult verify() {
+    if (!lowering.errorOp)
+      return success();
+    return lowering.errorOp->emitOpError(lowering.error);
+  }
+
+private:
+  StageInfo &info;
+  MapLowering lowering;
+};
+
+} // namespace
+
+static float scaleOf(StageInfo &info) {
+  return static_cast<float>(info.dot.getScale().convertToDouble());
+}
+
+static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
+  StageInfo &info = stage.info;
+  tile::ScheduleAttr schedule = info.stage.getSchedule();
+  tile::RowsAttr rows = info.stage.getRows();
+  auto sources = info.stream.getSources();
+  StreamParams p;
+  p.name = stage.symbol;
+  p.isa = stage.isa();
+  p.schedule.regRows = schedule.getReg();
+  p.schedule.lanes = schedule.getLanes();
+  p.schedule.keys = schedule.getKeys();
+  p.schedule.rows = schedule.getRows();
+  p.schedule.convert = schedule.getPrefetch() == 0;
+  p.keyDim = info.query.getTile().getType().getChan();
+  p.valueDim = info.attend.getState().getType().getChan();
+  p.group = rows.getGroup();
+  p.kvGroup = rows.getKvGroup();
+  p.scale = scaleOf(info);
+  p.query = stage.layout.view(info.query.getView());
+  p.queryElem = StageContext::elemOf(info.query.getView());
+  p.out = stage.layout.view(info.output.o);
+  p.outElem = StageContext::elemOf(info.output.o);
+  if (info.output.lse)
+    p.lse = stage.layout.view(info.output.lse);
+  if (info.output.unpack)
+    p.partial = std::pair(stage.layout.view(info.output.m),
+                          stage.layout.view(info.output.l));
+  if (tile::SaveOp save = info.output.save)
+    p.split = PartialViews{stage.layout.view(save.getO()),
+                           stage.layout.view(save.getM()),
+                           stage.layout.view(save.getL())};
+  for (size_t i = 0; i + 1 < sources.size(); i += 2) {
+    StreamSource source;
+    source.keys = stage.layout.view(sources[i]);
+    source.values = stage.layout.view(sources[i + 1]);
+    source.keyElem = StageContext::elemOf(sources[i]);
+    source.valueElem = StageContext::elemOf(sources[i + 1]);
+    if (int scale = stage.scaleSlot(sources[i]); scale >= 0)
+      source.keyScales = scale;
+    if (int scale = stage.scaleSlot(sources[i + 1]); scale >= 0)
+      source.valueScales = scale;
+    source.tokensPerKey = info.stream.getLevels()[i / 2];
+    p.sources.push_back(source);
+  }
+  StreamMaps maps(stage);
+  auto point = [](const ElementContext &c) {
+    return MapPoint{c.b, c.h, c.q, c.k};
+  };
+  if (maps.hasMask())
+    p.keep = [&](Emitter &e, const ElementContext &c) -> FailureOr<Value> {
+      return maps.keep(e, point(c), Emitter::lanesOf(c.q));
+    };
+  if (maps.hasScore())
+    p.score = [&](Emitter &e, Value s,
+                  const ElementContext &c) -> FailureOr<Value> {
+      return maps.score(e, s, point(c), Emitter::lanesOf(c.q));
+    };
+  auto mask = stage.maskFunctions();
+  if (failed(mask))
+    return failure();
+  p.bounds = mask->bounds;
+  p.classify = mask->classify;
+
+  OpBuilder b = OpBuilder::atBlockEnd(stage.module.getBody());
+  std::string reason;
+  FailureOr<int64_t> scratch = buildPrefillStream(b, stage.loc(), p, reason);
+  if (failed(maps.verify()))
+    return failure();
+  if (failed(scratch))
+    return info.stage.emitOpError(reason);
+  return static_cast<uint64_t>(*scratch);
+}
+
+static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
+  StageInfo &info = stage.info;
+  tile::ScheduleAttr schedule = info.stage.getSchedule();
+  tile::RowsAttr rows = info.stage.getRows();
+  auto sources = info.stream.getSources();
+  DecodeParams p;
+  p.name = stage.symbol;
+  p.isa = stage.isa();
+  p.vnni = stage.isa() == Isa::AVX512;
+  p.keyDim = info.query.getTile().getType().getChan();
+  p.valueDim = info.attend.getState().getType().getChan();
+  p.q = StageContext::elemOf(info.query.getView());
+  p.k = StageContext::elemOf(sources[0]);
+  p.v = StageContext::elemOf(sources[1]);
+  p.o = StageContext::elemOf(info.output.o);
+  p.scale = scaleOf(info);
+  p.group = rows.getGroup();
+  p.kvGroup = rows.getKvGroup();
+  p.qSlot = stage.layout.view(info.query.getView());
+  p.oSlot = stage.layout.view(info.output.o);
+  p.lseSlot = stage.slotOr(info.output.lse);
+  if (info.output.unpack) {
+    p.mSlot = stage.slotOr(info.output.m);
+    p.lSlot = stage.slotOr(info.output.l);
+  }
+  if (tile::SaveOp save = info.output.save) {
+    p.wsO = stage.layout.view(save.getO());
+    p.wsM = stage.layout.view(save.getM());
+    p.wsL = stage.layout.view(save.getL());
+  }
+  p.querySymbol = stage.layout.symbol(info.runs.getQueriesDim());
+  for (size_t i = 0; i + 1 < sources.size(); i += 2)
+    p.sources.push_back({info.stream.getLevels()[i / 2],
+                         stage.layout.view(sources[i]),
+                         stage.layout.view(sources[i + 1]),
+                         stage.scaleSlot(sources[i]),
+                         stage.scaleSlot(sources[i + 1])});
+  p.listSlot = stage.slotOr(info.runs.getList());
+  p.listCountSlot = stage.slotOr(info.runs.getCount());
+  p.levelSlot = stage.slotOr(info.runs.getLevels());
+  p.listUnit = info.runs.getUnit();
+  p.listQueries = std::max<int64_t>(1, info.runs.getQueryBlock());
+  p.rows = schedule.getRows();
+  p.keys = schedule.getKeys();
+  p.prefetchV = schedule.getPrefetch() & 1;
+  p.prefetchK = schedule.getPrefetch() & 2;
+  p.integerDot = p.k == Elem::I8 && p.o != Elem::F32;
+  StreamMaps maps(stage);
+  auto point = [](const PairLanes &c) { return MapPoint{c.b, c.h, c.q, c.k}; };
+  if (maps.hasMask())
+    p.keep = [&](Emitter &e, const PairLanes &c) {
+      return maps.keep(e, point(c), Emitter::lanesOf(c.q));
+    };
+  if (maps.hasScore())
+    p.score = [&](Emitter &e, Value s, const PairLanes &c) {
+      return maps.score(e, s, point(c), Emitter::lanesOf(c.q));
+    };
+  auto mask = stage.maskFunctions();
+  if (failed(mask))
+    return failure();
+  p.bounds = mask->bounds;
+  p.classify = mask->classify;
+  BuiltStage built = buildDecodeStream(stage.module, p);
+  if (failed(maps.verify()))
+    return failure();
+  return built.scratchBytes;
+}
+
+FailureOr<uint64_t> cpu::lowerAttend(StageContext &stage) {
+  StringRef kind = stage.info.stage.getSchedule().getKind();
+  if (kind == "prefill")
+    return lowerPrefill(stage);
+  if (kind == "decode")
+    return lowerDecode(stage);
+  return stage.info.stage.emitOpError(
+             "expected a schedule of kind prefill or decode, got ")
+         << kind;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// tile.map regions on lane vectors: masks and score modifiers as the stream
+// builders call them.
+#ifndef FOVEA_CODEGEN_CPU_MAPLOWERING_H
+#define FOVEA_CODEGEN_CPU_MAPLOWERING_H
+
+#include "codegen/abi/ProgramLayout.h"
+#include "codegen/cpu/Emitter.h"
+
+namespace fovea::cpu {
+
+/// Where a map is applied: i64 scalars or i32 lanes each; b is a scalar.
+struct MapPoint {
+  mlir::Value b, h, q, k;
+};
+
+/// Emits maps inside a stage function (args, plan, ..). Remembers the first op
+/// that has no code.
+class MapLowering {
+public:
+  explicit MapLowering(const ProgramLayout &layout) : layout(layout) {}
+
+  /// The region of `map` for `lanes` elements whose scores are `s` (null for a
+  /// mask). Gives lanes of f32 or i1; on failure zeros, and `error` says why.
+  mlir::Value emit(Emitter &e, tile::MapOp map, mlir::Value s,
+                   const MapPoint &at, int64_t lanes);
+
+  /// Empty if all went well.
+  std::string error;
+  mlir::Operation *errorOp = nullptr;
+
+private:
+  const ProgramLayout &layout;
+};
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_MAPLOWERING_H

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Dispatch by role, and what the roles share: storage codes, slots, masks.
+#include "codegen/cpu/StageLowering.h"
+
+#include "codegen/abi/MaskLink.h"
+
+#include "dialects/kv/KV.h"
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::cpu;
+
+Elem StageContext::elemOf(Value view) {
+  auto type = cast<tile::ViewType>(view.getType());
+  Type elem = type.getElementType();
+  if (auto format =
+          dyn_cast_or_null<kv::FormatAttrInterface>(type.getFormat()))
+    elem = format.getCodeType();
+  if (elem.isF16())
+    return Elem::F16;
+  if (elem.isBF16())
+    return Elem::BF16;
+  if (elem.isInteger(8))
+    return Elem::I8;
+  return Elem::F32;
+}
+
+int StageContext::scaleSlot(Value view) const {
+  bool coded = cast<tile::ViewType>(view.getType()).getFormat() != nullptr;
+  return coded ? int(layout.scales(view)) : -1;
+}
+
+int StageContext::slotOr(Value view) const {
+  return view ? int(layout.view(view)) : -1;
+}
+
+FailureOr<StageContext::MaskFunctions> StageContext::maskFunctions() {
+  MaskFunctions result;
+  tile::RunsOp runs = info.runs;
+  if (!runs || !runs.getMask())
+    return result;
+  auto link = [&](StringRef suffix) {
+    return cabi::linkMaskFunction(module, runs, suffix, layout);
+  };
+  FailureOr<func::FuncOp> bounds = link("_bounds"), classify = link("_class");
+  if (failed(bounds) || failed(classify))
+    return failure();
+  bounds->setPrivate();
+  classify->setPrivate();
+  result.bounds = *bounds;
+  result.classify = *classify;
+  return result;
+}
+
+FailureOr<uint64_t> cpu::lowerStage(StageContext &stage) {
+  switch (stage.info.role) {
+  case StageRole::Attend:
+    return lowerAttend(stage);
+  case StageRole::Score:
+    return lowerScore(stage);
+  case StageRole::Combine:
+    return lowerCombine(stage);
+  case StageRole::Pool:
+  case StageRole::Encode:
+  case StageRole::Normalize:
+  case StageRole::Choose:
+  case StageRole::Assign:
+    return lowerGrid(stage);
+  }
+  llvm_unreachable("covered switch");
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// tile.stage -> a module with its fovea_stage_fn: reads the roles and calls
+// the builder for them. One function per role; see StageLowering.cpp.
+#ifndef FOVEA_CODEGEN_CPU_STAGELOWERING_H
+#define FOVEA_CODEGEN_CPU_STAGELOWERING_H
+
+#include "codegen/abi/ProgramLayout.h"
+#include "codegen/cpu/Emitter.h"
+#include "codegen/target/Target.h"
+#include "passes/analysis/StreamInfo.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace fovea::cpu {
+
+/// Everything a role's lowering needs.
+struct StageContext {
+  StageInfo info;
+  const ProgramLayout &layout;
+  const TargetInfo &target;
+  std::string symbol;    ///< of the function to build
+  mlir::ModuleOp module; ///< where to build it
+
+  Isa isa() const {
+    return target.isa == IsaClass::AVX512 ? Isa::AVX512 : Isa::AVX2;
+  }
+  mlir::Location loc() { return info.stage.getLoc(); }
+  /// The storage of a view's elements; codes for a view with a format.
+  static Elem elemOf(mlir::Value view);
+  /// Slot of the scales of a coded view, or -1.
+  int scaleSlot(mlir::Value view) const;
+  /// -1 for a null view.
+  int slotOr(mlir::Value view) const;
+
+  /// @bounds and @class of the stage's mask with the ABI's signatures, copied
+  /// into `module`; null without a mask.
+  struct MaskFunctions {
+    mlir::func::FuncOp bounds, classify;
+  };
+  mlir::FailureOr<MaskFunctions> maskFunctions();
+};
+
+/// Builds the stage into its module; returns the scratch bytes. Diagnostics on
+/// failure.
+mlir::FailureOr<uint64_t> lowerStage(StageContext &stage);
+
+// The roles.
+mlir::FailureOr<uint64_t> lowerAttend(StageContext &stage);
+mlir::FailureOr<uint64_t> lowerScore(StageContext &stage);
+mlir::FailureOr<uint64_t> lowerGrid(StageContext &stage);
+mlir::FailureOr<uint64_t> lowerCombine(StageContext &stage);
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_STAGELOWERING_H

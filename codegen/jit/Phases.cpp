@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The phases of the compiler up to tile.
+#include "codegen/jit/Phases.h"
+
+#include "codegen/cpu/CpuBackend.h"
+#include "codegen/target/Schedule.h"
+#include "dialects/RegisterDialects.h"
+#include "dialects/kv/KV.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace fovea;
+
+void fovea::registerSpecDialects(DialectRegistry &registry) {
+  registerDialects(registry);
+  registry.insert<tile::TileDialect, memref::MemRefDialect, scf::SCFDialect>();
+}
+
+LogicalResult fovea::planSpec(ModuleOp module) {
+  PassManager pm(module->getContext());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  return pm.run(module);
+}
+
+static fovea_dtype storageOf(const StreamShape &shape) {
+  if (shape.format)
+    return FOVEA_DTYPE_I8;
+  if (shape.element.isF16())
+    return FOVEA_DTYPE_F16;
+  return shape.element.isBF16() ? FOVEA_DTYPE_BF16 : FOVEA_DTYPE_F32;
+}
+
+ScheduleProvider fovea::scheduleProvider(const TargetInfo &target) {
+  return [&target](MLIRContext *context, const StreamShape &shape) {
+    Schedule s = chooseSchedule(target, shape.keyDim, shape.valueDim,
+                                storageOf(shape));
+    int64_t prefetch = (s.decode.prefetchValue ? 1 : 0) |
+                       (s.decode.prefetchNext ? 2 : 0);
+    SmallVector<tile::ScheduleAttr> result;
+    result.push_back(tile::ScheduleAttr::get(
+        context, "decode", s.decode.lanes, s.decode.accumulators, s.decode.keys,
+        s.decode.maxRows, s.decode.maxRows, prefetch));
+    result.push_back(tile::ScheduleAttr::get(
+        context, "prefill", s.prefill.lanes, s.prefill.regRows, s.prefill.keys,
+        s.prefill.rows, /*maxRows=*/-1, s.prefill.convert ? 0 : 1));
+    return result;
+  };
+}
+
+LogicalResult fovea::lowerToTile(ModuleOp module, const TargetInfo &target) {
+  return convertAttnToTile(module, scheduleProvider(target));
+}
+
+/// The back end of a target; registration of a back end is a line here.
+const TargetBackend *fovea::findBackend(const TargetInfo &target) {
+  for (const TargetBackend *backend : {&cpuBackend()})
+    if (backend->handles(target))
+      return backend;
+  return nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Passes for fovea-opt
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A pass over the module with the option `target`.
+template <typename Derived>
+struct TargetPass : PassWrapper<Derived, OperationPass<ModuleOp>> {
+  TargetPass() = default;
+  TargetPass(const TargetPass &other)
+      : PassWrapper<Derived, OperationPass<ModuleOp>>(other) {}
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registerSpecDialects(registry);
+    cpuBackend().registerDialects(registry);
+  }
+  void runOnOperation() override {
+    llvm::Expected<const TargetInfo *> info = resolveTarget(target);
+    if (!info) {
+      this->getOperation().emitError() << llvm::toString(info.takeError());
+      return this->signalPassFailure();
+    }
+    if (failed(static_cast<Derived *>(this)->run(**info)))
+      this->signalPassFailure();
+  }
+
+  Pass::Option<std::string> target{
+      *this, "target", llvm::cl::desc("name of the target"),
+      llvm::cl::init("host")};
+};
+
+struct AttnToTilePass : TargetPass<AttnToTilePass> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(AttnToTilePass)
+  StringRef getArgument() const final { return "attn-to-tile"; }
+  StringRef getDescription() const final {
+    return "Turn every kernel into a tile.program";
+  }
+  LogicalResult run(const TargetInfo &info) {
+    return lowerToTile(getOperation(), info);
+  }
+};
+
+struct LowerStagesPass : TargetPass<LowerStagesPass> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerStagesPass)
+  StringRef getArgument() const final { return "lower-stages"; }
+  StringRef getDescription() const final {
+    return "Replace tile programs by one module per stage variant";
+  }
+  LogicalResult run(const TargetInfo &info) {
+    ModuleOp module = getOperation();
+    std::vector<StageUnit> units;
+    if (failed(findBackend(info)->lowerStages(module, info, units)))
+      return failure();
+    module.getBody()->clear();
+    for (StageUnit &unit : units)
+      module.getBody()->push_back(unit.module.release());
+    return success();
+  }
+};
+
+} // namespace
+
+void fovea::registerPhasePasses() {
+  PassRegistration<AttnToTilePass>();
+  PassRegistration<LowerStagesPass>();
+}
