@@ -32,7 +32,8 @@
  *   fovea_status st = fovea_open(FOVEA_API, NULL, &ctx);
  *   if (!st) st = fovea_bundle_open(ctx, "prefill.fvb", &bundle);
  *   if (!st) st = fovea_kernel_get(bundle, "prefill", FOVEA_CPU, &kernel);
- *   fovea_plan_limits limits = {sizeof limits};
+ *   fovea_plan_limits limits = {0};
+ *   limits.size = sizeof limits;
  *   limits.rows = 4096; limits.seqs = 1; limits.max_len = 4096;
  *   if (!st) st = fovea_plan_create(kernel, &limits, &plan);
  *   void *workspace = aligned_alloc(64, fovea_plan_workspace(plan));

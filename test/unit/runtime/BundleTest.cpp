@@ -332,7 +332,7 @@ std::vector<std::pair<std::string, std::vector<uint8_t>>> fuzzSeeds() {
 }
 
 std::string seedFolder() {
-  return std::string(FOVEA_SOURCE_DIR) + "/test/fuzz/corpus/bundle_fuzz/";
+  return std::string(FUZZ_SEEDS) + "/";
 }
 
 /// Writes the seeds after a change of the format:

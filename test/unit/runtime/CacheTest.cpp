@@ -326,10 +326,11 @@ TEST_F(Cache, ServesProcessesAndThreadsAtOnce) {
     ASSERT_GE(pid, 0);
     if (pid == 0) {
       std::atomic<int> bad{0};
+      const fovea_jit_options shared = options();
       std::vector<std::thread> team;
       for (int t = 0; t < threads; ++t)
         team.emplace_back([&] {
-          fovea_jit_options o = options();
+          fovea_jit_options o = shared;
           fovea_jit_info mine{};
           mine.size = sizeof mine;
           o.info = &mine;
