@@ -139,7 +139,7 @@ static StringRef defaultDims(Use use, int64_t rank) {
   case Use::Lengths:
     return "b";
   case Use::LevelMap:
-    return "b h nq nk";
+    return "b h qblocks units";
   case Use::Documents:
     return rank == 2 ? "b sk" : "sk";
   case Use::Bias:
@@ -202,16 +202,16 @@ shapeOf(const SpecArgument &argument, const Dims &dims) {
     if (!type.isDynamicDim(axis))
       continue;
     StringRef name = argument.dims[axis];
-    bool blocks =
-        argument.use == Use::LevelMap && (name == "nq" || name == "nk");
-    auto it = dims.find(!blocks ? name.str() : name == "nq" ? "sq" : "sk");
+    // The blocks of a level map follow from the queries and the keys.
+    bool blocks = argument.use == Use::LevelMap && axis >= 2;
+    auto it = dims.find(!blocks ? name.str() : axis == 2 ? "sq" : "sk");
     if (it == dims.end())
       return llvm::createStringError("expected a value for dim '" + name +
                                      "' of argument '" + argument.name + "'");
     shape[axis] = it->second;
     if (blocks)
       shape[axis] = reference::ceilDiv(
-          it->second, name == "nq" ? argument.queryBlock : argument.unit);
+          it->second, axis == 2 ? argument.queryBlock : argument.unit);
   }
   return shape;
 }

@@ -42,8 +42,8 @@ struct SpecArgument {
   std::string name; ///< attn.name
   mlir::Type type;
   Use use = Use::Table;
-  /// One name per extent; "" for those that are static. Level maps have "nq"
-  /// and "nk", which follow from sq, sk and the blocks.
+  /// One name per extent; "" for those that are static. The blocks of a level
+  /// map have names, but their number follows from sq and sk.
   std::vector<std::string> dims;
   int64_t queryBlock = 1, unit = 1; ///< of a level map
   std::vector<int64_t> levels;      ///< of the pyramid that a map is for
