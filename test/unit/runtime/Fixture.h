@@ -22,10 +22,11 @@ namespace fovea::test {
 /// A context on `workers` threads of the runtime's own pool.
 inline fovea_ctx *openContext(int workers = 1, fovea_options options = {}) {
   options.size = sizeof options;
-  if (!options.exec.parallel_for)
+  if (!options.exec.parallel_for) {
     EXPECT_EQ(workers == 1 ? fovea_executor_serial(&options.exec)
                            : fovea_executor_threads(workers, &options.exec),
               FOVEA_OK);
+  }
   fovea_ctx *ctx = nullptr;
   EXPECT_EQ(fovea_open(FOVEA_API, &options, &ctx), FOVEA_OK) << fovea_message();
   return ctx;
