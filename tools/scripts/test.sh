@@ -35,7 +35,7 @@ step() {
 
 build() {
   cmake --preset "$1" -DFOVEA_BUILD_TESTS=ON "${@:2}" &&
-    ninja -C "build/$1"
+    cmake --build --preset "$1"
 }
 
 # tests PRESET: ctest; count PRESET adds its cases to ours.
@@ -72,13 +72,11 @@ if step build-gcc build gcc -DFOVEA_BUILD_COMPILER=OFF; then
   step test-gcc tests gcc
   count gcc
 fi
-for preset in asan-ubsan release; do
-  if [ -s build/$preset/fuzz-targets.txt ]; then
-    step fuzz-$preset tools/scripts/fuzz.sh build/$preset \
-      "${FOVEA_FUZZ_SECONDS:-60}"
-    grep -h '^fuzz: ' "$logs/fuzz-$preset.log"
-  fi
-done
+if step build-fuzz build fuzz; then
+  step fuzz tools/scripts/fuzz.sh "${FOVEA_FUZZ_SECONDS:-60}" build/asan-ubsan \
+    build/fuzz
+  grep -h '^fuzz: ' "$logs/fuzz.log"
+fi
 
 echo
 printf '%s\n' "${table[@]}"
