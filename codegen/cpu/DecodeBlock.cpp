@@ -51,7 +51,7 @@ void BlockBuilder::emitFull(Value first) {
   if (p.score || source.level)
     modify(first, count, Value(), /*masked=*/false);
   softmax(count);
-  values(first, count, p.prefetchK);
+  values(first, count, /*full=*/true);
 }
 
 void BlockBuilder::emitPartial(Value first, Value n, Value unmasked) {
@@ -75,7 +75,7 @@ void BlockBuilder::emitPartial(Value first, Value n, Value unmasked) {
   else
     modify(first, count, end, /*masked=*/false);
   softmax(count);
-  values(first, n, /*prefetchKeys=*/false);
+  values(first, n, /*full=*/false);
 }
 
 void BlockBuilder::copyScales(Value first, Value count, Value last) {
@@ -337,78 +337,104 @@ void BlockBuilder::softmax(Value count) {
     e.store(l[v], e.at(m.l, 4 * v * s.lanes));
 }
 
-void BlockBuilder::values(Value first, Value n, bool prefetchKeys) {
+void BlockBuilder::values(Value first, Value n, bool full) {
   // rows x chunks accumulators, as the registers allow.
   bool wide = s.lanes == 16;
   int64_t groups = llvm::divideCeil(s.rows, wide ? 8 : 4);
   int64_t perGroup = llvm::divideCeil(s.rows, groups);
   int64_t most = std::max<int64_t>(1, (wide ? 16 : 8) / perGroup);
   int64_t vectors = s.valuePad / s.lanes;
-  int64_t chunks = llvm::divideCeil(vectors, llvm::divideCeil(vectors, most));
-  int64_t width = chunks * s.lanes;
+  ValueChunk chunk;
+  chunk.count = llvm::divideCeil(vectors, llvm::divideCeil(vectors, most));
+  chunk.of = llvm::divideCeil(vectors, chunk.count);
+  int64_t width = chunk.count * s.lanes;
   int64_t whole = p.valueDim / width * width;
   for (int64_t row0 = 0; row0 < s.rows; row0 += perGroup) {
-    int64_t nRows = std::min(perGroup, s.rows - row0);
-    bool ahead = prefetchKeys && row0 == 0;
+    chunk.row0 = row0;
+    chunk.rows = std::min(perGroup, s.rows - row0);
+    chunk.tail = s.lanes;
+    chunk.full = full;
+    chunk.prefetch = full && p.prefetchK && row0 == 0;
     if (whole)
       e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(width), [&](Value d) {
-        valueChunk(first, n, d, chunks, s.lanes, row0, nRows, ahead);
+        valueChunk(first, n, d, e.divU(d, e.cI64(width)), chunk);
       });
     if (int64_t rest = p.valueDim - whole) {
-      int64_t restChunks = llvm::divideCeil(rest, s.lanes);
-      valueChunk(first, n, e.cI64(whole), restChunks,
-                 rest - (restChunks - 1) * s.lanes, row0, nRows, ahead);
+      ValueChunk last = chunk;
+      last.count = llvm::divideCeil(rest, s.lanes);
+      last.tail = rest - (last.count - 1) * s.lanes;
+      valueChunk(first, n, e.cI64(whole), e.cI64(whole / width), last);
     }
   }
 }
 
-/// Values of `chunks` vectors from d on, the last of `tail` elements.
-void BlockBuilder::valueChunk(Value first, Value n, Value d, int64_t chunks,
-                              int64_t tail, int64_t row0, int64_t nRows,
-                              bool prefetchKeys) {
+/// Prefetches what chunk `index` takes of the next block's keys, during the
+/// tokens [t, t + 2): row after row, so that memory is read in order.
+void BlockBuilder::prefetchKeys(Value first, Value index, Value t,
+                                const ValueChunk &chunk) {
+  int64_t lines = llvm::divideCeil(p.keyDim * sizeOf(p.k), 64);
+  // A key row takes `turns` turns of two tokens; a turn, `rows` key rows.
+  int64_t turns = std::max<int64_t>(1, std::min(chunk.of / 2, lines));
+  int64_t rows = chunk.of == 1 ? 2 : 1;
+  int64_t perTurn = llvm::divideCeil(lines, turns);
+  Value turn = e.shrU(t, 1);
+  Value row = e.add(e.add(first, s.keys),
+                    e.add(e.mul(index, llvm::divideCeil(s.keys, chunk.of)),
+                          e.mul(e.divU(turn, e.cI64(turns)), rows)));
+  Value line = e.mul(e.remU(turn, e.cI64(turns)), perTurn * 64);
+  for (int64_t r = 0; r < rows; ++r) {
+    Value key =
+        e.at(source.k, e.mul(e.add(row, r), source.kStride), sizeOf(p.k));
+    for (int64_t i = 0; i < perTurn; ++i)
+      e.prefetch(e.at(e.at(key, line, 1), 64 * i));
+  }
+}
+
+/// Values of some vectors from d on, for some rows.
+void BlockBuilder::valueChunk(Value first, Value n, Value d, Value index,
+                              const ValueChunk &chunk) {
   Type floats = e.vec(s.lanes, e.f32);
   auto output = [&](int64_t r, int64_t c) {
-    Value row = e.at(m.o, 4 * ((row0 + r) * s.valuePad + c * s.lanes));
+    Value row = e.at(m.o, 4 * ((chunk.row0 + r) * s.valuePad + c * s.lanes));
     return e.at(row, d, 4);
   };
   Values init;
-  for (int64_t r = 0; r < nRows; ++r) {
+  for (int64_t r = 0; r < chunk.rows; ++r) {
     Value alpha =
-        e.splat(e.load(e.f32, e.at(m.alpha, 4 * (row0 + r))), s.lanes);
-    for (int64_t c = 0; c < chunks; ++c)
+        e.splat(e.load(e.f32, e.at(m.alpha, 4 * (chunk.row0 + r))), s.lanes);
+    for (int64_t c = 0; c < chunk.count; ++c)
       init.push_back(e.fmul(e.load(floats, output(r, c)), alpha));
   }
   Value base =
       e.at(source.v, e.add(e.mul(first, source.vStride), d), sizeOf(p.v));
-  Value ahead;
-  if (prefetchKeys)
-    ahead =
-        e.at(source.k, e.add(e.mul(e.add(first, s.keys), source.kStride), d),
-             sizeOf(p.k));
-  Values acc = e.forLoop(
-      e.cI64(0), n, e.cI64(1), init, [&](Value t, ValueRange carried) {
-        Values next(carried.begin(), carried.end()), v;
-        Value row = e.at(base, e.mul(t, source.vStride), sizeOf(p.v));
-        if (prefetchKeys) {
-          Value keyRow = e.at(ahead, e.mul(t, source.kStride), sizeOf(p.k));
-          for (int64_t at = 0; at < chunks * s.lanes * sizeOf(p.k); at += 64)
-            e.prefetch(e.at(keyRow, at));
-        }
-        for (int64_t c = 0; c < chunks; ++c)
-          v.push_back(
-              loadPartialAsF32(e, p.v, e.at(row, c * s.lanes * sizeOf(p.v)),
-                               c + 1 == chunks ? tail : s.lanes, s.lanes));
-        for (int64_t r = 0; r < nRows; ++r) {
-          Value weight =
-              e.splat(e.load(e.f32, e.at(scoreAt(t), 4 * (row0 + r))), s.lanes);
-          for (int64_t c = 0; c < chunks; ++c)
-            next[r * chunks + c] = e.fma(v[c], weight, next[r * chunks + c]);
-        }
-        return next;
-      });
-  for (int64_t r = 0; r < nRows; ++r)
-    for (int64_t c = 0; c < chunks; ++c)
-      e.store(acc[r * chunks + c], output(r, c));
+  auto token = [&](Value t, Values &acc) {
+    Values v;
+    Value row = e.at(base, e.mul(t, source.vStride), sizeOf(p.v));
+    for (int64_t c = 0; c < chunk.count; ++c)
+      v.push_back(loadPartialAsF32(e, p.v, e.at(row, c * s.lanes * sizeOf(p.v)),
+                                   c + 1 == chunk.count ? chunk.tail : s.lanes,
+                                   s.lanes));
+    for (int64_t r = 0; r < chunk.rows; ++r) {
+      Value weight = e.splat(
+          e.load(e.f32, e.at(scoreAt(t), 4 * (chunk.row0 + r))), s.lanes);
+      for (int64_t c = 0; c < chunk.count; ++c)
+        acc[r * chunk.count + c] =
+            e.fma(v[c], weight, acc[r * chunk.count + c]);
+    }
+  };
+  int64_t unroll = chunk.full && s.keys % 2 == 0 ? 2 : 1;
+  Values acc = e.forLoop(e.cI64(0), n, e.cI64(unroll), init,
+                         [&](Value t, ValueRange carried) {
+                           Values next(carried.begin(), carried.end());
+                           if (chunk.prefetch && unroll == 2)
+                             prefetchKeys(first, index, t, chunk);
+                           for (int64_t u = 0; u < unroll; ++u)
+                             token(e.add(t, u), next);
+                           return next;
+                         });
+  for (int64_t r = 0; r < chunk.rows; ++r)
+    for (int64_t c = 0; c < chunk.count; ++c)
+      e.store(acc[r * chunk.count + c], output(r, c));
 }
 
 } // namespace fovea::cpu

@@ -81,9 +81,16 @@ private:
   Values dotCodes(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
   void modify(Value first, Value count, Value end, bool masked);
   void softmax(Value count);
-  void values(Value first, Value n, bool prefetchKeys);
-  void valueChunk(Value first, Value n, Value d, int64_t chunks, int64_t tail,
-                  int64_t row0, int64_t nRows, bool prefetchKeys);
+  /// A part of the values: `count` vectors, the last of `tail` elements, for
+  /// `rows` rows from row0 on; one of `of` such parts along the value dim.
+  struct ValueChunk {
+    int64_t count, tail, of, row0, rows;
+    bool full, prefetch;
+  };
+  void values(Value first, Value n, bool full);
+  void valueChunk(Value first, Value n, Value d, Value index,
+                  const ValueChunk &chunk);
+  void prefetchKeys(Value first, Value index, Value t, const ValueChunk &chunk);
   Value keep(const PairLanes &at, Value row);
   Value scaleLanes(Value table, Value firstKey);
   /// Offset of the first score of key `key`.
