@@ -155,13 +155,15 @@ Values BlockBuilder::dot(ArrayRef<Value> keyRows, int64_t row0, int64_t nRows) {
   return all;
 }
 
-/// Runs body over [0, whole) in steps of `width`, two steps a turn where that
-/// divides, then over the rest of `dim`. The body gets the number of elements.
+/// Runs body over [0, whole) in steps of `width`, `unroll` steps a turn where
+/// that divides, then over the rest of `dim`. The body gets the number of
+/// elements.
 static Values alongDim(
-    Emitter &e, int64_t dim, int64_t width, Values init,
+    Emitter &e, int64_t dim, int64_t width, int64_t unroll, Values init,
     llvm::function_ref<Values(Value d, int64_t n, ValueRange carried)> body) {
   int64_t whole = dim / width * width;
-  int64_t unroll = whole % (2 * width) == 0 ? 2 : 1;
+  if (whole % (unroll * width) != 0)
+    unroll = 1;
   Values state = init;
   if (whole)
     state = e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(unroll * width), state,
@@ -176,12 +178,38 @@ static Values alongDim(
   return state;
 }
 
+/// Calls body for every (row, key). The fewer of the two stay in registers,
+/// the others are loaded one at a time.
+static void
+outerProduct(int64_t rows, int64_t keys, llvm::function_ref<Value(int64_t)> row,
+             llvm::function_ref<Value(int64_t)> key,
+             llvm::function_ref<void(int64_t, int64_t, Value, Value)> body) {
+  bool holdRows = rows <= keys;
+  Values held;
+  for (int64_t i = 0; i < std::min(rows, keys); ++i)
+    held.push_back(holdRows ? row(i) : key(i));
+  for (int64_t i = 0; i < std::max(rows, keys); ++i) {
+    Value v = holdRows ? key(i) : row(i);
+    for (auto [n, other] : llvm::enumerate(held)) {
+      if (holdRows)
+        body(n, i, other, v);
+      else
+        body(i, n, v, other);
+    }
+  }
+}
+
+/// One row has as many keys in flight as there are accumulators: a second
+/// step would find no registers.
+static int64_t unrollOf(int64_t rows) { return rows == 1 ? 1 : 2; }
+
 Values BlockBuilder::dotFloat(ArrayRef<Value> keyRows, int64_t row0,
                               int64_t nRows) {
   int64_t keys = keyRows.size();
   Values init(keys * nRows, e.splatF32(s.lanes, 0));
   return alongDim(
-      e, p.keyDim, s.lanes, init, [&](Value d, int64_t n, ValueRange carried) {
+      e, p.keyDim, s.lanes, unrollOf(nRows), init,
+      [&](Value d, int64_t n, ValueRange carried) {
         Values acc(carried.begin(), carried.end()), k;
         for (Value row : keyRows)
           k.push_back(
@@ -211,18 +239,23 @@ Values BlockBuilder::dotCodes(ArrayRef<Value> keyRows, int64_t row0,
     return e.add(acc, products);
   };
   return alongDim(
-      e, p.keyDim, s.dotLanes, init,
+      e, p.keyDim, s.dotLanes, unrollOf(nRows), init,
       [&](Value d, int64_t n, ValueRange carried) {
-        Values acc(carried.begin(), carried.end()), k;
-        for (Value row : keyRows)
-          k.push_back(e.toInt(
-              loadPartial(e, e.i8, e.at(row, d, 1), n, s.dotLanes), e.i16));
-        for (int64_t r = 0; r < nRows; ++r) {
-          Value q =
-              e.load(words, e.at(e.at(m.q, 2 * (row0 + r) * s.keyPad), d, 2));
-          for (int64_t i = 0; i < keys; ++i)
-            acc[i * nRows + r] = step(acc[i * nRows + r], k[i], q);
-        }
+        Values acc(carried.begin(), carried.end());
+        auto query = [&](int64_t r) {
+          return e.load(words,
+                        e.at(e.at(m.q, 2 * (row0 + r) * s.keyPad), d, 2));
+        };
+        auto key = [&](int64_t i) {
+          return e.toInt(
+              loadPartial(e, e.i8, e.at(keyRows[i], d, 1), n, s.dotLanes),
+              e.i16);
+        };
+        outerProduct(nRows, keys, query, key,
+                     [&](int64_t r, int64_t i, Value q, Value k) {
+                       Value &a = acc[i * nRows + r];
+                       a = step(a, k, q);
+                     });
         return acc;
       });
 }
@@ -343,6 +376,8 @@ void BlockBuilder::values(Value first, Value n, bool full) {
   int64_t groups = llvm::divideCeil(s.rows, wide ? 8 : 4);
   int64_t perGroup = llvm::divideCeil(s.rows, groups);
   int64_t most = std::max<int64_t>(1, (wide ? 16 : 8) / perGroup);
+  if (!wide) // as many vectors of values pass through the registers
+    most = std::min<int64_t>(most, 6);
   int64_t vectors = s.valuePad / s.lanes;
   ValueChunk chunk;
   chunk.count = llvm::divideCeil(vectors, llvm::divideCeil(vectors, most));

@@ -27,31 +27,34 @@ struct ScheduleRow {
 //
 // Wide dims take fewer rows per item, so that the f32 output of an item stays
 // within L2 beside the block of values.
+//
+// A decode block is about 4 KB of keys: long enough for what is prefetched
+// meanwhile to arrive, short enough to leave room in L1.
 static constexpr ScheduleRow kTable[] = {
     // isa, storage, max dim,
     //     prefill {regRows, lanes, keys, rows, convert}
     //     decode {lanes, accumulators, keys, maxRows, prefetch v, next}
     // clang-format off
     {IsaClass::AVX2, StorageClass::F32, 256,
-         {6, 16, 96, 64, false}, {8, 8, 32, 8, true, false}},
+         {6, 16, 96, 64, false}, {8, 8, 16, 8, true, true}},
     {IsaClass::AVX2, StorageClass::F32, 576,
-         {6, 16, 96, 32, false}, {8, 8, 32, 8, true, false}},
+         {6, 16, 96, 32, false}, {8, 8, 16, 8, true, true}},
     {IsaClass::AVX2, StorageClass::Half, 256,
-         {6, 16, 96, 64, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 96, 64, true}, {8, 8, 16, 8, true, true}},
     {IsaClass::AVX2, StorageClass::Half, 576,
-         {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 48, 64, true}, {8, 8, 16, 8, true, true}},
     {IsaClass::AVX2, StorageClass::Int8, 256,
          {6, 16, 96, 64, true}, {8, 8, 32, 8, true, true}},
     {IsaClass::AVX2, StorageClass::Int8, 576,
          {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true}},
     {IsaClass::AVX512, StorageClass::F32, 256,
-         {12, 32, 96, 64, false}, {16, 8, 32, 8, true, false}},
+         {12, 32, 96, 64, false}, {16, 8, 16, 8, true, true}},
     {IsaClass::AVX512, StorageClass::F32, 576,
-         {12, 32, 96, 64, false}, {16, 8, 32, 8, true, false}},
+         {12, 32, 96, 64, false}, {16, 8, 16, 8, true, true}},
     {IsaClass::AVX512, StorageClass::Half, 256,
-         {12, 32, 96, 64, true}, {16, 8, 32, 8, true, true}},
+         {12, 32, 96, 64, true}, {16, 8, 16, 8, true, true}},
     {IsaClass::AVX512, StorageClass::Half, 576,
-         {12, 32, 48, 64, true}, {16, 8, 32, 8, true, true}},
+         {12, 32, 48, 64, true}, {16, 8, 16, 8, true, true}},
     {IsaClass::AVX512, StorageClass::Int8, 256,
          {12, 32, 96, 64, true}, {16, 8, 32, 8, true, true}},
     {IsaClass::AVX512, StorageClass::Int8, 576,

@@ -5,7 +5,8 @@
 // plain sum reaches on the same memory in the same run, best of N, one thread
 // by its CPU time. `fovea bench` is the one to quote.
 //
-//   cpu_decode [format=bf16] [d=128] [group=4] [mb=1024] [isa=4|3] [keys=32]
+//   codegen_cpu_decode_bench [format=bf16] [d=128] [group=4] [mb=1024]
+//   [isa=4|3] [keys=16]
 //              [prefetch=3] [dot=1] [vnni=0] [reps=7] [asm=FILE]
 #include "codegen/cpu/DecodeStream.h"
 #include "codegen/cpu/LowerToLLVM.h"
@@ -120,7 +121,7 @@ int main(int argc, char **argv) {
   p.k = p.v = elem;
   p.scale = 1 / std::sqrt(float(d));
   p.group = p.kvGroup = p.rows = group;
-  p.keys = number("keys", 32);
+  p.keys = number("keys", 16);
   p.prefetchV = number("prefetch", 3) & 1;
   p.prefetchK = number("prefetch", 3) & 2;
   p.integerDot = elem == Elem::I8 && number("dot", 1);

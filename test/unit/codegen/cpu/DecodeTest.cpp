@@ -76,6 +76,7 @@ double tolerance(Elem o, const naive::Outputs &want) {
 class DecodeRun {
 public:
   DecodeRun(const Case &c, Isa isa) : c(c), isa(isa), random(42) { run(); }
+  fovea_abi_counters counters = {}; ///< of the decode stage
 
 private:
   float uniform() {
@@ -333,7 +334,8 @@ void DecodeRun::run() {
   LoadedModule loaded(module, machineFor(isa));
   ASSERT_EQ(loaded.undefined, "");
   ASSERT_EQ(runner.run(loaded.get<StageFn>("decode"), stage.scratchBytes), 0);
-  EXPECT_EQ(runner.counters.items, int64_t(runner.items.size()));
+  counters = runner.counters;
+  EXPECT_EQ(counters.items, int64_t(runner.items.size()));
   if (c.splits > 1) {
     std::vector<fovea_abi_item> items;
     for (int64_t g = 0; g < groups; ++g) {
@@ -511,6 +513,25 @@ TEST_P(DecodeTest, Scores) {
     c.lengths = {130};
     run(c);
   }
+}
+
+// What ran is what the classes say: one decoded token sees whole blocks only;
+// of a chunk, the blocks on the diagonal are masked and those past it do not
+// run.
+TEST_P(DecodeTest, Counters) {
+  Case c;
+  c.mask = MaskKind::Causal;
+  c.lengths = {128};
+  fovea_abi_counters one = DecodeRun(c, GetParam()).counters;
+  EXPECT_EQ(one.tiles_full, 4);
+  EXPECT_EQ(one.tiles_partial, 0);
+  EXPECT_EQ(one.pairs, 4 * 128);
+  c.sq = 32; // 8 items of 4 queries, queries 96 .. 127
+  c.rows = 16;
+  fovea_abi_counters chunk = DecodeRun(c, GetParam()).counters;
+  EXPECT_EQ(chunk.tiles_full, 8 * 3);
+  EXPECT_EQ(chunk.tiles_partial, 8);
+  EXPECT_EQ(chunk.pairs, 16 * (8 * 96 + 4 * (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8)));
 }
 
 // A length of 0, blocks longer than the keys, single keys.
