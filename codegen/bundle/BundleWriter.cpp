@@ -81,7 +81,7 @@ static Error checkStages(const BundleManifest &bundle,
                      stage.name, kernel.masks.size(), stage.record.mask);
     int64_t previous = 0;
     for (const VariantManifest &variant : stage.variants) {
-      if (variant.record.max_rows <= previous)
+      if (variant.record.max_rows < previous)
         return failure("expected the variants of stage '{0}' to be in "
                        "ascending order of max_rows, got {1} after {2}",
                        stage.name, variant.record.max_rows, previous);

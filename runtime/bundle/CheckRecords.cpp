@@ -298,8 +298,8 @@ fovea_status KernelCheck::stage(uint32_t index) {
   for (const fovea_bundle_variant &v : b.variants.slice(s.variants)) {
     if (fovea_status st = variant(s, v))
       return st;
-    if (v.max_rows <= before)
-      return bad(name(), "a variant's max_rows", "larger than the one before",
+    if (v.max_rows < before)
+      return bad(name(), "a variant's max_rows", "at least the one before",
                  v.max_rows);
     before = v.max_rows;
   }

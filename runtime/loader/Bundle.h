@@ -54,6 +54,9 @@ struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   }
   /// The machine code of a variant for the kernel's target.
   fovea_stage_fn entry(const fovea_bundle_variant &variant) const;
+  /// Whether the kernel may run this variant: it has code for the target, or
+  /// there is no target and the kernel is only planned.
+  bool runs(const fovea_bundle_variant &variant) const;
   /// Why no code can run: the targets in the bundle and the host's.
   fovea_status refuseToRun() const;
   /// The address of plan code; NULL where plan code cannot run.

@@ -73,6 +73,10 @@ fovea_stage_fn fovea_kernel::entry(const fovea_bundle_variant &variant) const {
   return nullptr;
 }
 
+bool fovea_kernel::runs(const fovea_bundle_variant &variant) const {
+  return target < 0 || entry(variant);
+}
+
 const void *fovea_kernel::planCode(uint64_t offset) const {
 #if defined(__x86_64__)
   const fovea_bundle_section *code = view().section(FOVEA_SECTION_PLAN_CODE, 0);

@@ -195,6 +195,8 @@ void Sizer::streamItems(Phase &phase) {
   overflow |= !all.ok;
   int64_t before = -1; // the most packed rows of the variants before
   for (const fovea_bundle_variant &v : kernel.variants(s)) {
+    if (!kernel.runs(v))
+      continue;
     int64_t packed = all.value < v.max_rows ? all.value : v.max_rows;
     if (packed > before)
       growItems(phase,

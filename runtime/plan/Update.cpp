@@ -101,12 +101,13 @@ static fovea_status snapshot(fovea_plan &plan, Phase &phase) {
   return FOVEA_OK;
 }
 
-/// The first variant that takes `rows` packed rows.
+/// The first variant with code for this machine that takes `rows` packed rows;
+/// a bundle for several targets has variants for each.
 static fovea_status chooseVariant(fovea_plan &plan, Phase &phase,
                                   int64_t rows) {
   const fovea_kernel &kernel = *plan.kernel.get();
   for (const fovea_bundle_variant &v : kernel.variants(*phase.stage))
-    if (rows <= v.max_rows) {
+    if (rows <= v.max_rows && kernel.runs(v)) {
       phase.variant = &v;
       phase.entry = kernel.entry(v);
       return FOVEA_OK;

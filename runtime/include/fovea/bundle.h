@@ -144,7 +144,8 @@ typedef enum fovea_bundle_space {
 typedef struct fovea_bundle_stage {
   uint32_t name;
   uint32_t space;
-  fovea_bundle_span variants; /* ascending max_rows; the first that fits */
+  fovea_bundle_span variants; /* ascending max_rows; the first that fits and
+                                 has code for the machine */
   fovea_bundle_extent grid[3];
   /* stream only: */
   int32_t group;        /* query heads packed into the rows of one item:
