@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Merges the states of a split item. Slots ascend, so that the result depends
-// on the plan alone.
+// Merges states: the slots of a split item, or the parts of attn.merge. Parts
+// are taken in a fixed order, so that the result depends on the plan alone.
 #include "codegen/cpu/LaneTools.h"
 #include "codegen/cpu/SmallStages.h"
 
@@ -15,15 +15,115 @@ namespace fovea::cpu {
 
 using arith::CmpFPredicate;
 
+namespace {
+
+/// The state of one row in memory: addresses.
+struct RowState {
+  Value o, m, l;
+};
+
+/// Runs the body once per part, carrying a value.
+using PartBody = llvm::function_ref<Value(const RowState &, Value carried)>;
+using PartLoop = llvm::function_ref<Value(Value init, PartBody body)>;
+
+/// Where the merged row goes; absent addresses are null.
+struct RowResult {
+  Value o, lse, m, l;
+};
+
+/// Merges the parts of one row after the other.
+class RowMerger {
+public:
+  RowMerger(StageFunction &f, int64_t valueDim, Elem out)
+      : e(f.e), dim(valueDim), out(out), lanes(e.isa == Isa::AVX512 ? 16 : 8),
+        whole(valueDim / lanes * lanes), floats(e.vec(lanes, e.f32)),
+        sums(f.reserve(4 * llvm::alignTo(valueDim, lanes))),
+        minusInf(e.cF32(-std::numeric_limits<float>::infinity())),
+        zero(e.cF32(0)) {}
+
+  void merge(PartLoop parts, const RowResult &result);
+
+private:
+  /// An empty part has l = 0 and any m.
+  Value isEmpty(Value sum) { return e.cmp(CmpFPredicate::OEQ, sum, zero); }
+  Value addPart(const RowState &part, Value top, Value total);
+  void store(const RowResult &result, Value top, Value total);
+
+  Emitter &e;
+  int64_t dim;
+  Elem out;
+  int64_t lanes, whole;
+  Type floats;
+  Value sums, minusInf, zero;
+};
+
+} // namespace
+
+Value RowMerger::addPart(const RowState &part, Value top, Value total) {
+  Value sum = e.load(e.f32, part.l);
+  return e.ifElse(
+      isEmpty(sum), {e.f32}, [&] { return Values{total}; },
+      [&] {
+        Value weight = e.exp2(e.fmul(e.fsub(e.load(e.f32, part.m), top),
+                                     e.cF32(1.44269504088896341f)));
+        Value w = e.splat(weight, lanes);
+        auto step = [&](Value value, Value at) {
+          e.store(e.fma(value, w, e.load(floats, at)), at);
+        };
+        e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(lanes), [&](Value d) {
+          step(e.load(floats, e.at(part.o, d, 4)), e.at(sums, d, 4));
+        });
+        if (whole < dim)
+          step(loadPartial(e, e.f32, e.at(part.o, 4 * whole), dim - whole,
+                           lanes),
+               e.at(sums, 4 * whole));
+        return Values{e.fma(weight, sum, total)};
+      })[0];
+}
+
+void RowMerger::store(const RowResult &result, Value top, Value total) {
+  Value empty = isEmpty(total), factor = e.cF32(1);
+  if (result.m) {
+    e.store(e.select(empty, minusInf, top), result.m);
+    e.store(total, result.l);
+  } else {
+    factor = e.select(empty, zero, e.fdiv(e.cF32(1), total));
+  }
+  if (result.lse) {
+    Value sum = e.fadd(top, e.log(e.select(empty, e.cF32(1), total)));
+    e.store(e.select(empty, minusInf, sum), result.lse);
+  }
+  Value scale = e.splat(factor, lanes);
+  auto value = [&](Value from) {
+    return e.narrow(out, e.fmul(e.load(floats, from), scale));
+  };
+  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(lanes), [&](Value d) {
+    e.store(value(e.at(sums, d, 4)), e.at(result.o, d, sizeOf(out)));
+  });
+  if (whole < dim)
+    storePartial(e, value(e.at(sums, 4 * whole)),
+                 e.at(result.o, whole * sizeOf(out)), dim - whole);
+}
+
+void RowMerger::merge(PartLoop parts, const RowResult &result) {
+  Value top = parts(minusInf, [&](const RowState &part, Value most) {
+    Value own = e.select(isEmpty(e.load(e.f32, part.l)), minusInf,
+                         e.load(e.f32, part.m));
+    return e.fmax(most, own);
+  });
+  e.forLoop(e.cI64(0), e.cI64(llvm::alignTo(dim, lanes)), e.cI64(lanes),
+            [&](Value d) { e.store(e.splatF32(lanes, 0), e.at(sums, d, 4)); });
+  Value total = parts(zero, [&](const RowState &part, Value sum) {
+    return addPart(part, top, sum);
+  });
+  store(result, top, total);
+}
+
 BuiltStage buildCombine(ModuleOp module, const CombineParams &p) {
   auto b = OpBuilder::atBlockEnd(module.getBody());
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
-  int64_t lanes = p.isa == Isa::AVX512 ? 16 : 8;
-  int64_t padded = llvm::alignTo(p.valueDim, lanes);
-  int64_t whole = p.valueDim / lanes * lanes;
-  Type floats = e.vec(lanes, e.f32);
-  Value sums = f.reserve(4 * padded);
+  RowMerger merger(f, p.valueDim, p.o);
   View wsO = f.view(p.wsO, 3), wsM = f.view(p.wsM, 2), wsL = f.view(p.wsL, 2);
   View o = f.view(p.oSlot, 4), lse, m, l;
   if (p.lseSlot >= 0)
@@ -33,81 +133,70 @@ BuiltStage buildCombine(ModuleOp module, const CombineParams &p) {
     l = f.view(p.lSlot, 3);
   }
   Value queries = f.symbol(p.querySymbol);
-  Value minusInf = e.cF32(-std::numeric_limits<float>::infinity());
-  Value zero = e.cF32(0);
   Value group = e.cI64(p.group);
 
   f.forEachItem([&](const Item &item) {
     Value rows = e.minS(e.sub(e.mul(queries, group), item.row), e.cI64(p.rows));
     Value end = e.add(item.slot, item.count);
     e.forLoop(e.cI64(0), rows, e.cI64(1), [&](Value r) {
-      auto number = [&](const View &view, Value slot) {
-        return e.load(e.f32, addressOf(e, view, {slot, r}, 4));
+      auto slots = [&](Value init, PartBody body) {
+        return e.forLoop(item.slot, end, e.cI64(1), {init},
+                         [&](Value slot, ValueRange carried) {
+                           RowState part{addressOf(e, wsO, {slot, r}, 4),
+                                         addressOf(e, wsM, {slot, r}, 4),
+                                         addressOf(e, wsL, {slot, r}, 4)};
+                           return Values{body(part, carried[0])};
+                         })[0];
       };
-      // An empty slot has l = 0 and any m.
-      auto isEmpty = [&](Value sum) {
-        return e.cmp(CmpFPredicate::OEQ, sum, zero);
-      };
-      Value top = e.forLoop(item.slot, end, e.cI64(1), {minusInf},
-                            [&](Value slot, ValueRange c) {
-                              Value own = e.select(isEmpty(number(wsL, slot)),
-                                                   minusInf, number(wsM, slot));
-                              return Values{e.fmax(c[0], own)};
-                            })[0];
-      e.forLoop(e.cI64(0), e.cI64(padded), e.cI64(lanes), [&](Value d) {
-        e.store(e.splatF32(lanes, 0), e.at(sums, d, 4));
-      });
-      Value total = e.forLoop(
-          item.slot, end, e.cI64(1), {zero}, [&](Value slot, ValueRange c) {
-            Value part = number(wsL, slot);
-            return e.ifElse(
-                isEmpty(part), {e.f32}, [&] { return Values{c[0]}; },
-                [&] {
-                  Value weight = e.exp2(e.fmul(e.fsub(number(wsM, slot), top),
-                                               e.cF32(1.44269504088896341f)));
-                  Value w = e.splat(weight, lanes);
-                  Value row = addressOf(e, wsO, {slot, r}, 4);
-                  auto step = [&](Value value, Value at) {
-                    e.store(e.fma(value, w, e.load(floats, at)), at);
-                  };
-                  e.forLoop(
-                      e.cI64(0), e.cI64(whole), e.cI64(lanes), [&](Value d) {
-                        step(e.load(floats, e.at(row, d, 4)), e.at(sums, d, 4));
-                      });
-                  if (whole < p.valueDim)
-                    step(loadPartial(e, e.f32, e.at(row, 4 * whole),
-                                     p.valueDim - whole, lanes),
-                         e.at(sums, 4 * whole));
-                  return Values{e.fma(weight, part, c[0])};
-                });
-          })[0];
-
       Value packed = e.add(item.row, r);
       SmallVector<Value> at = {
           item.b, e.add(e.mul(item.head, group), e.remU(packed, group)),
           e.divU(packed, group)};
-      Value empty = isEmpty(total), factor = e.cF32(1);
+      RowResult result;
+      result.o = addressOf(e, o, at, sizeOf(p.o));
+      if (p.lseSlot >= 0)
+        result.lse = addressOf(e, lse, at, 4);
       if (p.mSlot >= 0) {
-        e.store(e.select(empty, minusInf, top), addressOf(e, m, at, 4));
-        e.store(total, addressOf(e, l, at, 4));
-      } else {
-        factor = e.select(empty, zero, e.fdiv(e.cF32(1), total));
+        result.m = addressOf(e, m, at, 4);
+        result.l = addressOf(e, l, at, 4);
       }
-      if (p.lseSlot >= 0) {
-        Value sum = e.fadd(top, e.log(e.select(empty, e.cF32(1), total)));
-        e.store(e.select(empty, minusInf, sum), addressOf(e, lse, at, 4));
-      }
-      Value scale = e.splat(factor, lanes);
-      Value out = addressOf(e, o, at, sizeOf(p.o));
-      auto result = [&](Value from) {
-        return e.narrow(p.o, e.fmul(e.load(floats, from), scale));
+      merger.merge(slots, result);
+    });
+  });
+  f.finish();
+  return {f.fn, static_cast<uint64_t>(f.scratchBytes())};
+}
+
+BuiltStage buildMerge(ModuleOp module, const MergeParams &p) {
+  auto b = OpBuilder::atBlockEnd(module.getBody());
+  StageFunction f(b, module.getLoc(), p.name, p.isa);
+  Emitter &e = f.e;
+  RowMerger merger(f, p.valueDim, p.o);
+  struct PartViews {
+    View o, m, l;
+  };
+  std::vector<PartViews> views;
+  for (const MergePart &part : p.parts)
+    views.push_back({f.view(part.o, 4), f.view(part.m, 3), f.view(part.l, 3)});
+  View o = f.view(p.oSlot, 4), lse;
+  if (p.lseSlot >= 0)
+    lse = f.view(p.lseSlot, 3);
+  f.forEachItem([&](const Item &item) {
+    Value end = e.minS(e.add(item.row, p.rows), item.k1);
+    e.forLoop(item.row, end, e.cI64(1), [&](Value row) {
+      SmallVector<Value> at = {item.b, item.head, row};
+      auto parts = [&](Value carried, PartBody body) {
+        for (const PartViews &v : views)
+          carried = body({addressOf(e, v.o, at, 4), addressOf(e, v.m, at, 4),
+                          addressOf(e, v.l, at, 4)},
+                         carried);
+        return carried;
       };
-      e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(lanes), [&](Value d) {
-        e.store(result(e.at(sums, d, 4)), e.at(out, d, sizeOf(p.o)));
-      });
-      if (whole < p.valueDim)
-        storePartial(e, result(e.at(sums, 4 * whole)),
-                     e.at(out, whole * sizeOf(p.o)), p.valueDim - whole);
+      RowResult result;
+      result.o = addressOf(e, o, at, sizeOf(p.o));
+      if (p.lseSlot >= 0)
+        result.lse = addressOf(e, lse, at, 4);
+      merger.merge(parts, result);
     });
   });
   f.finish();

@@ -41,6 +41,20 @@ FailureOr<uint64_t> cpu::lowerCombine(StageContext &stage) {
   return buildCombine(stage.module, p).scratchBytes;
 }
 
+FailureOr<uint64_t> cpu::lowerMerge(StageContext &stage) {
+  StageInfo &info = stage.info;
+  auto p = gridParams<MergeParams>(stage);
+  p.valueDim = info.parts.front().getState().getType().getChan();
+  for (tile::PackOp part : info.parts)
+    p.parts.push_back({stage.layout.view(part.getO()),
+                       stage.layout.view(part.getM()),
+                       stage.layout.view(part.getL())});
+  p.o = StageContext::elemOf(info.output.o);
+  p.oSlot = stage.layout.view(info.output.o);
+  p.lseSlot = stage.slotOr(info.output.lse);
+  return buildMerge(stage.module, p).scratchBytes;
+}
+
 FailureOr<uint64_t> cpu::lowerScore(StageContext &stage) {
   StageInfo &info = stage.info;
   Value key = info.stream.getSources()[0];

@@ -30,6 +30,24 @@ struct CombineParams {
 };
 BuiltStage buildCombine(mlir::ModuleOp module, const CombineParams &params);
 
+/// One part of a merge: f32 o [b, h, row, dim], m and l [b, h, row].
+struct MergePart {
+  unsigned o = 0, m = 0, l = 0;
+};
+
+/// Merges parts row by row: items cover rows [row, row + rows) of (b, head),
+/// up to the item's k1.
+struct MergeParams {
+  std::string name;
+  Isa isa = Isa::AVX2;
+  int64_t rows = 1, valueDim = 0;
+  llvm::SmallVector<MergePart> parts;
+  Elem o = Elem::F32;
+  unsigned oSlot = 0; ///< [b, h, row, dim]
+  int lseSlot = -1;   ///< [b, h, row]
+};
+BuiltStage buildMerge(mlir::ModuleOp module, const MergeParams &params);
+
 /// What the stages of a grid share: an item covers rows [row, row + rows) of
 /// (b, head), up to the item's k1.
 struct GridParams {

@@ -60,6 +60,8 @@ FailureOr<uint64_t> cpu::lowerStage(StageContext &stage) {
     return lowerScore(stage);
   case StageRole::Combine:
     return lowerCombine(stage);
+  case StageRole::Merge:
+    return lowerMerge(stage);
   case StageRole::Pool:
   case StageRole::Encode:
   case StageRole::Normalize:

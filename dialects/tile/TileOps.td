@@ -299,6 +299,18 @@ def Tile_AttendOp : Tile_Op<"attend", [Pure, AllTypesMatch<["state", "result"]>]
   }];
 }
 
+def Tile_PackOp : Tile_Op<"pack"> {
+  let summary = "Load rows of o, m, l as a state";
+  let description = "The inverse of storing what `tile.unpack` gives.";
+  let arguments = (ins Tile_ViewType:$o, Tile_ViewType:$m, Tile_ViewType:$l,
+                       Variadic<Index>:$at);
+  let results = (outs Tile_StateType:$state);
+  let assemblyFormat = [{
+    $o `,` $m `,` $l `[` $at `]` attr-dict `:` type($o) `,` type($m) `,`
+    type($l) `->` type($state)
+  }];
+}
+
 def Tile_MergeOp : Tile_Op<"merge", [Pure, SameOperandsAndResultType]> {
   let summary = "Merge two states";
   let description = "Associative and commutative up to rounding.";

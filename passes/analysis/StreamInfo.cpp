@@ -168,6 +168,16 @@ FailureOr<StageInfo> fovea::analyzeStage(StageOp stage) {
       return failure();
     return info;
   }
+  for (PackOp pack : body.getOps<PackOp>())
+    info.parts.push_back(pack);
+  if (!info.parts.empty()) {
+    info.role = StageRole::Merge;
+    if (failed(readOutput(body, info)))
+      return failure();
+    if (!info.output.finish)
+      return stage.emitOpError("expected the merged state to be finished");
+    return info;
+  }
   for (Operation &op : body) {
     if (isa<NormalizeOp, ChooseOp, AssignOp>(op)) {
       info.op = &op;

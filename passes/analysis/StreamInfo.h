@@ -15,7 +15,8 @@ namespace fovea {
 enum class StageRole {
   Attend,    ///< stream: dot -> map* -> attend; save | finish | unpack
   Score,     ///< stream: pool, dot -> map* -> store
-  Combine,   ///< restore, merge -> finish | unpack
+  Combine,   ///< restore -> finish | unpack
+  Merge,     ///< pack*, merge* -> finish
   Pool,      ///< load -> pool -> store
   Encode,    ///< load -> store to a view with a format
   Normalize, ///< one tile.normalize
@@ -47,6 +48,8 @@ struct StageInfo {
   StageOutput output;
   // Combine.
   tile::RestoreOp restore;
+  // Merge: in the order in which they are merged.
+  llvm::SmallVector<tile::PackOp> parts;
   // Pool and Encode.
   tile::LoadOp load;
   tile::PoolOp pool;

@@ -14,6 +14,7 @@ static LogicalResult convertOp(ProgramBuilder &p, Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case([&](attn::AttentionOp o) { return convertAttention(p, o); })
       .Case([&](attn::PartialOp o) { return convertPartial(p, o); })
+      .Case([&](attn::MergeOp o) { return convertMerge(p, o); })
       .Case([&](kv::EncodeOp o) { return convertEncode(p, o); })
       .Case([&](sel::PoolOp o) { return convertPool(p, o); })
       .Case([&](sel::ScoreOp o) { return convertScore(p, o); })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // attn.attention and attn.partial -> a stream stage per schedule, and the
-// combine stages that merge what the plan splits.
+// combine stages that merge what the plan splits; attn.merge -> a grid stage.
 #include "passes/attn_to_tile/MaskFunctions.h"
 
 #include <cmath>
@@ -272,4 +272,44 @@ LogicalResult fovea::convertAttention(ProgramBuilder &p,
 
 LogicalResult fovea::convertPartial(ProgramBuilder &p, attn::PartialOp op) {
   return AttentionConverter(p, cast<attn::AttentionOpInterface>(*op)).run();
+}
+
+LogicalResult fovea::convertMerge(ProgramBuilder &p, attn::MergeOp op) {
+  Location loc = op.getLoc();
+  OpBuilder &b = p.b;
+  Extents extents = p.extents(p.view(op.getPartOutput(0)));
+  int64_t dim = extents.back().getMul(), rows = 16;
+  Value o = p.resultView(
+      op.getOutput(), "merged", extents,
+      cast<RankedTensorType>(op.getOutput().getType()).getElementType());
+  Extents grid(extents.begin(), extents.begin() + 3);
+  Value lse;
+  if (op.getLse())
+    lse = p.resultView(op.getLse(), "merged.lse", grid, b.getF32Type());
+  std::string launch = p.launchName("merge");
+  StageOp stage = p.openStage(loc, launch, launch, Space::Grid,
+                              p.plainRows(grid[1].getMul()),
+                              p.gridSchedule(rows), &grid);
+  Block &body = stage.getBody().front();
+  SmallVector<Value> at{body.getArgument(kBatch), body.getArgument(kHead),
+                        body.getArgument(kRow)};
+  auto stateType = StateType::get(op.getContext(), rows, dim);
+  Value state;
+  for (unsigned i = 0; i != op.getNumParts(); ++i) {
+    Value part = b.create<PackOp>(
+        loc, stateType, p.view(op.getPartOutput(i)), p.view(op.getPartMax(i)),
+        p.view(op.getPartSum(i)), at);
+    state = state ? b.create<MergeOp>(loc, stateType, state, part).getResult()
+                  : part;
+  }
+  auto finish = b.create<FinishOp>(
+      loc,
+      RankedTensorType::get({rows, dim},
+                            cast<ViewType>(o.getType()).getElementType()),
+      RankedTensorType::get({rows}, b.getF32Type()), state);
+  b.create<StoreOp>(loc, finish.getO(), o, at, Value());
+  if (lse)
+    b.create<StoreOp>(loc, finish.getLse(), lse, at, Value());
+  p.closeStage();
+  return success();
 }

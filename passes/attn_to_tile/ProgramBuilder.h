@@ -97,6 +97,7 @@ private:
 mlir::LogicalResult convertAttention(ProgramBuilder &p,
                                      attn::AttentionOp op);
 mlir::LogicalResult convertPartial(ProgramBuilder &p, attn::PartialOp op);
+mlir::LogicalResult convertMerge(ProgramBuilder &p, attn::MergeOp op);
 mlir::LogicalResult convertEncode(ProgramBuilder &p, kv::EncodeOp op);
 mlir::LogicalResult convertPool(ProgramBuilder &p, sel::PoolOp op);
 mlir::LogicalResult convertScore(ProgramBuilder &p, sel::ScoreOp op);
