@@ -299,8 +299,9 @@ void DecodeBuilder::walkList(const Item &item) {
     Value block =
         e.toInt(e.load(e.i32, e.at(row, e.mul(i, list.stride[3]), 4)), e.i64);
     Value lo = e.mul(block, unit);
+    // A block between the sequence's length and the view's end has no keys.
     Value good = e.andI(e.cmp(CmpIPredicate::sge, block, e.cI64(0)),
-                        e.cmp(CmpIPredicate::slt, lo, it.length));
+                        e.cmp(CmpIPredicate::slt, lo, sources[0][0].shape[2]));
     e.ifElse(
         good, {},
         [&] {

@@ -127,7 +127,7 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
   DecodeParams p;
   p.name = stage.symbol;
   p.isa = stage.isa();
-  p.vnni = stage.isa() == Isa::AVX512;
+  p.vnni = StringRef(stage.target.features).contains("+avx512vnni");
   p.keyDim = info.query.getTile().getType().getChan();
   p.valueDim = info.attend.getState().getType().getChan();
   p.q = StageContext::elemOf(info.query.getView());

@@ -35,6 +35,7 @@ struct Case {
   int64_t listUnit = 0; ///< chosen blocks
   bool levels = false;  ///< of listUnit keys
   bool partial = false; ///< results o, m, l
+  int32_t badBlock = 0; ///< put into every list
   double fault = 0;     ///< makes the oracle wrong: the test must see it
 };
 
@@ -77,6 +78,7 @@ class DecodeRun {
 public:
   DecodeRun(const Case &c, Isa isa) : c(c), isa(isa), random(42) { run(); }
   fovea_abi_counters counters = {}; ///< of the decode stage
+  int32_t status = 0;
 
 private:
   float uniform() {
@@ -270,6 +272,9 @@ void DecodeRun::run() {
           for (int64_t n = 0; n * unit < c.lengths[b]; ++n)
             if (random() % 3 == 0)
               chosen.push_back(n);
+          // Blocks past the length, but inside the view, have no keys.
+          if (c.lengths[b] <= (blocks - 1) * unit)
+            chosen.push_back(blocks - 1);
           int64_t row = (b * c.kvHeads + h) * queryBlocks + i;
           count.as<int32_t>()[row] = chosen.size();
           for (size_t n = 0; n < chosen.size(); ++n)
@@ -333,7 +338,14 @@ void DecodeRun::run() {
   }
   LoadedModule loaded(module, machineFor(isa));
   ASSERT_EQ(loaded.undefined, "");
-  ASSERT_EQ(runner.run(loaded.get<StageFn>("decode"), stage.scratchBytes), 0);
+  for (int64_t i = 0; c.badBlock && i < count.size(); ++i) {
+    count.as<int32_t>()[i] = 1;
+    list.as<int32_t>()[i * blocks] = c.badBlock;
+  }
+  status = runner.run(loaded.get<StageFn>("decode"), stage.scratchBytes);
+  if (c.badBlock)
+    return;
+  ASSERT_EQ(status, 0);
   counters = runner.counters;
   EXPECT_EQ(counters.items, int64_t(runner.items.size()));
   if (c.splits > 1) {
@@ -581,6 +593,17 @@ TEST_P(DecodeTest, ChosenBlocks) {
       c.lengths = {300, 40};
       run(c);
     }
+}
+
+// A block outside the keys is an error and is not read.
+TEST_P(DecodeTest, ListOutOfRange) {
+  for (int32_t block : {-1, 7, INT32_MAX}) {
+    Case c;
+    c.listUnit = 16;
+    c.badBlock = block;
+    DecodeRun run(c, GetParam());
+    EXPECT_EQ(run.status, int32_t(StageListOutOfRange));
+  }
 }
 
 TEST_P(DecodeTest, Levels) {
