@@ -249,6 +249,60 @@ TEST(Plan, SplitsOnlyWhereItHelps) {
   EXPECT_EQ(statsOf(small).slots, 0);
 }
 
+/// How much longer the busiest of `workers` is than the average, when each
+/// takes the next few items of the plan's order as soon as it is free.
+double imbalance(fovea_plan *plan, int workers) {
+  fovea_mask_info mask{};
+  mask.size = sizeof mask;
+  EXPECT_EQ(fovea_plan_mask(plan, 0, &mask), FOVEA_OK);
+  fovea_phase_info info{};
+  info.size = sizeof info;
+  EXPECT_EQ(fovea_plan_phase(plan, 0, &info), FOVEA_OK);
+  std::vector<double> busy(size_t(workers), 0.0);
+  int64_t chunk = std::max<int64_t>(1, info.n_items / (workers * 64));
+  double total = 0;
+  for (int64_t i = 0; i < info.n_items; i += chunk) {
+    double cost = 0;
+    for (int64_t j = i; j < std::min(i + chunk, info.n_items); ++j) {
+      const fovea_abi_item &item = info.items[j];
+      fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
+      int64_t len = mask.k_len[item.b], off = mask.q_off[item.b];
+      int64_t last = std::min<int64_t>(item.row + info.rows, mask.sq);
+      int n = mask.bounds(mask.args, item.b, item.head, off + item.row,
+                          off + last, len, runs);
+      cost += 64;
+      for (int r = 0; r < n; ++r)
+        cost += double(std::max<int64_t>(0, std::min(runs[r].hi, item.k1) -
+                                                std::max(runs[r].lo, item.k0)));
+    }
+    *std::min_element(busy.begin(), busy.end()) += cost;
+    total += cost;
+  }
+  return *std::max_element(busy.begin(), busy.end()) / (total / workers);
+}
+
+TEST(Plan, OrderBalancesTheWorkers) {
+  for (int workers : {2, 16, 64}) {
+    // Causal prefill: two threads at 1.9 times one need less than 1.05.
+    KernelOptions options;
+    options.heads = 8;
+    options.rows = options.keys = 64;
+    Loaded k(sumKernel(options), 1);
+    Plan plan(k.kernel, 4096, 8, 1 << 16, workers);
+    SumStep causal(1, 4096, 4096, 1 << 20, 8);
+    ASSERT_FOVEA(
+        fovea_plan_update(plan, nullptr, causal.data(), causal.size()));
+    EXPECT_LT(imbalance(plan, workers), workers == 64 ? 1.1 : 1.03) << workers;
+    // Decode of a few long sequences: split.
+    for (int64_t b : {1, 3, 5}) {
+      SumStep decode(b, 1, 1 << 16, 1 << 20, 8);
+      ASSERT_FOVEA(
+          fovea_plan_update(plan, nullptr, decode.data(), decode.size()));
+      EXPECT_LT(imbalance(plan, workers), 1.15) << workers << " " << b;
+    }
+  }
+}
+
 TEST(Plan, SplitsASkewedBatch) {
   KernelOptions options;
   options.heads = 1;
