@@ -236,7 +236,7 @@ Value BoundsEmitter::scan(Value runs, Value n, Value out) {
       Value aligned = b.create<arith::AndIOp>(loc, at, e.sub(e.i64(0), size));
       Value end = e.min(e.add(aligned, size), to);
       e.set(VarK, at, e.sub(end, one));
-      MaskEmitter::Truth t = e.truth(mask.live);
+      MaskEmitter::Truth t = e.truthScanningLast(mask.live);
       Value mixed = e.both(t.any, e.no(t.all));
       Value split = e.both(mixed, e.lt(smallest, size));
       Value next = onlyIf(e.both(t.any, e.no(split)), found,

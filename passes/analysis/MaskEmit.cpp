@@ -5,7 +5,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -333,6 +332,28 @@ MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
   return {choice.getResult(0), choice.getResult(1)};
 }
 
+/// A copied division must not trap: not for the pairs that the importer
+/// masks, and not for the least number by -1, which has no meaning.
+void MaskEmitter::makeSafe(Operation *op, IRMapping &map) {
+  Value dividend = op->getOperand(0), divisor = op->getOperand(1);
+  auto constant = [&](int64_t c) -> Value {
+    auto attr = b.getIntegerAttr(divisor.getType(), c);
+    return b.create<arith::ConstantOp>(loc, attr);
+  };
+  Value x = map.lookup(dividend), d = map.lookup(divisor);
+  APInt c;
+  if (isUnsignedMaskDivision(op)) {
+    d = b.createOrFold<arith::MaxUIOp>(loc, d, constant(1));
+  } else if (!matchPattern(divisor, m_ConstantInt(&c))) {
+    d = b.createOrFold<arith::MaxSIOp>(loc, d, constant(1));
+  } else if (c.isAllOnes()) {
+    int64_t least = APInt::getSignedMinValue(c.getBitWidth()).getSExtValue();
+    x = b.createOrFold<arith::MaxSIOp>(loc, x, constant(least + 1));
+  }
+  map.map(dividend, x);
+  map.map(divisor, d);
+}
+
 Value MaskEmitter::copy(Value v) {
   if (Value done = copies.lookup(v))
     return done;
@@ -365,6 +386,8 @@ Value MaskEmitter::copy(Value v) {
   for (Value operand : op->getOperands())
     if (!map.contains(operand))
       map.map(operand, input(operand));
+  if (isMaskDivision(op))
+    makeSafe(op, map);
   Operation *clone = b.clone(*op, map);
   for (auto [from, to] : llvm::zip_equal(op->getResults(), clone->getResults()))
     copies[from] = to;
@@ -486,30 +509,38 @@ MaskEmitter::Truth MaskEmitter::nary(bool isAnd, ArrayRef<MaskId> args) {
       return {all, all};
     return {all, isAnd ? both(x.any, y.any) : either(x.any, y.any)};
   };
-  bool isBox = llvm::any_of(vars, [](auto &v) { return !v.second.isPoint(); });
   Truth t;
-  for (unsigned i = 0, e = args.size(); i < e; ++i) {
-    bool costly = isBox && mask.graph[args[i]].scans && !truths.count(args[i]);
-    if (!t.all || !costly) {
-      Truth next = truth(args[i]);
-      t = t.all ? merge(t, next) : next;
-      continue;
-    }
-    // Scans come last and run only if what came before has not decided.
-    Value open = isAnd ? t.any : no(t.all);
-    Type type = b.getI1Type();
-    auto choice = b.create<scf::IfOp>(loc, TypeRange{type, type}, open, true);
-    inside(&choice.getThenRegion().front(), [&] {
-      Truth rest = merge(t, nary(isAnd, args.drop_front(i)));
-      b.create<scf::YieldOp>(loc, ValueRange{rest.all, rest.any});
-    });
-    inside(&choice.getElseRegion().front(), [&] {
-      Value decided = i1(!isAnd);
-      b.create<scf::YieldOp>(loc, ValueRange{decided, decided});
-    });
-    return {choice.getResult(0), choice.getResult(1)};
+  for (MaskId arg : args) {
+    Truth next = truth(arg);
+    t = t.all ? merge(t, next) : next;
   }
   return t;
+}
+
+/// The scans of a conjunction run only if what costs nothing has not decided.
+/// Only where asked for, not at every level: values found in a branch are
+/// lost after it, and nested branches would find them again and again.
+MaskEmitter::Truth MaskEmitter::truthScanningLast(MaskId id) {
+  const MaskNode &n = mask.graph[id];
+  auto isCostly = [&](MaskId arg) { return mask.graph[arg].scans; };
+  ArrayRef<MaskId> args = n.args;
+  const MaskId *firstCostly = llvm::find_if(args, isCostly);
+  if (n.op != MaskOp::And || firstCostly == args.begin() ||
+      firstCostly == args.end())
+    return truth(id);
+  size_t cheap = firstCostly - args.begin();
+  Truth t = nary(/*isAnd=*/true, args.take_front(cheap));
+  Type type = b.getI1Type();
+  auto choice = b.create<scf::IfOp>(loc, TypeRange{type, type}, t.any, true);
+  inside(&choice.getThenRegion().front(), [&] {
+    Truth rest = nary(/*isAnd=*/true, args.drop_front(cheap));
+    b.create<scf::YieldOp>(
+        loc, ValueRange{both(t.all, rest.all), both(t.any, rest.any)});
+  });
+  inside(&choice.getElseRegion().front(), [&] {
+    b.create<scf::YieldOp>(loc, ValueRange{i1(false), i1(false)});
+  });
+  return {choice.getResult(0), choice.getResult(1)};
 }
 
 //===--- terms
@@ -552,8 +583,9 @@ void MaskEmitter::hoist(MaskId id) {
       range(id);
     return;
   }
-  for (MaskId arg : n.args)
-    hoist(arg);
+  if (hoisted.insert(id).second)
+    for (MaskId arg : n.args)
+      hoist(arg);
 }
 
 } // namespace fovea

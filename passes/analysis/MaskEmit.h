@@ -9,6 +9,8 @@
 #include "passes/analysis/MaskSections.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/DenseSet.h"
 
 namespace fovea {
 
@@ -52,6 +54,9 @@ public:
 
   Range range(MaskId id);
   Truth truth(MaskId id);
+  /// The same for a conjunction over a box, without reading tables where the
+  /// rest of it is false already.
+  Truth truthScanningLast(MaskId id);
   Section section(const MaskTerm &term);
   /// Evaluates what in `id` does not depend on k, so that a loop over k that
   /// is emitted next finds it done.
@@ -94,6 +99,7 @@ private:
   mlir::Value guardedLoad(mlir::Value table, llvm::ArrayRef<mlir::Value> at);
   /// A copy of the op behind `v` (and of the floats it needs), at a point.
   mlir::Value copy(mlir::Value v);
+  void makeSafe(mlir::Operation *op, mlir::IRMapping &map);
 
   mlir::OpBuilder &b;
   mlir::Location loc;
@@ -103,6 +109,7 @@ private:
   std::map<MaskId, Range> ranges;
   std::map<MaskId, Truth> truths;
   llvm::DenseMap<mlir::Value, mlir::Value> copies;
+  llvm::DenseSet<MaskId> hoisted;
 };
 
 } // namespace fovea

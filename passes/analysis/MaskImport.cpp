@@ -173,9 +173,7 @@ LogicalResult Importer::importOp(Operation *op) {
       return op->emitOpError("expected the values of a mask to be integers, "
                              "index or floats, got ")
              << v.getType();
-  if (isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp,
-          arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
-          arith::RemUIOp>(op)) {
+  if (isMaskDivision(op)) {
     int64_t d;
     if (g.isConst(at(op->getOperand(1)), d) && d == 0)
       return op->emitOpError("expected a divisor other than 0, got 0");
@@ -219,6 +217,13 @@ LogicalResult Importer::makeOpaque(Operation *op) {
       inputs.push_back(at(v));
     else
       llvm::append_range(inputs, floatInputs[v]);
+  }
+  if (isMaskDivision(op)) {
+    MaskId d = at(op->getOperand(1)), bits = withoutSign(op->getOperand(1));
+    if (isUnsignedMaskDivision(op) && bits >= 0)
+      d = bits;
+    if (int64_t c; !g.isConst(d, c))
+      guard(g.ge(d, g.constant(1)));
   }
   llvm::sort(inputs);
   inputs.erase(std::unique(inputs.begin(), inputs.end()), inputs.end());
@@ -328,6 +333,8 @@ MaskId Importer::build(Operation *op) {
     return -1;
   if (w == 1)
     return buildBool(op);
+  if (isMaskDivision(op))
+    return buildDivision(op);
   return TypeSwitch<Operation *, MaskId>(op)
       .Case<arith::AddIOp>(
           [&](auto) { return wrap(g.add(operand(0), operand(1)), w); })
@@ -346,9 +353,6 @@ MaskId Importer::build(Operation *op) {
       })
       .Case<math::AbsIOp>(
           [&](auto) { return wrap(g.max(operand(0), g.neg(operand(0))), w); })
-      .Case<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp,
-            arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
-            arith::RemUIOp>([&](auto) { return buildDivision(op); })
       .Case<arith::AndIOp, arith::XOrIOp, arith::ShLIOp, arith::ShRSIOp,
             arith::ShRUIOp>([&](auto) { return buildBits(op); })
       .Case<arith::ExtSIOp, arith::IndexCastOp>([&](auto) -> MaskId {
@@ -435,25 +439,29 @@ MaskId Importer::compare(arith::CmpIPredicate p, Value l, Value r) {
 }
 
 /// a / d or a % d for a constant d > 0, `a` read as 64 bits without sign:
-/// below 0 it stands for a + 2^64, and 2^64 = whole * d + rest.
+/// below 0 it stands for a + 2^64. Its remainder is that of a + 2^64 mod d;
+/// its quotient is beyond every token and saturates.
 MaskId Importer::divideWithoutSign(MaskId a, int64_t d, bool isRem) {
+  MaskId by = g.constant(d);
   if (g[a].lo >= 0)
-    return isRem ? g.mod(a, g.constant(d)) : g.div(a, g.constant(d));
-  // whole must fit a node; a saturating sum would not be the same number.
-  if ((d < 4 && !isRem) || g[a].lo < -kMaskSumLimit || g[a].hi > kMaskSumLimit)
+    return isRem ? g.mod(a, by) : g.div(a, by);
+  if (g[a].lo < -kMaskSumLimit || g[a].hi > kMaskSumLimit)
     return -1;
-  unsigned __int128 all = (unsigned __int128)1 << 64;
-  int64_t whole = int64_t(all / d), rest = int64_t(all % d);
-  MaskId high = g.plus(a, rest), divisor = g.constant(d);
-  return isRem ? g.select(g.ge0(a), g.mod(a, divisor), g.mod(high, divisor))
-               : g.select(g.ge0(a), g.div(a, divisor),
-                          g.plus(g.div(high, divisor), whole));
+  if (isRem) {
+    int64_t rest = int64_t(((unsigned __int128)1 << 64) % d);
+    return g.select(g.ge0(a), g.mod(a, by), g.mod(g.plus(a, rest), by));
+  }
+  // At least (2^64 - 2^62) / d. The max keeps the sign out of the range.
+  MaskId quotient = g.div(g.max(a, g.constant(0)), by);
+  return d <= (1 << 20)
+             ? g.select(g.ge0(a), quotient, g.constant(kMaskTermLimit))
+             : -1;
 }
 
 /// Everything in terms of floor division by a positive divisor.
 MaskId Importer::buildDivision(Operation *op) {
   unsigned w = width(op->getResult(0));
-  bool isUnsigned = isa<arith::DivUIOp, arith::RemUIOp, arith::CeilDivUIOp>(op);
+  bool isUnsigned = isUnsignedMaskDivision(op);
   bool isRem = isa<arith::RemSIOp, arith::RemUIOp>(op);
   MaskId a = at(op->getOperand(0)), b = at(op->getOperand(1));
   int64_t d;
@@ -525,6 +533,16 @@ MaskId Importer::buildBits(Operation *op) {
 }
 
 } // namespace
+
+bool isMaskDivision(Operation *op) {
+  return isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp,
+             arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
+             arith::RemUIOp>(op);
+}
+
+bool isUnsignedMaskDivision(Operation *op) {
+  return isa<arith::DivUIOp, arith::RemUIOp, arith::CeilDivUIOp>(op);
+}
 
 FailureOr<ImportedMask> importMask(func::FuncOp keep, unsigned numOperands) {
   ImportedMask mask;

@@ -35,6 +35,10 @@ struct ImportedMask {
   bool hasLen = false;
 };
 
+/// An op that traps on some divisors.
+bool isMaskDivision(mlir::Operation *op);
+bool isUnsignedMaskDivision(mlir::Operation *op);
+
 /// Imports `keep(operands..., b, h, q, k [, len])`; `numOperands` arguments
 /// come before b. Fails with a diagnostic at the op that a mask cannot have.
 mlir::FailureOr<ImportedMask> importMask(mlir::func::FuncOp keep,

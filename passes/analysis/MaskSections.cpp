@@ -25,6 +25,9 @@ namespace {
 /// Ends of terms stay this small, so that bounds can add three of them.
 constexpr int64_t kEndLimit = kMaskSumLimit / 4;
 
+/// The search for terms ends here: ordinary masks take tens of steps.
+constexpr unsigned kMaxSteps = 1000, kMaxNodes = 4000;
+
 using Conjunction = llvm::SmallVector<MaskId, 4>;
 using Normal = std::vector<Conjunction>;
 
@@ -58,6 +61,8 @@ private:
   };
 
   MaskGraph &g;
+  unsigned steps = 0;
+  std::map<MaskId, MaskId> choices;
   /// Bounds on the Mod nodes of the term that is being solved.
   std::map<MaskId, Residue> residues;
 };
@@ -95,6 +100,8 @@ std::optional<Normal> Solver::unite(Normal a, const std::optional<Normal> &b) {
 }
 
 std::optional<Normal> Solver::normalize(MaskId id) {
+  if (++steps > kMaxSteps || g.size() > kMaxNodes)
+    return std::nullopt;
   MaskNode n = g[id];
   if (n.op == MaskOp::Bool)
     return n.imm ? Normal{{}} : Normal{};
@@ -140,7 +147,8 @@ std::optional<Normal> Solver::normalize(MaskId id) {
 /// A select, min or max that depends on k, below `id`; -1 if none.
 MaskId Solver::findChoice(MaskId id) {
   const MaskNode &n = g[id];
-  if (!n.onK)
+  // The index of a load stays a load whatever case it is in.
+  if (!n.onK || n.op == MaskOp::Load || n.op == MaskOp::Opaque)
     return -1;
   if (n.op == MaskOp::Select)
     return id;
@@ -152,13 +160,14 @@ MaskId Solver::findChoice(MaskId id) {
     });
     return bounded ? id : -1;
   }
-  // The index of a load stays a load whatever case it is in.
-  if (n.op == MaskOp::Load || n.op == MaskOp::Opaque)
-    return -1;
-  for (MaskId arg : n.args)
-    if (MaskId found = findChoice(arg); found >= 0)
-      return found;
-  return -1;
+  bool fresh = choices.try_emplace(id, -1).second;
+  if (fresh)
+    for (MaskId arg : n.args)
+      if (MaskId found = findChoice(arg); found >= 0) {
+        choices[id] = found;
+        break;
+      }
+  return choices[id];
 }
 
 std::optional<Normal> Solver::normalizeAtom(MaskId id) {

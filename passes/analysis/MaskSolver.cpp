@@ -65,7 +65,9 @@ Value FunctionEmitter::setTile() {
   e.set(VarB, arg(0));
   e.set(VarH, arg(1));
   e.set(VarQ, q0, qLast);
-  e.set(VarK, k0, kLast);
+  // Without a key, the box is still one of possible keys: divisors stay
+  // positive.
+  e.set(VarK, k0, e.max(k0, kLast));
   e.set(VarLen, len);
   return e.both(e.le(q0, qLast), e.le(k0, kLast));
 }
@@ -80,7 +82,7 @@ func::FuncOp emitKeep(ModuleOp module, func::FuncOp source,
   e.set(VarB, f.arg(0));
   e.set(VarH, f.arg(1));
   e.set(VarQ, f.arg(2));
-  e.set(VarK, k);
+  e.set(VarK, e.max(k, e.i64(0)));
   e.set(VarLen, len);
   Value inside = e.both(e.le(e.i64(0), k), e.lt(k, len));
   if (!mask.isLevel) {
@@ -145,7 +147,7 @@ func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
                     types.getI32Type());
   MaskEmitter &e = f.e;
   Value nonEmpty = f.setTile();
-  MaskEmitter::Truth t = e.truth(mask.live);
+  MaskEmitter::Truth t = e.truthScanningLast(mask.live);
   if (termsSharpen(mask, sections)) {
     MaskEmitter::Truth s =
         termTruth(e, sections, e.max(f.arg(4), e.i64(0)),
@@ -191,6 +193,7 @@ struct Decidable {
   bool yes, no;
 };
 Decidable decidable(const MaskGraph &g, MaskId id) {
+  // Predicates are trees of and, or, not over atoms: no need to remember.
   const MaskNode &n = g[id];
   if (!n.opaque)
     return {true, true};

@@ -114,6 +114,10 @@ CompiledMask::CompiledMask(const X &mask, const Operands &operands,
   args.scalars = scalars.data();
 }
 
+void *CompiledMask::address(llvm::StringRef name) const {
+  return orDie(jit->lookup(name)).toPtr<void *>();
+}
+
 namespace {
 
 /// One shape and head: which pairs are live, and the checks over it.

@@ -42,10 +42,18 @@ public:
   /// Sets a scalar operand for the calls that follow.
   void setScalar(size_t i, int64_t value) { scalars[i].i = value; }
 
+  /// A function that `fault` added.
+  template <typename Fn>
+  Fn *get(llvm::StringRef name) const {
+    return reinterpret_cast<Fn *>(address(name));
+  }
+
   MaskSolution solution; // its functions are gone after the constructor
   std::string symbols;   // undefined ones of the object
 
 private:
+  void *address(llvm::StringRef name) const;
+
   std::vector<std::vector<char>> storage;
   std::vector<fovea_abi_view> views;
   std::vector<fovea_abi_scalar> scalars;
