@@ -10,17 +10,21 @@
 
 using namespace fovea::rt;
 
-/// Whether every variant of the kernel has code for a target.
+/// Whether the kernel can run on a target for any number of rows: a bundle for
+/// several targets has variants of its own for each, so of every stage one of
+/// the last variants (they take the most rows) must have code.
 static bool complete(const fovea_kernel &kernel, uint32_t target) {
-  for (const fovea_bundle_stage &stage : kernel.stages)
-    for (const fovea_bundle_variant &variant : kernel.variants(stage)) {
-      bool found = false;
+  for (const fovea_bundle_stage &stage : kernel.stages) {
+    Records<fovea_bundle_variant> variants = kernel.variants(stage);
+    int64_t most = variants[variants.size() - 1].max_rows;
+    bool found = false;
+    for (const fovea_bundle_variant &variant : variants)
       for (const fovea_bundle_entry &e :
            kernel.view().entries.slice(variant.entries))
-        found |= e.target == target;
-      if (!found)
-        return false;
-    }
+        found |= variant.max_rows == most && e.target == target;
+    if (!found)
+      return false;
+  }
   return true;
 }
 
