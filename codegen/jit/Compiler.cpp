@@ -4,7 +4,7 @@
 
 #include "codegen/abi/MaskLink.h"
 #include "codegen/bundle/BundleWriter.h"
-#include "codegen/bundle/ManifestBuilder.h"
+#include "codegen/jit/ManifestBuilder.h"
 #include "codegen/cpu/CpuBackend.h"
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/image/FlatImage.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reads arguments, buffers, stages and masks of a tile.program.
-#include "codegen/bundle/ManifestBuilder.h"
+#include "codegen/jit/ManifestBuilder.h"
 
 #include "passes/analysis/StreamInfo.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // tile.program -> manifest: what the runtime must know of a kernel. Offsets of
 // code are filled in by the caller once stages are linked.
-#ifndef FOVEA_CODEGEN_BUNDLE_MANIFESTBUILDER_H
-#define FOVEA_CODEGEN_BUNDLE_MANIFESTBUILDER_H
+#ifndef FOVEA_CODEGEN_JIT_MANIFESTBUILDER_H
+#define FOVEA_CODEGEN_JIT_MANIFESTBUILDER_H
 
 #include "codegen/abi/ProgramLayout.h"
 #include "codegen/bundle/Manifest.h"
@@ -27,4 +27,4 @@ mlir::FailureOr<ProgramManifest> buildManifest(tile::ProgramOp program,
 
 } // namespace fovea
 
-#endif // FOVEA_CODEGEN_BUNDLE_MANIFESTBUILDER_H
+#endif // FOVEA_CODEGEN_JIT_MANIFESTBUILDER_H
