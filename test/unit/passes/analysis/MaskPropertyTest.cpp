@@ -229,3 +229,24 @@ TEST(MaskSpeed, PlansOneHeadOf128K) {
     EXPECT_LT(best, 1.0);
   }
 }
+
+/// What has no closed form is scanned: 128K tokens in documents of 4096,
+/// known only by an id per token. No limit to hold, a figure to print.
+TEST(MaskSpeed, ScansDocumentIdsOf128K) {
+  const int64_t n = 131072, tile = 64;
+  X q = var(Q), k = var(K);
+  Table ids{{n}, {}, 32, 1};
+  for (int64_t i = 0; i < n; ++i)
+    ids.data.push_back(i / 4096);
+  CompiledMask compiled((q >= k) & (load(0, {q}) == load(0, {k})), {{ids}, {}});
+  auto start = std::chrono::steady_clock::now();
+  Planner p{compiled, tile, n};
+  p.plan();
+  std::chrono::duration<double, std::milli> ms =
+      std::chrono::steady_clock::now() - start;
+  printf("%-34s %6.1f ms  bounds %ld  class %ld  partial %ld  full %ld\n",
+         "causal & document ids", ms.count(), long(p.bounds), long(p.classes),
+         long(p.partial), long(p.full));
+  EXPECT_EQ(p.partial, n / tile);
+  EXPECT_EQ(p.full, n / tile * (4096 / tile - 1) / 2);
+}
