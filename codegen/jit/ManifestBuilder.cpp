@@ -254,6 +254,9 @@ LogicalResult ManifestReader::addStage(StageOp op) {
   variant.schedule = describe(schedule);
   variant.record.rows = schedule.getRows();
   variant.record.keys = schedule.getKeys();
+  // Prefill has queries in lanes and asks for a block's class once per panel.
+  if (schedule.getKind() == "prefill")
+    variant.record.class_rows = schedule.getLanes();
   variant.record.max_rows = schedule.getMaxRows() < 0
                                 ? std::numeric_limits<int64_t>::max()
                                 : schedule.getMaxRows();

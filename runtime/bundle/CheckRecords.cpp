@@ -244,6 +244,9 @@ fovea_status KernelCheck::variant(const fovea_bundle_stage &s,
     return bad(name(), "a variant's rows", "between 1 and 2^20", v.rows);
   if (v.keys > (1u << 24) || (s.space == FOVEA_SPACE_STREAM && v.keys < 1))
     return bad(name(), "a variant's keys", "between 1 and 2^24", v.keys);
+  if (v.class_rows && v.rows % v.class_rows)
+    return bad(name(), "a variant's class_rows", "a divisor of its rows",
+               v.class_rows);
   if (v.max_rows < 0)
     return bad(name(), "a variant's max_rows", "at least 0", v.max_rows);
   if (v.scratch_bytes < sizeof(fovea_abi_counters) ||

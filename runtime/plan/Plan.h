@@ -135,14 +135,18 @@ fovea_status bindRun(const fovea_plan &plan, const fovea_value *args, int n,
 inline int64_t rowTiles(const Phase &phase) {
   return ceilDiv(phase.packed, phase.variant->rows);
 }
-/// The query positions [q0, q1) that the rows from `row` on belong to.
-inline void tilePositions(const Phase &phase, int64_t row, int64_t &q0,
-                          int64_t &q1) {
+/// The query positions [q0, q1) that `rows` rows from `row` on belong to.
+inline void tilePositions(const Phase &phase, int64_t row, int64_t rows,
+                          int64_t &q0, int64_t &q1) {
   int64_t group = phase.stage->group;
   q0 = row / group;
-  q1 = (row + phase.variant->rows - 1) / group + 1;
+  q1 = (row + rows - 1) / group + 1;
   if (q1 > phase.sq)
     q1 = phase.sq;
+}
+/// Rows that a variant classifies together.
+inline int64_t classRows(const fovea_bundle_variant &variant) {
+  return variant.class_rows ? variant.class_rows : variant.rows;
 }
 
 /// Live keys of an item's rows, checked; a phase without a mask or an unlisted

@@ -14,10 +14,10 @@ namespace {
 class Classifier {
 public:
   Classifier(const fovea_plan &plan, const Phase &phase,
-             const fovea_abi_item &item, fovea_stats &stats)
+             const fovea_abi_item &item, int64_t row, fovea_stats &stats)
       : plan(plan), phase(phase), item(item), stats(stats),
         keys(phase.variant->keys) {
-    tilePositions(phase, item.row, q0, q1);
+    tilePositions(phase, row, classRows(*phase.variant), q0, q1);
     int64_t off = phase.qOff[item.b];
     q0 += off;
     q1 += off;
@@ -94,31 +94,33 @@ static fovea_status streamStats(const fovea_plan &plan, const Phase &phase,
     int32_t count = itemRuns(plan, phase, item, runs, &st);
     if (count < 0)
       return st;
-    int64_t left = phase.packed - item.row;
-    int64_t rows = left < phase.variant->rows ? left : phase.variant->rows;
-    int64_t width = 0;
-    if (listed != INT64_MAX) {
-      // Which blocks are chosen is known on the device only: an upper bound.
-      for (int32_t r = 0; r < count; ++r)
-        width += runs[r].hi - runs[r].lo;
-      width = width < listed ? width : listed;
-      stats.tiles_partial += ceilDiv(width, keys);
-    } else {
-      Classifier classifier(plan, phase, item, stats);
-      for (int32_t r = 0; r < count; ++r) {
-        classifier.range(runs[r].lo, runs[r].hi);
-        width += runs[r].hi - runs[r].lo;
+    int64_t end = item.row + phase.variant->rows;
+    end = end < phase.packed ? end : phase.packed;
+    int64_t step = classRows(*phase.variant), all = 0;
+    for (int32_t r = 0; r < count; ++r)
+      all += runs[r].hi - runs[r].lo;
+    // Which blocks are chosen is known on the device only: an upper bound.
+    int64_t most = all < listed ? all : listed;
+    for (int64_t row = item.row; row < end; row += step) {
+      int64_t width = most;
+      if (listed != INT64_MAX) {
+        stats.tiles_partial += ceilDiv(width, keys);
+      } else {
+        Classifier classifier(plan, phase, item, row, stats);
+        for (int32_t r = 0; r < count; ++r)
+          classifier.range(runs[r].lo, runs[r].hi);
+        width -= classifier.empty;
       }
-      width -= classifier.empty;
+      int64_t pairs = (end - row < step ? end - row : step) * width;
+      stats.pairs += pairs;
+      stats.flops_executed +=
+          2 * pairs * (phase.stage->key_dim + phase.stage->value_dim);
     }
-    stats.pairs += rows * width;
-    stats.flops_executed +=
-        2 * rows * width * (phase.stage->key_dim + phase.stage->value_dim);
   }
   int64_t all = 0;
   for (int64_t b = 0; b < phase.batch; ++b)
     all += ceilDiv(phase.kLen[b], keys);
-  all *= phase.stage->heads * rowTiles(phase);
+  all *= phase.stage->heads * ceilDiv(phase.packed, classRows(*phase.variant));
   int64_t run = stats.tiles_full + stats.tiles_partial - before;
   stats.tiles_empty += all > run ? all - run : 0;
   return FOVEA_OK;
@@ -197,6 +199,7 @@ fovea_status fovea_plan_phase(const fovea_plan *plan, int phase,
   info.items = p.items;
   info.cost_total = p.costTotal;
   info.cost_longest = p.costLongest;
+  info.class_rows = int32_t(classRows(*p.variant));
   return writeStruct(info, out, offsetof(fovea_phase_info, cost_total),
                      "fovea_phase_info");
 }

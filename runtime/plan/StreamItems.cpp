@@ -277,7 +277,7 @@ int32_t itemRuns(const fovea_plan &plan, const Phase &phase,
     count = len > 0;
   } else if (len > 0) {
     int64_t q0, q1, off = phase.qOff[item.b];
-    tilePositions(phase, item.row, q0, q1);
+    tilePositions(phase, item.row, phase.variant->rows, q0, q1);
     count = phase.mask.bounds(&plan.planned.abi, item.b,
                               int64_t(item.head) * phase.stage->group, off + q0,
                               off + q1, len, runs);

@@ -186,6 +186,10 @@ typedef struct fovea_bundle_variant {
                         this variant is chosen for; INT64_MAX: any */
   uint64_t scratch_bytes;    /* per worker, counters included */
   fovea_bundle_span entries; /* one per target */
+  uint32_t class_rows; /* rows of the item that are classified together within a
+                          block (the lanes of a prefill): what a counted tile
+                          is; divides rows, 0: rows */
+  uint32_t reserved;
 } fovea_bundle_variant;
 
 typedef struct fovea_bundle_entry {

@@ -37,6 +37,7 @@ typedef struct fovea_phase_info {
   const fovea_abi_item *items; /* in the order of execution */
   double cost_total;           /* in (row, key) pairs, overheads included */
   double cost_longest;         /* of the most expensive item */
+  int32_t class_rows, reserved; /* a counted tile is class_rows x keys */
 } fovea_phase_info;
 FOVEA_EXPORT fovea_status fovea_plan_phase(const fovea_plan *, int phase,
                                            fovea_phase_info *out);

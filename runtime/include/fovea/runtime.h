@@ -349,8 +349,8 @@ typedef struct fovea_stats {
   uint32_t size;
   uint32_t reserved;
   int64_t items, slots; /* slots: pieces of items that were split */
-  /* Blocks at the chosen variant's tile (rows x keys), over all heads: skipped,
-   * run with mask code, run without. */
+  /* Tiles (the rows that the chosen variant classifies together x its keys),
+   * over all heads: skipped, run with mask code, run without. */
   int64_t tiles_empty, tiles_partial, tiles_full;
   int64_t pairs;          /* (row, key) pairs that the run will compute */
   int64_t flops_executed; /* of the two products of attention over them */

@@ -182,6 +182,7 @@ TEST(Bundle, EveryRecordIsChecked) {
   refuse("that a combine merges", [](B b) { b.stages[1].of = 1; });
   refuse("variant's rows", [](B b) { b.variants[0].rows = 0; });
   refuse("variant's keys", [](B b) { b.variants[0].keys = 0; });
+  refuse("variant's class_rows", [](B b) { b.variants[0].class_rows = 3; });
   refuse("variant's max_rows", [](B b) { b.variants[0].max_rows = -1; });
   refuse("variant's scratch_bytes",
          [](B b) { b.variants[0].scratch_bytes = 8; });

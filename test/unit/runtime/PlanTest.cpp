@@ -439,6 +439,40 @@ TEST(Plan, PredictsTheTilesThatRun) {
     }
 }
 
+TEST(Plan, CountsTilesAsTheyAreClassified) {
+  // Rows that a prefill classifies apart, though one item holds them.
+  BundleBuilder b = sumKernel();
+  b.variants[0].class_rows = 2;
+  Loaded k(b, 1);
+  Plan plan(k.kernel, 512, 2, 2048);
+  SumStep s(1, 77, 500, 40);
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  fovea_mask_info mask{};
+  mask.size = sizeof mask;
+  ASSERT_FOVEA(fovea_plan_mask(plan, 0, &mask));
+  int64_t full = 0, partial = 0, pairs = 0;
+  for (int64_t row = 0; row < 77; row += 2) {
+    int64_t tile = row / testRows * testRows, off = 500 - 77;
+    int64_t last = std::min<int64_t>(tile + testRows, 77);
+    int64_t end = std::min<int64_t>(row + 2, 77);
+    fovea_abi_run run[FOVEA_ABI_MAX_RUNS];
+    ASSERT_EQ(mask.bounds(mask.args, 0, 0, off + tile, off + last, 500, run),
+              1);
+    for (int64_t k0 = run[0].lo; k0 < run[0].hi; k0 += testKeys) {
+      int64_t k1 = std::min(k0 + testKeys, run[0].hi);
+      int32_t c =
+          mask.classify(mask.args, 0, 0, off + row, off + end, k0, k1, 500);
+      full += c == FOVEA_TILE_FULL;
+      partial += c == FOVEA_TILE_PARTIAL;
+      pairs += c == FOVEA_TILE_EMPTY ? 0 : (end - row) * (k1 - k0);
+    }
+  }
+  fovea_stats stats = statsOf(plan);
+  EXPECT_EQ(stats.tiles_full, 2 * full); // two heads
+  EXPECT_EQ(stats.tiles_partial, 2 * partial);
+  EXPECT_EQ(stats.pairs, 2 * pairs);
+}
+
 TEST(Plan, IsFastAndNeverAsksThePredicate) {
   KernelOptions options;
   options.heads = 1;
