@@ -56,6 +56,8 @@ struct Case {
   bool diagonal = false;
   int64_t first = 0;
   uint64_t seed = 1;
+  /// Part of the diagnostic with which the compiler refuses the case.
+  std::string refusal;
 
   explicit Case(std::string name) : name(std::move(name)) {}
 
@@ -142,6 +144,10 @@ struct Case {
   Case &bestMass(double share, bool forceDiagonal, int64_t forceFirst) {
     source = Source::Chosen, topP = share;
     diagonal = forceDiagonal, first = forceFirst;
+    return *this;
+  }
+  Case &refused(std::string diagnostic) {
+    refusal = std::move(diagnostic);
     return *this;
   }
   Case &from(uint64_t seedOfInputs) {

@@ -3,7 +3,9 @@
 // nothing), and compiled code against the reference, through the public C
 // interface, for every target that this machine runs.
 #include "test/e2e/Case.h"
+#include "test/e2e/Compiled.h"
 #include "tools/fovea/Verify.h"
+#include "tools/fovea/npy/Npy.h"
 
 #include "dialects/RegisterDialects.h"
 #include "passes/pipelines/SpecLoader.h"
@@ -11,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 
 using namespace mlir;
 using namespace fovea;
@@ -90,6 +93,65 @@ TEST_P(Table, ReferenceAgreesWithTheOracle) {
 }
 
 INSTANTIATE_TEST_SUITE_P(E2E, Table, testing::ValuesIn(cases()), nameOf);
+
+namespace {
+
+class CompiledTable
+    : public testing::TestWithParam<std::tuple<std::string, Case>> {};
+
+std::string
+nameOfCompiled(const testing::TestParamInfo<CompiledTable::ParamType> &info) {
+  std::string name =
+      std::get<0>(info.param) + "_" + std::get<1>(info.param).name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+/// Leaves the spec and its fixed tables in the working folder, for the printed
+/// command line.
+void keepForRerun(const Case &c, const Loaded &loaded) {
+  std::ofstream(c.name + ".mlir") << c.spec();
+  for (const HostValue &value : loaded.arguments) {
+    if (value.name != "len" && value.name != "off")
+      continue;
+    std::string error;
+    npy::write(c.name + "." + value.name + ".npy",
+               npy::fromElements(value.tensor.bytes.data(), value.tensor.dtype,
+                                 value.tensor.shape),
+               error);
+  }
+}
+
+} // namespace
+
+TEST_P(CompiledTable, AgreesWithTheReference) {
+  const auto &[target, c] = GetParam();
+  Loaded loaded(c);
+  ASSERT_TRUE(loaded.good);
+  auto compiled = Compiled::compile(c.spec(), c.name + ".mlir", target);
+  if (!c.refusal.empty()) {
+    ASSERT_FALSE(bool(compiled)) << "a row that is refused compiles by now";
+    std::string why = llvm::toString(compiled.takeError());
+    EXPECT_NE(why.find(c.refusal), std::string::npos) << why;
+    return;
+  }
+  ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  llvm::Error error =
+      compiled->run(loaded.arguments, loaded.results, c.callDims());
+  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  auto verification = verify(loaded.kernel, loaded.arguments, loaded.results);
+  ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
+  if (verification->ok)
+    return;
+  keepForRerun(c, loaded);
+  ADD_FAILURE() << verification->describe() << "\n  " << c.commandLine()
+                << " --target=" << target;
+}
+
+INSTANTIATE_TEST_SUITE_P(E2E, CompiledTable,
+                         testing::Combine(testing::ValuesIn(runnableTargets()),
+                                          testing::ValuesIn(cases())),
+                         nameOfCompiled);
 
 // A checker counts only if it fails: masks, modifiers and selections that are
 // off by one are told apart.

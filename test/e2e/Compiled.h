@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A spec compiled for one target and run through the public C interface, as an
+// engine would. For the end-to-end table and the conformance cases.
+#ifndef FOVEA_TEST_E2E_COMPILED_H
+#define FOVEA_TEST_E2E_COMPILED_H
+
+#include "tools/fovea/SpecArguments.h"
+
+#include "llvm/Support/Error.h"
+
+#include <string>
+#include <vector>
+
+namespace fovea::e2e {
+
+/// The targets whose code this machine runs, of those that Fovea compiles for.
+std::vector<std::string> runnableTargets();
+
+/// A tensor with the strides that a call hands over; none: row-major.
+struct StridedTensor {
+  HostTensor *tensor;
+  std::vector<int64_t> shape, strides;
+};
+
+class Compiled {
+public:
+  /// Compiles the only kernel of `text`; `name` is its name in diagnostics.
+  static llvm::Expected<Compiled> compile(const std::string &text,
+                                          const std::string &name,
+                                          const std::string &target);
+  Compiled(Compiled &&other);
+  ~Compiled();
+
+  /// Plans for exactly these shapes and runs once. `dims` gives the plan's
+  /// limits. Results are filled with NaN first.
+  llvm::Error run(std::vector<HostValue> &arguments,
+                  std::vector<HostTensor> &results, const Dims &dims);
+
+  /// The same with tensors as they lie in memory; `scalars` stand at the
+  /// positions whose tensor is null.
+  llvm::Error run(const std::vector<StridedTensor> &tensors,
+                  const std::vector<HostValue> &scalars, const Dims &dims);
+
+private:
+  Compiled() = default;
+  struct State;
+  State *state = nullptr;
+};
+
+} // namespace fovea::e2e
+
+#endif // FOVEA_TEST_E2E_COMPILED_H
