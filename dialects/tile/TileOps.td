@@ -214,8 +214,8 @@ def Tile_StreamOp : Tile_Op<"stream", [
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $runs `from` `(` $sources `:` type($sources) `)` `keys` `(` $keys `)`
-    `levels` $levels `init` `(` $inits `:` type($inits) `)` attr-dict
-    `->` type($results) $body
+    `levels` $levels (`init` `(` $inits^ `:` type($inits) `)` `->`
+    type($results))? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;
 }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// RUN: fovea-opt %s | fovea-opt | FileCheck %s
+// Every op of the tile dialect prints as it is read.
+
+!q = !tile.view<?x4x?x8xf32>
+!c = !tile.view<?x4x?x8xf32, #kv.int8<per tok>>
+!s = !tile.view<?x4x?x?xf32>
+
+// CHECK-LABEL: tile.program @ops
+tile.program @ops(
+    %q: !q {tile.dims = "b h sq d", tile.name = "q"},
+    %k: !q {tile.dims = "b h sk d", tile.name = "k"},
+    %n: index {tile.name = "n"},
+    %o: !q {tile.dims = "b _ sq _", tile.name = "o", tile.result}) {
+  // CHECK: tile.buffer "codes" [#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sk">, #tile.extent<8>] : <?x4x?x8xf32, #kv.int8<per tok>>
+  %codes = tile.buffer "codes" [#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sk">, #tile.extent<8>] : !c
+  %scores = tile.buffer "scores" [#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sq", div = 16>, #tile.extent<"sk", div = 16>] : !s
+  %list = tile.buffer "list" [#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sq", div = 16>, #tile.extent<"sk", div = 16>] : !tile.view<?x4x?x?xi32>
+  %count = tile.buffer "count" [#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sq", div = 16>] : !tile.view<?x4x?xi32>
+  %levels = tile.buffer "levels" [#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sq", div = 16>, #tile.extent<"sk", div = 16>] : !tile.view<?x4x?x?xi8>
+  // CHECK: tile.buffer "m" [#tile.extent<"slots" of "attend">, #tile.extent<8>] : <?x8xf32>
+  %m = tile.buffer "m" [#tile.extent<"slots" of "attend">, #tile.extent<8>] : !tile.view<?x8xf32>
+
+  // Encoding is a store to a view with a format.
+  // CHECK: tile.stage @encode launch("encode") space(grid)
+  tile.stage @encode launch("encode") space(grid) rows(<group = 1, kv_group = 1, heads = 4>) grid([#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sk">]) schedule(<"grid", lanes = 0, reg = 1, keys = 1, rows = 64, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // CHECK: tile.load {{.*}} -> <64x8xf32>
+    %t = tile.load %k[%b, %h, %r] : !q -> !tile.coded<64x8xf32>
+    // CHECK: tile.store {{.*}} : !tile.coded<64x8xf32>, <?x4x?x8xf32, #kv.int8<per tok>>
+    tile.store %t, %codes[%b, %h, %r] : !tile.coded<64x8xf32>, !c
+  }
+
+  // A stream that only scores carries nothing.
+  tile.stage @score launch("score") space(stream) rows(<group = 1, kv_group = 1, heads = 4>) schedule(<"score", lanes = 0, reg = 1, keys = 16, rows = 16, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    %t = tile.load %q[%b, %h, %r] : !q -> !tile.coded<16x8xf32>
+    // CHECK: tile.pool {{.*}} group(16) reduce(mean) : <16x8xf32> -> <1x8xf32>
+    %p = tile.pool %t group(16) reduce(mean) : !tile.coded<16x8xf32> -> !tile.coded<1x8xf32>
+    // CHECK: tile.runs clip[{{.*}}] unit(16) dims("sq", "sk") top_left
+    %runs = tile.runs clip [%k0, %k1] unit(16) dims("sq", "sk") top_left
+    // CHECK: tile.stream {{.*}} from({{.*}}) keys(16) levels [1] {
+    tile.stream %runs from(%k : !q) keys(16) levels [1] {
+    ^bb1(%block: !tile.block, %kt: !tile.coded<16x8xf32>):
+      %kp = tile.pool %kt group(16) reduce(mean) : !tile.coded<16x8xf32> -> !tile.coded<1x8xf32>
+      %s = tile.dot %p, %kp scale(0.25) : !tile.coded<1x8xf32>, !tile.coded<1x8xf32> -> tensor<1x1xf32>
+      tile.store %s, %scores[%b, %h, %r] : tensor<1x1xf32>, !s
+      tile.yield
+    }
+  }
+
+  tile.stage @select launch("select") space(grid) rows(<group = 1, kv_group = 1, heads = 4>) grid([#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sq", div = 16>]) schedule(<"grid", lanes = 0, reg = 1, keys = 1, rows = 1, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // CHECK: tile.normalize
+    tile.normalize %scores, %scores[%b, %h, %r] : !s, !s
+    // CHECK: tile.choose {{.*}} amount({{.*}} : index) shares force_diagonal force_first(1) query_block(16) unit(16) dim("sq")
+    tile.choose %scores, %list, %count[%b, %h, %r] amount(%n : index) shares force_diagonal force_first(1) query_block(16) unit(16) dim("sq") : !s, !tile.view<?x4x?x?xi32>, !tile.view<?x4x?xi32>
+    // CHECK: tile.assign {{.*}} levels [1, 2] shares [{{.*}}] force_level(1) force_last(1) query_block(16) unit(16) dim("sq")
+    tile.assign %scores, %levels[%b, %h, %r] levels [1, 2] shares [0.5, 0.9] force_level(1) force_last(1) query_block(16) unit(16) dim("sq") : !s, !tile.view<?x4x?x?xi8>
+  }
+
+  // Parts of a merge are packed, merged, finished.
+  tile.stage @merge launch("merge") space(grid) rows(<group = 1, kv_group = 1, heads = 4>) grid([#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sq">]) schedule(<"grid", lanes = 0, reg = 1, keys = 1, rows = 16, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // CHECK: tile.pack
+    %x = tile.pack %q, %m, %m[%b, %h, %r] : !q, !tile.view<?x8xf32>, !tile.view<?x8xf32> -> !tile.state<16x8>
+    // CHECK: tile.merge {{.*}} : <16x8>
+    %y = tile.merge %x, %x : !tile.state<16x8>
+    // CHECK: tile.unpack
+    %uo, %um, %ul = tile.unpack %y : !tile.state<16x8> -> tensor<16x8xf32>, tensor<16xf32>, tensor<16xf32>
+    // CHECK: tile.finish
+    %fo, %lse = tile.finish %y : !tile.state<16x8> -> tensor<16x8xf32>, tensor<16xf32>
+    // CHECK: tile.store {{.*}} whole(
+    tile.store %fo, %o[%b, %h, %r] whole(%slot) : tensor<16x8xf32>, !q
+  }
+}
