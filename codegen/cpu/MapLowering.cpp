@@ -52,12 +52,15 @@ static Value loadScalarOnEntry(Emitter &e, unsigned slot, Type type) {
                cabi::loadScalar(e.b, e.loc, e.entryBlock()->getArgument(0), slot, type));
 }
 
-/// Reads a table at lanes or at one place; outside it reads as 0.
+/// Reads a table at lanes or at one place; outside it reads as 0, and `inside`
+/// (i1, lanes or scalar) says where it is.
 static Value readTable(Emitter &e, const Table &table, Type element,
-                       ArrayRef<LaneValue> indices, int64_t lanes) {
+                       ArrayRef<LaneValue> indices, int64_t lanes,
+                       Value &inside) {
   bool varying = llvm::any_of(
       indices, [](const LaneValue &i) { return Emitter::lanesOf(i.v) != 0; });
-  Value inside, offset;
+  Value offset;
+  inside = {};
   for (auto [d, index] : llvm::enumerate(indices)) {
     Value i = e.toInt(index.v, e.i64), n = table.shape[d], s = table.stride[d];
     if (varying) {
@@ -102,6 +105,8 @@ static Value readTable(Emitter &e, const Table &table, Type element,
 Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
                         const MapPoint &at, int64_t lanes) {
   llvm::DenseMap<Value, Table> tables;
+  // A pair that reads outside a table is masked, as the solved mask has it.
+  Value inTables;
   auto hook = [&](Emitter &e, Operation *op, ArrayRef<LaneValue> args)
       -> FailureOr<LaneValue> {
     auto element = dyn_cast<tile::ElementOp>(op);
@@ -112,8 +117,13 @@ Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
     Table &table = tables[view];
     if (!table.data)
       table = loadTable(e, layout.view(view), type.getRank());
-    return LaneValue::any(readTable(e, table, type.getElementType(),
-                                    args.drop_front(), lanes));
+    Value inside;
+    Value read = readTable(e, table, type.getElementType(), args.drop_front(),
+                           lanes, inside);
+    if (!Emitter::lanesOf(inside))
+      inside = e.splat(inside, lanes);
+    inTables = inTables ? e.andI(inTables, inside) : inside;
+    return LaneValue::any(read);
   };
   RegionVectoriser vectoriser(e, lanes, hook);
   llvm::SetVector<Value> captured;
@@ -153,5 +163,8 @@ Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
     return e.b.create<arith::ConstantOp>(e.loc, vec, e.b.getZeroAttr(vec));
   }
   Value v = result->front().v;
-  return Emitter::lanesOf(v) ? v : e.splat(v, lanes);
+  if (!Emitter::lanesOf(v))
+    v = e.splat(v, lanes);
+  bool isMask = map.getOn() == tile::On::Partial;
+  return isMask && inTables ? e.andI(v, inTables) : v;
 }

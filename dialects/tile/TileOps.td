@@ -231,7 +231,8 @@ def Tile_ElementOp : Tile_Op<"element", [
                    "::llvm::cast<ViewType>($_self).getElementType()">]> {
   let summary = "Read one element of a view";
   let description = [{
-    For tables inside `tile.map`. An index outside the view reads as 0.
+    For tables inside `tile.map`. An index outside the view reads as 0; in a
+    mask the pair is then masked.
   }];
   let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$at);
   let results = (outs AnyType:$element);
