@@ -188,39 +188,92 @@ TEST(Oracle, TellsNeighboursApart) {
   }
 }
 
-// The whole prompt, pieces of it, or one token at a time: the same rows.
-TEST(Agreement, PrefillInPiecesIsPrefillWhole) {
-  Case whole = Case("pieces").shape(1, 24, 24).heads(4, 2).masked(
+namespace {
+
+/// The prompt of the agreement tests, and the case that it is.
+Case prompt() {
+  return Case("pieces").shape(1, 24, 24).heads(4, 2).masked(
       "causal and (window(9) or sink(2))",
       naive::both(naive::causal(),
                   naive::either(naive::window(9), naive::sink(2))));
-  Loaded loaded(whole);
+}
+
+/// Rows [begin, end) of axis 2.
+HostTensor rowsOf(const HostTensor &all, int64_t begin, int64_t end) {
+  HostTensor rows(all.dtype, {1, all.shape[1], end - begin, all.shape[3]});
+  int64_t dim = all.shape[3], from = all.shape[2], to = end - begin;
+  for (int64_t h = 0; h < all.shape[1]; ++h)
+    for (int64_t i = 0; i < to * dim; ++i)
+      rows.set(h * to * dim + i, all.get((h * from + begin) * dim + i));
+  return rows;
+}
+
+/// The arguments of the call that computes rows [from, to) of the prompt: its
+/// queries, and the keys and values up to there.
+std::vector<HostValue> piece(const std::vector<HostValue> &whole, int64_t from,
+                             int64_t to) {
+  std::vector<HostValue> part = whole;
+  for (size_t i = 0; i < part.size(); ++i)
+    part[i].tensor = rowsOf(whole[i].tensor, i == 0 ? from : 0, to);
+  return part;
+}
+
+/// Compares `rows`, computed as [from, to), with those of `whole`.
+void expectRows(const std::vector<double> &rows,
+                const std::vector<double> &whole, int64_t from, int64_t to,
+                double tolerance) {
+  for (int64_t h = 0; h < 4; ++h)
+    for (int64_t t = from; t < to; ++t)
+      for (int64_t d = 0; d < 16; ++d)
+        ASSERT_NEAR(rows[((h * (to - from)) + t - from) * 16 + d],
+                    whole[(h * 24 + t) * 16 + d], tolerance)
+            << "row " << t << " of [" << from << ", " << to << ")";
+}
+
+} // namespace
+
+// The whole prompt, pieces of it, or one token at a time: the same rows.
+TEST(Agreement, PrefillInPiecesIsPrefillWhole) {
+  Loaded loaded(prompt());
   ASSERT_TRUE(loaded.good);
-  auto values = toReference(loaded.kernel, loaded.arguments);
-  ASSERT_TRUE(bool(values));
-  auto full = reference::evaluate(loaded.kernel, *values);
-  ASSERT_TRUE(bool(full));
-  const auto &want = std::get<reference::Tensor>((*full)[0]);
-  for (int64_t piece : {1, 5, 24})
-    for (int64_t from = 0; from < 24; from += piece) {
-      int64_t to = std::min<int64_t>(from + piece, 24);
-      std::vector<reference::Value> part;
-      for (int i = 0; i < 3; ++i) {
-        const auto &all = std::get<reference::Tensor>((*values)[i]);
-        int64_t begin = i == 0 ? from : 0;
-        reference::Tensor rows({all.dim(0), all.dim(1), to - begin, 16});
-        for (int64_t h = 0; h < all.dim(1); ++h)
-          for (int64_t t = begin; t < to; ++t)
-            for (int64_t d = 0; d < 16; ++d)
-              rows(0, h, t - begin, d) = all(0, h, t, d);
-        part.push_back(rows);
-      }
-      auto got = reference::evaluate(loaded.kernel, part);
-      ASSERT_TRUE(bool(got));
-      const auto &rows = std::get<reference::Tensor>((*got)[0]);
-      for (int64_t h = 0; h < 4; ++h)
-        for (int64_t t = from; t < to; ++t)
-          for (int64_t d = 0; d < 16; ++d)
-            EXPECT_EQ(rows(0, h, t - from, d), want(0, h, t, d));
+  auto evaluated = [&](const std::vector<HostValue> &arguments) {
+    auto values = toReference(loaded.kernel, arguments);
+    auto results = reference::evaluate(loaded.kernel, *values);
+    return std::get<reference::Tensor>((*results)[0]).data;
+  };
+  std::vector<double> whole = evaluated(loaded.arguments);
+  for (int64_t size : {1, 5, 24})
+    for (int64_t from = 0; from < 24; from += size) {
+      int64_t to = std::min<int64_t>(from + size, 24);
+      expectRows(evaluated(piece(loaded.arguments, from, to)), whole, from, to,
+                 0);
     }
+}
+
+// Compiled, the pieces run other variants (prefill, small Sq, decode): they
+// agree within twice the bound of the accuracy rule, for each of the two may be
+// that far from the reference.
+TEST(Agreement, CompiledPiecesAgreeWithinTheBound) {
+  for (const std::string &target : runnableTargets()) {
+    Loaded loaded(prompt());
+    ASSERT_TRUE(loaded.good);
+    auto compiled = Compiled::compile(prompt().spec(), "pieces.mlir", target);
+    ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+    auto run = [&](std::vector<HostValue> arguments, int64_t sq, int64_t sk) {
+      Dims dims = {{"b", 1}, {"sq", sq}, {"sk", sk}};
+      auto results = resultsFor(loaded.kernel, dims);
+      llvm::Error error = compiled->run(arguments, *results, dims);
+      EXPECT_FALSE(bool(error)) << llvm::toString(std::move(error));
+      return (*results)[0].values();
+    };
+    std::vector<double> whole = run(loaded.arguments, 24, 24);
+    double bound = reference::errorBound(whole, reference::Element::F32,
+                                         reference::Role::Output, 10);
+    for (int64_t size : {1, 5, 24})
+      for (int64_t from = 0; from < 24; from += size) {
+        int64_t to = std::min<int64_t>(from + size, 24);
+        expectRows(run(piece(loaded.arguments, from, to), to - from, to), whole,
+                   from, to, 2 * bound);
+      }
+  }
 }

@@ -4,13 +4,15 @@
 # set-up, build, all tests, the sanitizers, g++, the fuzz targets. For
 # contributors and for CI (.ci/run). The last lines say what passed.
 #
-# usage: test.sh
-# FOVEA_FUZZ_SECONDS (default 60) is the time of each fuzz target.
+# usage: test.sh [--conformance=DIR]
+# DIR holds third-party attention cases, one folder each; without it that step is
+# left out. FOVEA_FUZZ_SECONDS (default 60) is the time of each fuzz target.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 case "${1:-}" in
-  "") ;;
-  *) sed -n '3,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  "") conformance= ;;
+  --conformance=*) conformance=${1#*=} ;;
+  *) sed -n '3,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 
 logs=build/logs
@@ -60,6 +62,10 @@ if step build-release build release; then
   step test-release tests release
   count release
   step packages tools/scripts/check-packages.py build/release
+  if [ -n "$conformance" ]; then
+    step conformance build/release/bin/fovea-conformance "$conformance"
+    tail -n 1 "$logs/conformance.log"
+  fi
 fi
 for preset in asan-ubsan tsan; do
   if step build-$preset build $preset; then
