@@ -169,6 +169,8 @@ static llvm::Error forRows(const AttentionInputs &inputs, double &maxScore,
   forRanges(inputs.batches() * heads * queries, [&](int64_t from, int64_t to) {
     RowReader reader(inputs);
     for (int64_t row = from; row < to; ++row) {
+      if (row % inputs.stride)
+        continue;
       int64_t b = row / (heads * queries), h = row / queries % heads;
       reader.begin(b, h, row % queries);
       body(reader, b, h, row % queries);

@@ -32,6 +32,7 @@ struct AttentionInputs {
   std::optional<ScalarProgram> prob;
   const Levels *levels = nullptr;
   const List *list = nullptr;
+  int64_t stride = 1; ///< only every stride-th row is evaluated
 
   int64_t batches() const { return query->dim(0); }
   int64_t heads() const { return query->dim(1); }

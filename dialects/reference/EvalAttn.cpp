@@ -62,6 +62,7 @@ template <typename Op>
 static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
   AttentionInputs &inputs = gathered.inputs;
   inputs.query = &env.get<Tensor>(op.getQuery());
+  inputs.stride = env.report.stride;
   OperandRange source = op.getSource();
   const auto *pyramid = std::get_if<Pyramid>(env.find(source[0]));
   if (pyramid) {

@@ -35,6 +35,9 @@ struct Sight {
 struct Report {
   /// In: the row whose visible keys are wanted.
   std::optional<Row> row;
+  /// In: attention evaluates only every `stride`-th row of (b, head, query);
+  /// the others are 0. For a sample of a call too large to evaluate whole.
+  int64_t stride = 1;
   /// The largest finite magnitude of a visible score: the accuracy rule's s.
   double maxScore = 0;
   /// What `row` sees, one entry per attention, in program order.

@@ -74,14 +74,28 @@ static std::vector<int64_t> indexOf(int64_t position, ArrayRef<int64_t> shape) {
   return index;
 }
 
+/// The elements of every stride-th row; rows are the leading three dims.
+static std::vector<int64_t> sampled(ArrayRef<int64_t> shape, int64_t stride) {
+  int64_t width = 1, rows = 1;
+  for (size_t axis = 0; axis < shape.size(); ++axis)
+    (axis < 3 ? rows : width) *= shape[axis];
+  std::vector<int64_t> positions;
+  for (int64_t row = 0; row < rows; row += stride)
+    for (int64_t i = 0; i < width; ++i)
+      positions.push_back(row * width + i);
+  return positions;
+}
+
 llvm::Expected<Verification> fovea::verify(func::FuncOp kernel,
                                            ArrayRef<HostValue> arguments,
-                                           ArrayRef<HostTensor> results) {
+                                           ArrayRef<HostTensor> results,
+                                           int64_t stride) {
   llvm::Expected<std::vector<reference::Value>> inputs =
       toReference(kernel, arguments);
   if (!inputs)
     return inputs.takeError();
   reference::Report report;
+  report.stride = stride;
   llvm::Expected<std::vector<reference::Value>> wanted =
       reference::evaluate(kernel, *inputs, &report);
   if (!wanted)
@@ -98,11 +112,15 @@ llvm::Expected<Verification> fovea::verify(func::FuncOp kernel,
       return llvm::createStringError("expected result " +
                                      llvm::Twine(pair.result) +
                                      " to have the reference's shape");
-    double bound = reference::errorBound(pair.want->data, pair.element,
-                                         pair.role, report.maxScore);
-    std::vector<double> got = pair.got->values();
-    reference::Comparison comparison =
-        reference::compare(got, pair.want->data, bound);
+    std::vector<int64_t> positions = sampled(pair.want->shape, stride);
+    std::vector<double> got, want;
+    for (int64_t position : positions) {
+      got.push_back(pair.got->get(position));
+      want.push_back(pair.want->data[position]);
+    }
+    double bound =
+        reference::errorBound(want, pair.element, pair.role, report.maxScore);
+    reference::Comparison comparison = reference::compare(got, want, bound);
     verification.ok &= comparison.ok;
     if (comparison.worst < 0 || severity(comparison) <= worst)
       continue;
@@ -112,14 +130,15 @@ llvm::Expected<Verification> fovea::verify(func::FuncOp kernel,
     verification.tolerance = comparison.tolerance;
     verification.result = pair.result;
     verification.part = pair.part;
-    verification.worst = indexOf(comparison.worst, pair.want->shape);
+    verification.worst = indexOf(positions[comparison.worst], pair.want->shape);
     verification.got = got[comparison.worst];
-    verification.want = pair.want->data[comparison.worst];
+    verification.want = want[comparison.worst];
   }
   if (verification.ok || verification.worst.size() < 3)
     return verification;
   // Once more, for what the failing row sees.
   reference::Report again;
+  again.stride = std::numeric_limits<int64_t>::max(); // no results wanted
   again.row = {verification.worst[0], verification.worst[1],
                verification.worst[2]};
   llvm::consumeError(reference::evaluate(kernel, *inputs, &again).takeError());

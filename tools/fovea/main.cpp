@@ -33,9 +33,15 @@ int main(int argc, char **argv) {
   app.set_version_flag("--version", std::string("fovea ") + fovea_version());
   app.require_subcommand(1);
   int exitCode = cli::ExitOk;
+  cli::addNew(app, exitCode);
+  cli::addCompile(app, exitCode);
+  cli::addVerify(app, exitCode);
+  cli::addRun(app, exitCode);
+  cli::addBench(app, exitCode);
+  cli::addExplain(app, exitCode);
+  cli::addView(app, exitCode);
   cli::addInspect(app, exitCode);
   cli::addTargets(app, exitCode);
-  cli::addNew(app, exitCode);
   try {
     app.parse(argc, argv);
   } catch (const cli::Failure &failure) {

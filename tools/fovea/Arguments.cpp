@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Making the arguments of a call.
+#include "tools/fovea/Arguments.h"
+
+#include "dialects/reference/Select.h"
+#include "tools/fovea/npy/Npy.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+namespace fovea::cli {
+
+void CallOptions::addTo(CLI::App &command, bool shapeRequired) {
+  auto *option = command.add_option(
+      "--shape", shape,
+      "Extents of the named dims, e.g. b=2,sq=257,sk=1031 (K and M are "
+      "1024 and 1024^2)");
+  if (shapeRequired)
+    option->required();
+  command.add_option("--in", inputs,
+                     "NAME=FILE.npy: an argument from a file; f16, f32 and f64 "
+                     "convert to its type, an encoded one is encoded");
+  command.add_option("--arg", scalars, "NAME=NUMBER: a scalar argument");
+  command.add_option("--seed", seed, "Of the random arguments");
+}
+
+std::string CallOptions::commandLine() const {
+  std::string line;
+  if (!shape.empty())
+    line += " --shape=" + shape;
+  for (const std::string &input : inputs)
+    line += " --in " + input;
+  for (const std::string &scalar : scalars)
+    line += " --arg " + scalar;
+  if (seed != 1)
+    line += " --seed=" + std::to_string(seed);
+  return line;
+}
+
+static std::string base(const std::string &name) {
+  return name.substr(0, name.find('.'));
+}
+
+static std::string shapeText(const std::vector<int64_t> &shape) {
+  std::string text = "(";
+  for (size_t d = 0; d < shape.size(); ++d)
+    text += (d ? ", " : "") + std::to_string(shape[d]);
+  return text + ")";
+}
+
+Arguments::Arguments(const Session &session, const CallOptions &call,
+                     mlir::func::FuncOp spec, const Shape &defaults)
+    : session(session) {
+  size_t nInputs = 0;
+  for (const fovea_arg_info &arg : infos())
+    nInputs += !arg.is_result;
+  given.resize(nInputs);
+  filled.assign(nInputs, false);
+  for (size_t i = 0; i < nInputs; ++i) {
+    given[i].name = infos()[i].name;
+    given[i].isScalar = infos()[i].kind == FOVEA_SCALAR;
+  }
+  Shape shape = parseShape(call.shape);
+  checkShapeNames(shape, session.dims());
+  bindShape(shape, "--shape");
+  setScalars(call);
+  loadInputs(call);
+  Shape missing;
+  for (const std::string &name : session.dims())
+    if (auto found = defaults.find(name);
+        found != defaults.end() && !dims.count(name))
+      missing.insert(*found);
+  bindShape(missing, "the default shape");
+  fillMissing(call, spec);
+  makeResults();
+  list.resize(infos().size());
+  views.resize(infos().size());
+  for (size_t i = 0; i < infos().size(); ++i) {
+    if (i < nInputs && given[i].isScalar) {
+      bool real = infos()[i].dtype == FOVEA_DTYPE_F32 ||
+                  infos()[i].dtype == FOVEA_DTYPE_F64;
+      list[i].kind = FOVEA_SCALAR;
+      if (real)
+        list[i].u.f = given[i].f;
+      else
+        list[i].u.i = given[i].i;
+      continue;
+    }
+    views[i] =
+        i < nInputs ? given[i].tensor.view() : outputs[i - nInputs].view();
+    list[i].kind = FOVEA_TENSOR;
+    list[i].u.tensor = &views[i];
+  }
+}
+
+const HostTensor &Arguments::tensor(size_t index) const {
+  return index < given.size() ? given[index].tensor
+                              : outputs[index - given.size()];
+}
+
+int Arguments::find(const std::string &name) const {
+  for (size_t i = 0; i < given.size(); ++i)
+    if (name == given[i].name)
+      return int(i);
+  return -1;
+}
+
+void Arguments::setScalars(const CallOptions &call) {
+  std::vector<std::string> names;
+  for (const HostValue &value : given)
+    if (value.isScalar)
+      names.push_back(value.name);
+  for (const std::string &text : call.scalars) {
+    auto [name, value] = splitDefinition(text, "--arg");
+    int index = find(name);
+    if (index < 0 || !given[size_t(index)].isScalar)
+      throw Failure(ExitUsage, unknownWord("scalar", name, names));
+    int32_t dtype = infos()[size_t(index)].dtype;
+    bool real = dtype == FOVEA_DTYPE_F32 || dtype == FOVEA_DTYPE_F64;
+    char *end = nullptr;
+    if (real)
+      given[size_t(index)].f = std::strtod(value.c_str(), &end);
+    else
+      given[size_t(index)].i = std::strtoll(value.c_str(), &end, 10);
+    if (end == value.c_str() || *end)
+      throw Failure(ExitUsage, "expected --arg " + name + "= to be " +
+                                   (real ? "a number" : "a whole number") +
+                                   ", got '" + value + "'");
+    filled[size_t(index)] = true;
+  }
+}
+
+void Arguments::bindShape(const Shape &shape, const std::string &from) {
+  for (const auto &[name, extent] : shape) {
+    dims[name] = extent;
+    dimOrigin[name] = from;
+  }
+  // A static extent may have a name too: nothing changes it.
+  for (const fovea_arg_info &arg : infos())
+    for (int d = 0; d < arg.rank; ++d) {
+      auto found = arg.dims[d] && arg.shape[d] >= 0 ? dims.find(arg.dims[d])
+                                                    : dims.end();
+      if (found != dims.end() && found->second != arg.shape[d])
+        throw Failure(ExitUsage, std::string("expected dim '") + arg.dims[d] +
+                                     "' to be " + std::to_string(arg.shape[d]) +
+                                     " as in the spec, got " +
+                                     std::to_string(found->second));
+    }
+}
+
+void Arguments::bindDims(const fovea_arg_info &arg,
+                         const std::vector<int64_t> &shape,
+                         const std::string &from) {
+  if (int(shape.size()) != arg.rank)
+    throw Failure(ExitRejected,
+                  from + ": expected '" + arg.name + "' to have rank " +
+                      std::to_string(arg.rank) + ", got " + shapeText(shape));
+  for (int d = 0; d < arg.rank; ++d) {
+    if (arg.shape[d] >= 0 && arg.shape[d] != shape[d])
+      throw Failure(ExitRejected,
+                    from + ": expected extent " + std::to_string(d) + " of '" +
+                        arg.name + "' to be " + std::to_string(arg.shape[d]) +
+                        ", got " + shapeText(shape));
+    if (arg.shape[d] >= 0 || !arg.dims[d])
+      continue;
+    auto [found, inserted] = dims.emplace(arg.dims[d], shape[d]);
+    if (inserted)
+      dimOrigin[arg.dims[d]] = from;
+    else if (found->second != shape[d])
+      throw Failure(ExitRejected,
+                    from + ": expected dim '" + arg.dims[d] + "' to be " +
+                        std::to_string(found->second) + " as in " +
+                        dimOrigin[arg.dims[d]] + ", got " + shapeText(shape));
+  }
+}
+
+/// Whether input `index` is the codes of an encoded tensor whose scales
+/// follow: `k.codes`, `k.scale`.
+bool Arguments::encodes(size_t index) const {
+  const std::string &name = given[index].name;
+  return index + 1 < given.size() && name == base(name) + ".codes" &&
+         given[index + 1].name == base(name) + ".scale";
+}
+
+void Arguments::loadInput(const std::string &name, const std::string &path) {
+  npy::Array array;
+  std::string error;
+  if (!npy::read(path, array, error))
+    throw Failure(ExitRejected, error);
+  bool encoded = find(name) < 0;
+  size_t index = size_t(find(encoded ? name + ".codes" : name));
+  const fovea_arg_info &arg = infos()[index];
+  bindDims(arg, array.shape, path);
+  std::vector<char> bytes;
+  fovea_dtype dtype = encoded ? FOVEA_DTYPE_F32 : fovea_dtype(arg.dtype);
+  if (!npy::convert(array, dtype, path, bytes, error))
+    throw Failure(ExitRejected, error);
+  HostTensor plain(dtype, array.shape);
+  std::memcpy(plain.bytes.data(), bytes.data(), bytes.size());
+  filled[index] = true;
+  if (!encoded) {
+    given[index].tensor = std::move(plain);
+    return;
+  }
+  reference::Encoded parts = reference::encodeInt8(toTensor(plain));
+  for (bool scale : {false, true}) {
+    const reference::Tensor &part = scale ? parts.scales : parts.codes;
+    HostTensor &to = given[index + scale].tensor;
+    to = HostTensor(scale ? FOVEA_DTYPE_F32 : FOVEA_DTYPE_I8, part.shape);
+    for (int64_t i = 0; i < part.size(); ++i)
+      to.set(i, part.data[size_t(i)]);
+  }
+  filled[index + 1] = true;
+}
+
+void Arguments::loadInputs(const CallOptions &call) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (given[i].isScalar)
+      continue;
+    if (encodes(i))
+      names.push_back(base(given[i].name));
+    names.push_back(given[i].name);
+  }
+  for (const std::string &text : call.inputs) {
+    auto [name, path] = splitDefinition(text, "--in");
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw Failure(ExitUsage, unknownWord("input", name, names));
+    loadInput(name, path);
+  }
+}
+
+void Arguments::fillMissing(const CallOptions &call, mlir::func::FuncOp spec) {
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < given.size(); ++i)
+    if (!filled[i])
+      missing.push_back(i);
+  if (missing.empty())
+    return;
+  if (!spec) {
+    const HostValue &first = given[missing.front()];
+    throw Failure(ExitUsage,
+                  first.isScalar
+                      ? "expected --arg " + first.name +
+                            "=NUMBER: the kernel has this scalar"
+                      : "expected --in " + base(first.name) +
+                            "=FILE.npy: the kernel has this argument");
+  }
+  auto made = randomArguments(spec, dims, call.seed);
+  if (!made)
+    throw Failure(ExitUsage, llvm::toString(made.takeError()) +
+                                 ": --shape gives it (dims: " +
+                                 CLI::detail::join(session.dims(), ", ") + ")");
+  for (size_t i : missing) {
+    auto found =
+        std::find_if(made->begin(), made->end(), [&](const HostValue &value) {
+          return value.name == given[i].name;
+        });
+    if (found == made->end())
+      throw Failure(ExitUsage, "expected --in " + base(given[i].name) +
+                                   "=FILE.npy: the kernel has this argument");
+    given[i] = std::move(*found);
+    if (!given[i].isScalar)
+      bindDims(infos()[i], given[i].tensor.shape, "the random inputs");
+    std::string name = base(given[i].name);
+    if (random.empty() || random.back() != name)
+      random.push_back(name);
+  }
+}
+
+void Arguments::makeResults() {
+  for (const fovea_arg_info &arg : infos()) {
+    if (!arg.is_result)
+      continue;
+    std::vector<int64_t> shape;
+    for (int d = 0; d < arg.rank; ++d) {
+      auto found = arg.dims[d] ? dims.find(arg.dims[d]) : dims.end();
+      if (arg.shape[d] < 0 && found == dims.end())
+        throw Failure(ExitUsage, std::string("expected --shape to give dim '") +
+                                     (arg.dims[d] ? arg.dims[d] : "?") +
+                                     "' of '" + arg.name + "'");
+      shape.push_back(arg.shape[d] >= 0 ? arg.shape[d] : found->second);
+    }
+    outputs.emplace_back(fovea_dtype(arg.dtype), shape);
+  }
+}
+
+void Arguments::poisonResults() {
+  for (HostTensor &result : outputs) // 0xff..: a NaN in every floating type
+    std::memset(result.bytes.data(), 0xff, result.bytes.size());
+}
+
+Call::Call(const Session &session, const Arguments &arguments,
+           bool deterministic)
+    : session(session), arguments(arguments) {
+  std::vector<fovea_dim_limit> dims;
+  int64_t longest = 0, b = 1, sq = 1;
+  for (const auto &[name, extent] : arguments.shape()) {
+    dims.push_back({name.c_str(), extent});
+    longest = std::max(longest, extent);
+    if (name == "b")
+      b = extent;
+    if (name == "sq")
+      sq = extent;
+  }
+  fovea_plan_limits limits{};
+  limits.size = sizeof(limits);
+  limits.workers = session.threads();
+  limits.rows = b * sq;
+  limits.seqs = b;
+  limits.max_len = longest;
+  limits.deterministic = deterministic;
+  limits.n_dims = int32_t(dims.size());
+  limits.dims = dims.data();
+  fovea_status status = fovea_plan_create(session.kernel(), &limits, &thePlan);
+  if (status != FOVEA_OK)
+    throw runtimeFailure(status, session.options().path);
+  size_t bytes = (fovea_plan_workspace(thePlan) + 63) & ~size_t(63);
+  workspace = bytes ? std::aligned_alloc(64, bytes) : nullptr;
+  if (bytes && !workspace) {
+    fovea_plan_destroy(thePlan);
+    throw Failure(ExitMachine, "expected " + std::to_string(bytes) +
+                                   " bytes of workspace, got none");
+  }
+}
+
+Call::~Call() {
+  fovea_plan_destroy(thePlan);
+  std::free(workspace);
+}
+
+void Call::update() {
+  fovea_status status =
+      fovea_plan_update(thePlan, nullptr, arguments.values().data(),
+                        int(arguments.values().size()));
+  if (status != FOVEA_OK)
+    throw runtimeFailure(status, session.options().path);
+}
+
+void Call::run() {
+  fovea_status status =
+      fovea_run(thePlan, 0, arguments.values().data(),
+                int(arguments.values().size()), workspace, nullptr);
+  if (status != FOVEA_OK)
+    throw runtimeFailure(status, session.options().path);
+}
+
+} // namespace fovea::cli

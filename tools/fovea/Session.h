@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What every command that runs a kernel begins with: the spec or bundle, its
+// compilation through the cache, an open kernel of the runtime.
+#ifndef FOVEA_TOOLS_FOVEA_SESSION_H
+#define FOVEA_TOOLS_FOVEA_SESSION_H
+
+#include "tools/fovea/Cli.h"
+
+#include <fovea/inspect.h>
+#include <fovea/jit.h>
+#include <fovea/runtime.h>
+
+#include <string>
+#include <vector>
+
+namespace fovea::cli {
+
+/// The options that say what to compile and for what.
+struct SpecOptions {
+  std::string path, kernel;
+  std::vector<std::string> defines; ///< "H=32"
+  std::string target = "host";
+  std::string cacheDir;
+  bool cacheDirGiven = false;
+
+  /// Adds SPEC, --kernel, -D, --target and --cache-dir to a command.
+  void addTo(CLI::App &command, bool bundleToo);
+  /// "spec.mlir --kernel=.. -D ..": what repeats the choice on a command line.
+  std::string commandLine() const;
+};
+
+/// -D words as the spec loader takes them; a Failure of usage for others.
+std::vector<std::pair<std::string, std::string>>
+parseDefines(const std::vector<std::string> &defines);
+
+/// A failed call of the C interface as an exit code and its message.
+Failure runtimeFailure(fovea_status status, const std::string &what);
+
+/// Prints "file:line:col: error: text" with the line of `text` it is about.
+void printDiagnostic(const fovea_diag &diagnostic, const std::string &text);
+
+class Session {
+public:
+  /// Compiles (or loads) and opens. Diagnostics go to standard error.
+  Session(const SpecOptions &options, int threads);
+  ~Session();
+  Session(const Session &) = delete;
+  Session &operator=(const Session &) = delete;
+
+  fovea_kernel *kernel() const { return theKernel; }
+  fovea_bundle *bundle() const { return theBundle; }
+  const std::vector<fovea_arg_info> &args() const { return infos; }
+  /// Names of all dims that arguments have, in order of appearance.
+  std::vector<std::string> dims() const;
+  /// The spec's text (of a bundle: what it was made from, substituted).
+  const std::string &specText() const { return text; }
+  bool fromBundle() const { return isBundleFile; }
+  const SpecOptions &options() const { return spec; }
+  int threads() const { return nThreads; }
+  /// Milliseconds in the compiler; 0 for a bundle or a hit of the cache.
+  double compileMs() const { return info.compile_ms; }
+  bool cacheHit() const { return info.cache_hit != 0; }
+  /// "x86-64-v4": what runs.
+  std::string target() const;
+
+private:
+  void open();
+  void compile();
+  void close();
+
+  SpecOptions spec;
+  int nThreads;
+  std::string text;
+  bool isBundleFile = false;
+  fovea_jit_info info{};
+  fovea_ctx *ctx = nullptr;
+  fovea_bundle *theBundle = nullptr;
+  fovea_kernel *theKernel = nullptr;
+  std::vector<fovea_arg_info> infos;
+};
+
+} // namespace fovea::cli
+
+#endif // FOVEA_TOOLS_FOVEA_SESSION_H

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Counting work from plans and masks.
+#include "tools/fovea/Work.h"
+
+#include <algorithm>
+
+namespace fovea::cli {
+
+std::string Work::schedule() const {
+  std::string text;
+  for (const PhaseWork &phase : phases)
+    if (!phase.schedule.empty())
+      text += (text.empty() ? "" : "; ") + phase.stage + " " + phase.variant +
+              ": " + phase.schedule;
+  return text;
+}
+
+std::vector<fovea_abi_run> runsOf(const fovea_mask_info &mask, int64_t b,
+                                  int64_t h, int64_t q0, int64_t q1) {
+  int64_t length = mask.k_len[b], offset = mask.q_off[b];
+  fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
+  if (!mask.bounds) {
+    if (length <= 0)
+      return {};
+    return {{0, length}};
+  }
+  int32_t count =
+      mask.bounds(mask.args, b, h, q0 + offset, q1 + offset, length, runs);
+  if (count < 0)
+    throw Failure(ExitRejected, "expected the tables of the mask to be in "
+                                "range, got one that is not");
+  return {runs, runs + count};
+}
+
+/// Visible keys of one query in [lo, hi): by class where it is a proof, halved
+/// where it is not, one by one at the end.
+static int64_t countIn(const fovea_mask_info &mask, int64_t b, int64_t h,
+                       int64_t q, int64_t lo, int64_t hi) {
+  int64_t length = mask.k_len[b];
+  switch (mask.classify(mask.args, b, h, q, q + 1, lo, hi, length)) {
+  case FOVEA_TILE_EMPTY:
+    return 0;
+  case FOVEA_TILE_FULL:
+    return hi - lo;
+  default:
+    break;
+  }
+  if (hi - lo <= 16) {
+    int64_t count = 0;
+    for (int64_t k = lo; k < hi; ++k)
+      count += mask.keep(mask.args, b, h, q, k, length) != 0;
+    return count;
+  }
+  int64_t middle = lo + (hi - lo) / 2;
+  return countIn(mask, b, h, q, lo, middle) +
+         countIn(mask, b, h, q, middle, hi);
+}
+
+int64_t visibleKeys(const fovea_mask_info &mask, int64_t b, int64_t h,
+                    int64_t q) {
+  int64_t count = 0;
+  for (const fovea_abi_run &run : runsOf(mask, b, h, q, q + 1))
+    count += mask.bounds
+                 ? countIn(mask, b, h, q + mask.q_off[b], run.lo, run.hi)
+                 : run.hi - run.lo;
+  return count;
+}
+
+/// Whether the heads of a mask can differ: packed heads cannot.
+static bool headsDiffer(const fovea_mask_info &mask) {
+  return mask.bounds && mask.group == 1 && mask.kv_group >= 1;
+}
+
+static int64_t visiblePairs(const fovea_mask_info &mask) {
+  if (!mask.bounds) {
+    int64_t pairs = 0;
+    for (int64_t b = 0; b < mask.batch; ++b)
+      pairs += mask.query_heads * mask.sq * std::max<int64_t>(mask.k_len[b], 0);
+    return pairs;
+  }
+  int64_t step = headsDiffer(mask) ? 1 : std::max(mask.group, 1), pairs = 0;
+  for (int64_t b = 0; b < mask.batch; ++b)
+    for (int64_t h = 0; h < mask.query_heads; h += step)
+      for (int64_t q = 0; q < mask.sq; ++q)
+        pairs += step * visibleKeys(mask, b, h, q);
+  return pairs;
+}
+
+/// Share of the rows of K and V that any query sees.
+static double keyShare(const fovea_mask_info &mask) {
+  int64_t seen = 0, all = 0;
+  int64_t heads = std::max<int64_t>(mask.query_heads / mask.kv_group, 1);
+  for (int64_t b = 0; b < mask.batch; ++b)
+    for (int64_t kv = 0; kv < heads; ++kv) {
+      all += mask.sk;
+      int64_t end = 0;
+      for (const fovea_abi_run &run :
+           runsOf(mask, b, kv * mask.kv_group, 0, mask.sq)) {
+        seen += std::max<int64_t>(run.hi - std::max(run.lo, end), 0);
+        end = std::max(end, run.hi);
+      }
+    }
+  return all ? double(seen) / double(all) : 0;
+}
+
+Work countWork(const Session &session, const Arguments &arguments,
+               const Call &call) {
+  Work work;
+  double share = 0;
+  bool anyStream = false;
+  for (int p = 0; p < fovea_plan_phases(call.plan()); ++p) {
+    fovea_phase_info phase{};
+    phase.size = sizeof(phase);
+    fovea_status status = fovea_plan_phase(call.plan(), p, &phase);
+    if (status != FOVEA_OK)
+      throw runtimeFailure(status, session.options().path);
+    work.phases.push_back({phase.stage, phase.variant, phase.schedule,
+                           phase.rows, phase.keys, phase.n_items});
+    if (phase.space != FOVEA_SPACE_STREAM)
+      continue;
+    fovea_stats stats{};
+    stats.size = sizeof(stats);
+    fovea_mask_info mask{};
+    mask.size = sizeof(mask);
+    if ((status = fovea_plan_stats(call.plan(), p, &stats)) != FOVEA_OK ||
+        (status = fovea_plan_mask(call.plan(), p, &mask)) != FOVEA_OK)
+      throw runtimeFailure(status, session.options().path);
+    work.tilesEmpty += stats.tiles_empty;
+    work.tilesPartial += stats.tiles_partial;
+    work.tilesFull += stats.tiles_full;
+    work.flopsExecuted += stats.flops_executed;
+    work.slots += stats.slots;
+    int64_t pairs = std::min(visiblePairs(mask), stats.pairs);
+    work.visiblePairs += pairs;
+    work.flopsUseful += 2 * pairs * (mask.key_dim + mask.value_dim);
+    if (*mask.text)
+      work.masks.push_back(mask.text);
+    share = std::max(share, keyShare(mask));
+    anyStream = true;
+  }
+  fovea_stats all{};
+  all.size = sizeof(all);
+  fovea_status status = fovea_plan_stats(call.plan(), -1, &all);
+  if (status != FOVEA_OK)
+    throw runtimeFailure(status, session.options().path);
+  work.planMs = all.update_ms;
+  // Keys and values are what has the dim sk: of them only a share is read.
+  for (size_t i = 0; i < arguments.infos().size(); ++i) {
+    const fovea_arg_info &arg = arguments.infos()[i];
+    if (arg.kind != FOVEA_TENSOR)
+      continue;
+    bool keys = false, queries = false;
+    for (int d = 0; d < arg.rank && arg.rank <= 8; ++d) {
+      std::string name = arg.dims[d] ? arg.dims[d] : "";
+      keys |= name == "sk";
+      queries |= name == "sq";
+    }
+    double size = double(arguments.tensor(i).bytes.size());
+    work.bytes += int64_t(anyStream && keys && !queries ? size * share : size);
+  }
+  return work;
+}
+
+} // namespace fovea::cli
