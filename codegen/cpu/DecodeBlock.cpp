@@ -231,7 +231,8 @@ Values BlockBuilder::dotCodes(ArrayRef<Value> keyRows, int64_t row0,
   Values init(keys * nRows, e.splatInt(s.lanes, e.i32, 0));
   auto step = [&](Value acc, Value k, Value q) -> Value {
     if (p.vnni)
-      return e.intrinsic("llvm.x86.avx512.vpdpwssd.512", sums, {acc, k, q});
+      return e.intrinsic("llvm.x86.avx512.vpdpwssd.512", sums,
+                         {acc, e.bitcast(k, sums), e.bitcast(q, sums)});
     Value products =
         e.intrinsic(p.isa == Isa::AVX512 ? "llvm.x86.avx512.pmaddw.d.512"
                                          : "llvm.x86.avx2.pmadd.wd",

@@ -30,7 +30,7 @@ struct Case {
   std::vector<int64_t> lengths = {100};
   int64_t rows = 4, keys = 32;
   MaskKind mask = MaskKind::None;
-  bool score = false, integerDot = false;
+  bool score = false, integerDot = false, vnni = false;
   int64_t splits = 1;
   int64_t listUnit = 0; ///< chosen blocks
   bool levels = false;  ///< of listUnit keys
@@ -180,6 +180,7 @@ void DecodeRun::run() {
   p.rows = c.rows;
   p.keys = c.keys;
   p.integerDot = c.integerDot;
+  p.vnni = c.vnni;
   KeySource first;
   first.k = runner.add(k);
   first.v = runner.add(v);
@@ -336,7 +337,10 @@ void DecodeRun::run() {
     combine.lSlot = p.lSlot;
     merge = buildCombine(module, combine);
   }
-  LoadedModule loaded(module, machineFor(isa));
+  MachineTarget target = machineFor(isa);
+  if (c.vnni)
+    target.features = "+avx512vnni";
+  LoadedModule loaded(module, target);
   ASSERT_EQ(loaded.undefined, "");
   for (int64_t i = 0; c.badBlock && i < count.size(); ++i) {
     count.as<int32_t>()[i] = 1;
@@ -447,6 +451,11 @@ TEST_P(DecodeTest, IntegerDot) {
     c.lengths = {150};
     c.integerDot = true;
     run(c);
+    if (GetParam() == Isa::AVX512 &&
+        llvm::sys::getHostCPUFeatures().lookup("avx512vnni")) {
+      c.vnni = true;
+      run(c);
+    }
   }
 }
 
