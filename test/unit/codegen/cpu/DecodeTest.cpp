@@ -35,6 +35,7 @@ struct Case {
   int64_t listUnit = 0; ///< chosen blocks
   bool levels = false;  ///< of listUnit keys
   bool partial = false; ///< results o, m, l
+  bool poison = false;  ///< NaN in a query, inf in the last key
   int32_t badBlock = 0; ///< put into every list
   double fault = 0;     ///< makes the oracle wrong: the test must see it
 };
@@ -142,6 +143,8 @@ void DecodeRun::run() {
   for (int64_t n : c.lengths)
     in.offset.push_back(n - c.sq);
   Stored q = tensor(c.q, c.heads, c.sq, c.dk, nullptr);
+  if (c.poison)
+    q.put(c.q, c.sq * c.dk, NAN); // query 0 of head 1
   in.q = q.values(c.q);
   Stored k, v, ks, vs;
   if (c.kv == Elem::I8) {
@@ -150,6 +153,8 @@ void DecodeRun::run() {
   } else {
     k = tensor(c.kv, c.kvHeads, capacity, c.dk, &c.lengths);
     v = tensor(c.kv, c.kvHeads, capacity, c.dv, &c.lengths);
+    if (c.poison)
+      k.put(c.kv, (c.lengths[0] - 1) * c.dk, INFINITY);
     in.k = k.values(c.kv);
     in.v = v.values(c.kv);
   }
@@ -376,6 +381,10 @@ void DecodeRun::check(const naive::Outputs &want) {
     double error = std::abs(got - expected);
     if (c.partial && want.l.data[i / c.dv] > 0)
       error /= want.l.data[i / c.dv];
+    if (std::isnan(expected)) {
+      bad += !std::isnan(got);
+      continue;
+    }
     bad += !(error <= bound);
     worst = std::max(worst, std::isnan(error) ? 1e30 : error);
   }
@@ -385,7 +394,9 @@ void DecodeRun::check(const naive::Outputs &want) {
     double sum = want.lse.data[i], error = 1e-5 * (1 + want.largest);
     if (c.integerDot)
       error = 1e-4;
-    if (c.partial) {
+    if (std::isnan(sum)) {
+      EXPECT_TRUE(std::isnan(lse.as<float>()[i])) << i;
+    } else if (c.partial) {
       if (want.l.data[i] == 0) {
         EXPECT_EQ(m.as<float>()[i], -INFINITY);
         EXPECT_EQ(l.as<float>()[i], 0);
@@ -522,6 +533,19 @@ TEST_P(DecodeTest, Masks) {
       c.partial = true;
       run(c);
     }
+}
+
+// What is no number spreads to the rows that see it, and to no other.
+TEST_P(DecodeTest, NonFinite) {
+  for (int64_t splits : {1, 3}) {
+    Case c;
+    c.sq = 3;
+    c.rows = 12;
+    c.mask = MaskKind::Causal;
+    c.poison = true;
+    c.splits = splits;
+    run(c);
+  }
 }
 
 TEST_P(DecodeTest, Scores) {
