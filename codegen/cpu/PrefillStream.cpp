@@ -47,6 +47,7 @@ private:
   void emitItem(const Item &item);
   void emitPointers(const View &view, unsigned bytes, Value spare);
   void emitRuns(const Item &item, StreamParams::RunBody body);
+  void emitPrefetch(Value panel, Value firstRow);
   void emitBlock(Value source, Value k, Value n);
   Value emitClass(Value panel, Value source, Value k, Value n);
   Value emitAdjust(Value panel, Value source, Value k, Value n, Value max,
@@ -80,6 +81,13 @@ private:
   int64_t lanes;
   PanelShape shape;
   bool refused = false;
+
+  /// Rows that the next block will read.
+  struct Prefetch {
+    Value data, strideBytes;
+    int64_t rowBytes;
+  };
+  SmallVector<Prefetch> prefetches;
 
   // Scratch.
   Value qPanels, oPanels, state, sPanel, kTile, vTile, pointers, spareRow,
@@ -266,13 +274,18 @@ Value PrefillBuilder::perSource(
 }
 
 void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
-  auto rowsOf = [&](Elem elem, const View &view,
-                    const View &scales) -> TileSource {
+  auto rowsOf = [&](Elem elem, const View &view, const View &scales,
+                    int64_t dim) -> TileSource {
     TileSource t{elem,
                  addressOf(e, view, {itemB, kvHead, k}, sizeOf(elem)),
                  view.stride[2],
                  {},
                  {}};
+    // The rows of the next block, if the run goes on; harmless if it does not.
+    // Streams that jump between sources are left to the hardware.
+    if (p.sources.size() == 1)
+      prefetches.push_back({e.at(t.data, e.mul(n, t.stride), sizeOf(elem)),
+                            e.mul(t.stride, sizeOf(elem)), dim * sizeOf(elem)});
     if (scales.data) {
       t.scales = addressOf(e, scales, {itemB, kvHead, k}, 4);
       t.scaleStride = scales.stride[2];
@@ -280,20 +293,23 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
     return t;
   };
   bool inPlace = !p.schedule.convert;
+  prefetches.clear();
   Value keys = perSource(
       source,
       [&](const StreamSource &src, unsigned i) {
-        return emitTile(
-            e, rowsOf(src.keyElem, sources[i].keys, sources[i].keyScales),
-            p.keyDim, n, shape.regRows, kTile, inPlace);
+        return emitTile(e,
+                        rowsOf(src.keyElem, sources[i].keys,
+                               sources[i].keyScales, p.keyDim),
+                        p.keyDim, n, shape.regRows, kTile, inPlace);
       },
       e.ptr);
   Value values = perSource(
       source,
       [&](const StreamSource &src, unsigned i) {
-        return emitTile(
-            e, rowsOf(src.valueElem, sources[i].values, sources[i].valueScales),
-            p.valueDim, n, 1, vTile, inPlace);
+        return emitTile(e,
+                        rowsOf(src.valueElem, sources[i].values,
+                               sources[i].valueScales, p.valueDim),
+                        p.valueDim, n, 1, vTile, inPlace);
       },
       e.ptr);
   e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
@@ -305,8 +321,9 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
       Type type = e.vec(lanes, e.f32);
       Value max0 = e.load(type, st), l0 = e.load(type, stL);
       bool always = p.score || pooled();
-      Value max = emitScores(e, shape, keys, qPanel, sPanel, n,
-                             always ? Value() : max0);
+      Value max =
+          emitScores(e, shape, keys, qPanel, sPanel, n, always ? Value() : max0,
+                     [&](Value i) { emitPrefetch(panel, i); });
       Value partial;
       if (p.keep)
         partial = e.cmp(kNe, kind, e.cI32(FOVEA_TILE_FULL));
@@ -339,6 +356,25 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
     else
       e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), body);
   });
+}
+
+/// Each panel fetches its share of the rows beside those of the register tile
+/// that starts at `firstRow`, so that the lines come in while there is work.
+void PrefillBuilder::emitPrefetch(Value panel, Value firstRow) {
+  int64_t panels = p.schedule.rows / lanes;
+  int64_t share = (shape.regRows + panels - 1) / panels;
+  Value first = e.mul(panel, share);
+  auto rows = [&] {
+    for (const Prefetch &ahead : prefetches)
+      for (int64_t r = 0; r < share; ++r) {
+        Value row = e.add(e.add(firstRow, first), r);
+        Value at = e.at(ahead.data, e.mul(row, ahead.strideBytes), 1);
+        for (int64_t byte = 0; byte < ahead.rowBytes; byte += 64)
+          e.prefetch(e.at(at, byte), /*write=*/false, /*locality=*/2);
+      }
+  };
+  return;
+  e.ifThen(e.cmp(kSlt, first, e.cI64(shape.regRows)), rows);
 }
 
 /// The class of a panel's block; without a classifier always partial.

@@ -37,13 +37,15 @@ static Values emitRegisterTile(Emitter &e, int64_t lanes, Value a, int64_t aRow,
 }
 
 Value emitScores(Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
-                 Value sPanel, Value n, Value max) {
+                 Value sPanel, Value n, Value max,
+                 llvm::function_ref<void(Value row)> ahead) {
   int64_t lanes = shape.lanes, rows = shape.regRows, dim = shape.keyDim;
   Values carried;
   if (max)
     carried.push_back(max);
   carried = e.forLoop(
       e.cI64(0), n, e.cI64(rows), carried, [&](Value i, ValueRange args) {
+        ahead(i);
         Values zero(rows, e.splatF32(lanes, 0));
         Values acc = emitRegisterTile(e, lanes, e.at(kTile, e.mul(i, dim), 4),
                                       dim, 1, qPanel, e.cI64(dim), zero);
@@ -68,15 +70,14 @@ Value emitScores(Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
 
 Value emitSoftmax(Emitter &e, const PanelShape &shape, Value sPanel, Value n,
                   Value max) {
-  return e.forLoop(
-      e.cI64(0), n, e.cI64(1), e.like(max, 0),
-      [&](Value i, ValueRange sum) -> Values {
-        Value p = e.at(sPanel, e.mul(i, shape.lanes), 4);
-        Value x = e.fsub(e.load(max.getType(), p), max);
-        Value y = e.exp2(x, shape.expDegree);
-        e.store(y, p);
-        return {e.fadd(sum[0], y)};
-      })[0];
+  return e.forLoop(e.cI64(0), n, e.cI64(1), e.like(max, 0),
+                   [&](Value i, ValueRange sum) -> Values {
+                     Value p = e.at(sPanel, e.mul(i, shape.lanes), 4);
+                     Value x = e.fsub(e.load(max.getType(), p), max);
+                     Value y = e.exp2(x, shape.expDegree);
+                     e.store(y, p);
+                     return {e.fadd(sum[0], y)};
+                   })[0];
 }
 
 void emitValues(Emitter &e, const PanelShape &shape, Value vTile, Value sPanel,

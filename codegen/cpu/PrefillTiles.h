@@ -28,10 +28,12 @@ llvm::SmallVector<std::pair<int64_t, int64_t>> cutRows(int64_t total,
 
 /// S[i] = K[i] . Q for i < n rounded up to regRows (the tile repeats its last
 /// key there, so that the maximum is not disturbed). Returns the maximum of
-/// `max` and all scores, per lane, or null if `max` is.
+/// `max` and all scores, per lane, or null if `max` is. Before each register
+/// tile, `ahead(first row)` may emit prefetches.
 mlir::Value emitScores(Emitter &e, const PanelShape &shape, mlir::Value kTile,
                        mlir::Value qPanel, mlir::Value sPanel, mlir::Value n,
-                       mlir::Value max);
+                       mlir::Value max,
+                       llvm::function_ref<void(mlir::Value row)> ahead);
 
 /// S[i] = 2^(S[i] - max) for i < n; returns the sum.
 mlir::Value emitSoftmax(Emitter &e, const PanelShape &shape, mlir::Value sPanel,
