@@ -8,6 +8,7 @@
 //       for panel: class -> scores -> (mask, modifier) -> softmax -> values
 //     write o and lse, or the state of a split item
 #include "codegen/cpu/PrefillStream.h"
+#include "codegen/cpu/PrefillSelection.h"
 #include "codegen/cpu/PrefillTiles.h"
 
 #include <fovea/abi.h>
@@ -93,7 +94,9 @@ private:
   Value qPanels, oPanels, state, sPanel, kTile, vTile, pointers, spareRow,
       rowValues;
   // Arguments.
+  Value queries;
   View query, out, lse, partM, partL, splitO, splitM, splitL;
+  View list, listCount;
   std::vector<SourceViews> sources;
   // Of the item.
   Value itemB, head, kvHead, row, rows, rowCount, padded, panelCount, qOff, len;
@@ -102,7 +105,8 @@ private:
 } // namespace
 
 void PrefillBuilder::reserveScratch() {
-  int64_t rows = p.schedule.rows, keys = p.schedule.keys;
+  int64_t keys = p.schedule.keys;
+  int64_t rows = (p.schedule.rows + lanes - 1) / lanes * lanes;
   int64_t paddedKeys =
       (keys + shape.regRows - 1) / shape.regRows * shape.regRows;
   qPanels = s.reserve(rows * p.keyDim * 4);
@@ -118,6 +122,7 @@ void PrefillBuilder::reserveScratch() {
 
 void PrefillBuilder::readViews() {
   query = s.view(p.query, 4);
+  queries = p.querySymbol ? s.symbol(*p.querySymbol) : query.shape[2];
   out = s.view(p.out, 4);
   if (p.lse)
     lse = s.view(*p.lse, 3);
@@ -129,6 +134,14 @@ void PrefillBuilder::readViews() {
     splitO = s.view(p.split->o, 3);
     splitM = s.view(p.split->m, 2);
     splitL = s.view(p.split->l, 2);
+  }
+  if (p.selection) {
+    list = s.view(
+        p.selection->levels ? *p.selection->levels : *p.selection->list, 4);
+    if (p.selection->list) {
+      listCount = s.view(*p.selection->count, 3);
+      s.allowErrors();
+    }
   }
   for (const StreamSource &source : p.sources) {
     SourceViews views;
@@ -158,10 +171,9 @@ void PrefillBuilder::forRows(
     Value count, llvm::function_ref<void(Value, Value, Value)> body) {
   Value last = e.sub(rows, 1);
   Value group = e.cI64(p.group);
-  Value firstHead = e.mul(head, p.group);
   e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value i) {
     Value r = e.minS(e.add(row, i), last);
-    body(i, e.add(firstHead, e.remU(r, group)), e.divU(r, group));
+    body(i, e.add(head, e.remU(r, group)), e.divU(r, group));
   });
 }
 
@@ -179,12 +191,10 @@ void PrefillBuilder::emitPointers(const View &view, unsigned bytes,
 
 void PrefillBuilder::emitItem(const Item &item) {
   itemB = item.b;
-  head = item.head;
-  kvHead = p.group == p.kvGroup
-               ? head
-               : e.divU(e.mul(head, p.group), e.cI64(p.kvGroup));
+  head = e.mul(item.head, p.group);
+  kvHead = e.divU(head, e.cI64(p.kvGroup ? p.kvGroup : p.group));
   row = item.row;
-  rows = e.mul(query.shape[2], p.group);
+  rows = e.mul(queries, p.group);
   rowCount = e.minS(e.cI64(p.schedule.rows), e.sub(rows, row));
   panelCount = e.divU(e.add(rowCount, lanes - 1), e.cI64(lanes));
   padded = e.mul(panelCount, lanes);
@@ -203,14 +213,9 @@ void PrefillBuilder::emitItem(const Item &item) {
     e.store(zero, e.at(panelState(i), lanes * 4));
   });
   emitRuns(item, [&](const KeyRun &run) {
-    Value lo = run.lo, hi = run.hi;
-    if (p.sources.size() == 1) {
-      lo = e.maxS(lo, item.k0);
-      hi = e.minS(hi, item.k1);
-    }
     Value keys = e.cI64(p.schedule.keys);
-    e.forLoop(lo, hi, keys, [&](Value k) {
-      emitBlock(run.source, k, e.minS(keys, e.sub(hi, k)));
+    e.forLoop(run.lo, run.hi, keys, [&](Value k) {
+      emitBlock(run.source, k, e.minS(keys, e.sub(run.hi, k)));
     });
   });
   emitFinish(item);
@@ -218,35 +223,37 @@ void PrefillBuilder::emitItem(const Item &item) {
 
 void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
   Value group = e.cI64(p.group), zero = e.cI64(0), one = e.cI64(1);
-  Value q0 = e.add(qOff, e.divU(row, group));
+  Value position = e.divU(row, group);
+  Value q0 = e.add(qOff, position);
   Value lastRow = e.sub(e.add(row, rowCount), 1);
   Value q1 = e.add(e.add(qOff, e.divU(lastRow, group)), one);
-  if (p.forEachRun) {
-    p.forEachRun(s, {itemB, head, q0, q1, len, row}, body);
-    return;
-  }
-  if (!p.bounds) {
-    body({zero, len, zero});
-    return;
-  }
+  QueryTile tile{itemB, head, q0, q1, len, position, item.k0, item.k1};
+  if (p.forEachRun)
+    return p.forEachRun(s, tile, body);
+  if (p.selection)
+    return emitSelectedRuns(s, p, tile, list, listCount, body);
+  auto clipped = [&](Value lo, Value hi) {
+    body({e.maxS(lo, item.k0), e.minS(hi, item.k1), zero});
+  };
+  if (!p.bounds)
+    return clipped(zero, len);
   Value runs = e.stackSlot(sizeof(fovea_abi_run) * FOVEA_ABI_MAX_RUNS);
-  Value firstHead = e.mul(head, p.group);
   auto boundsOf = [&](Value h) {
     return e.toInt(e.call(p.bounds, {s.args, itemB, h, q0, q1, len, runs})[0],
                    e.i64);
   };
   auto lowOf = [&](Value i) { return e.at(runs, e.mul(i, 2), 8); };
   if (!p.maskReadsHead || p.group == 1) {
-    Value count = boundsOf(firstHead);
+    Value count = boundsOf(head);
     e.forLoop(zero, count, one, [&](Value i) {
-      body({e.load(e.i64, lowOf(i)), e.load(e.i64, e.at(lowOf(i), 8)), zero});
+      clipped(e.load(e.i64, lowOf(i)), e.load(e.i64, e.at(lowOf(i), 8)));
     });
     return;
   }
   // Heads of a group may differ: the hull of their runs, sorted out by class.
   Values hull = e.forLoop(
       zero, group, one, ValueRange{len, zero}, [&](Value g, ValueRange range) {
-        Value count = boundsOf(e.add(firstHead, g));
+        Value count = boundsOf(e.add(head, g));
         return e.ifElse(
             e.cmp(kEq, count, zero), range.getTypes(),
             [&] { return Values(range); },
@@ -256,7 +263,7 @@ void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
                             e.maxS(range[1], end)};
             });
       });
-  body({hull[0], hull[1], zero});
+  clipped(hull[0], hull[1]);
 }
 
 Value PrefillBuilder::perSource(
@@ -373,7 +380,6 @@ void PrefillBuilder::emitPrefetch(Value panel, Value firstRow) {
           e.prefetch(e.at(at, byte), /*write=*/false, /*locality=*/2);
       }
   };
-  return;
   e.ifThen(e.cmp(kSlt, first, e.cI64(shape.regRows)), rows);
 }
 
@@ -385,7 +391,7 @@ Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n) {
     return e.cI32(FOVEA_TILE_PARTIAL);
   Value group = e.cI64(p.group);
   Value first = e.add(row, e.mul(panel, lanes));
-  Value last = e.sub(e.minS(e.add(first, lanes), rows), 1);
+  Value last = e.sub(e.minS(e.add(first, lanes), e.add(row, rowCount)), 1);
   Value q0 = e.add(qOff, e.divU(first, group));
   Value q1 = e.add(e.add(qOff, e.divU(last, group)), 1);
   Value k0 = k, k1 = e.add(k, n);
@@ -399,16 +405,15 @@ Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n) {
     k0 = e.mul(k0, tokens);
     k1 = e.minS(e.mul(k1, tokens), len);
   }
-  Value firstHead = e.mul(head, p.group);
   auto classOf = [&](Value h) {
     return e.call(p.classify, {s.args, itemB, h, q0, q1, k0, k1, len})[0];
   };
   if (!p.maskReadsHead || p.group == 1)
-    return classOf(firstHead);
+    return classOf(head);
   // One head's answer holds for the tile only if all agree.
-  return e.forLoop(e.cI64(1), group, e.cI64(1), classOf(firstHead),
+  return e.forLoop(e.cI64(1), group, e.cI64(1), classOf(head),
                    [&](Value g, ValueRange kind) -> Values {
-                     Value other = classOf(e.add(firstHead, g));
+                     Value other = classOf(e.add(head, g));
                      return {e.select(e.cmp(kEq, other, kind[0]), other,
                                       e.cI32(FOVEA_TILE_PARTIAL))};
                    })[0];
@@ -454,11 +459,10 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
   Value pos = e.divU(r, group);
   ElementContext context;
   context.b = itemB;
-  context.kvHead = head;
   context.len = len;
   context.q = e.add(pos, e.splat(e.toInt(qOff, e.i32), lanes));
-  context.h = e.add(e.sub(r, e.mul(pos, group)),
-                    e.splat(e.toInt(e.mul(head, p.group), e.i32), lanes));
+  context.h =
+      e.add(e.sub(r, e.mul(pos, group)), e.splat(e.toInt(head, e.i32), lanes));
   return e.forLoop(
       e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
         Value at = e.at(sPanel, e.mul(i, lanes), 4);
@@ -518,8 +522,12 @@ void PrefillBuilder::emitFinish(const Item &item) {
   auto isZero = [&](Value l) {
     return e.cmp(arith::CmpFPredicate::OEQ, l, e.like(l, 0));
   };
-  auto naturalMax = [&](Value m, Value l) {
-    return e.select(isZero(l), e.like(m, kNoMax), e.fmul(m, e.like(m, kLn2)));
+  // A slot that saw nothing does not count; a result says so.
+  auto naturalMax = [&](float nothing) {
+    return [&, nothing](Value m, Value l) -> Value {
+      return e.select(isZero(l), e.like(m, nothing),
+                      e.fmul(m, e.like(m, kLn2)));
+    };
   };
   auto sum = [](Value, Value l) { return l; };
   auto whole = [&] {
@@ -527,7 +535,7 @@ void PrefillBuilder::emitFinish(const Item &item) {
     emitUnpack(e, shape, p.outElem, p.valueDim, pointers, padded, oPanels,
                state, /*normalize=*/!p.partial);
     if (p.partial) {
-      emitRowScalars(partM, false, item, naturalMax);
+      emitRowScalars(partM, false, item, naturalMax(-INFINITY));
       emitRowScalars(partL, false, item, sum);
     }
     if (p.lse)
@@ -544,7 +552,7 @@ void PrefillBuilder::emitFinish(const Item &item) {
     });
     emitUnpack(e, shape, Elem::F32, p.valueDim, pointers, padded, oPanels,
                state, /*normalize=*/false);
-    emitRowScalars(splitM, true, item, naturalMax);
+    emitRowScalars(splitM, true, item, naturalMax(kNoMax));
     emitRowScalars(splitL, true, item, sum);
   };
   if (!p.split) {
@@ -572,9 +580,25 @@ static std::string whyNot(const StreamParams &p) {
   if (p.sources.empty())
     return "expected at least one source of keys and values, got 0";
   const PrefillSchedule &s = p.schedule;
-  if (s.lanes < 8 || s.rows % s.lanes || s.regRows < 1 || s.keys < 1)
-    return "expected rows of the schedule to be a multiple of its lanes, got " +
+  if (s.lanes < 8 || s.lanes % 8 || s.rows < 1 || s.regRows < 1 || s.keys < 1)
+    return "expected lanes of the schedule to be a multiple of 8 and its other "
+           "sizes to be positive, got " +
            toString(s);
+  if (p.kvGroup % p.group)
+    return "expected the heads that share keys to be a multiple of those in an "
+           "item, got " +
+           std::to_string(p.kvGroup) + " and " + std::to_string(p.group);
+  if (p.selection) {
+    const Selection &chosen = *p.selection;
+    if (!chosen.levels && !(chosen.list && chosen.count))
+      return "expected a selection to have levels or a list with its counts, "
+             "got neither";
+    if (s.rows > p.group * chosen.queries || p.group > chosen.heads)
+      return "expected the rows of an item to share one list, got " +
+             std::to_string(s.rows) + " rows of " + std::to_string(p.group) +
+             " heads and lists of " + std::to_string(chosen.queries) +
+             " queries of " + std::to_string(chosen.heads) + " heads";
+  }
   return "";
 }
 

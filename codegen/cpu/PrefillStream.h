@@ -35,7 +35,7 @@ struct PartialViews {
 /// What a per-element callback can read. q and h are lanes (i32), k and the
 /// others scalars (i64). k is a token index.
 struct ElementContext {
-  mlir::Value b, kvHead, len;
+  mlir::Value b, len;
   mlir::Value q, h;
   mlir::Value k;
 };
@@ -45,11 +45,27 @@ struct KeyRun {
   mlir::Value lo, hi, source;
 };
 
-/// The query tile whose runs are wanted: token indices [q0, q1) of the heads
-/// [kvHead * group, (kvHead + 1) * group); keys are clipped to [k0, k1) later.
+/// The query tile whose runs are wanted: token indices [q0, q1) of the query
+/// heads [head, head + group).
 struct QueryTile {
-  mlir::Value b, kvHead, q0, q1, len;
-  mlir::Value row; ///< first packed row
+  mlir::Value b, head, q0, q1, len;
+  mlir::Value position; ///< of the first row in the call
+  mlir::Value k0, k1;   ///< the item's part: clip to it
+};
+
+/// Run-time selection. All rows of an item share one entry: the schedule's
+/// rows are at most group * queries, group at most heads.
+struct Selection {
+  /// Chosen blocks: i32 [b, list head, query block, capacity], and their
+  /// numbers [b, list head, query block]. An item's [k0, k1) counts keys along
+  /// the list: entry i is [i * unit, (i + 1) * unit).
+  std::optional<unsigned> list, count;
+  /// Or the tokens per key of each block, i8 [b, list head, query block, key
+  /// block]. 0, and what no source has, skips the block.
+  std::optional<unsigned> levels;
+  /// Keys of a block, query positions of a query block, and query heads that
+  /// share a list.
+  int64_t unit = 1, queries = 1, heads = 1;
 };
 
 struct StreamParams {
@@ -58,24 +74,26 @@ struct StreamParams {
   PrefillSchedule schedule;
 
   int64_t keyDim = 0, valueDim = 0;
-  /// Query heads packed into an item, and query heads that share a KV head;
-  /// the former divides the latter.
-  int64_t group = 1, kvGroup = 1;
+  /// Query heads packed into the rows of an item (item.head counts these
+  /// groups), and query heads that share a KV head: a multiple, 0 if equal.
+  int64_t group = 1, kvGroup = 0;
   float scale = 1;
   Elem queryElem = Elem::F32, outElem = Elem::F32;
-  unsigned query = 0;          ///< view [b, h, sq, keyDim]
+  unsigned query = 0; ///< view [b, h, sq, keyDim]
+  /// The plan's symbol with the number of queries; none: that of the view.
+  std::optional<unsigned> querySymbol;
   unsigned out = 0;            ///< view [b, h, sq, valueDim]
   std::optional<unsigned> lse; ///< view [b, h, sq], f32
   std::vector<StreamSource> sources;
   std::optional<PartialViews> split; ///< for items with slot >= 0
-  /// attn.partial: `out` gets o un-normalised, these views [b, h, sq] m and l.
+  /// attn.partial: `out` gets o un-normalised, these views [b, h, sq] m and l;
+  /// m = -inf where nothing is seen.
   std::optional<std::pair<unsigned, unsigned>> partial;
 
   /// Lanes of i1: which queries see key k. None: every key is seen.
   std::function<mlir::FailureOr<mlir::Value>(Emitter &, const ElementContext &)>
       keep;
-  /// The modified score (natural units), from the scaled one. `mayBeNegInf`
-  /// needs no flag: -inf is always safe.
+  /// The modified score (natural units) from the scaled one; it may be -inf.
   std::function<mlir::FailureOr<mlir::Value>(Emitter &, mlir::Value s,
                                              const ElementContext &)>
       score;
@@ -85,14 +103,18 @@ struct StreamParams {
   mlir::func::FuncOp bounds, classify;
   /// The mask reads h: classes are taken for every head of the group.
   bool maskReadsHead = false;
-  /// Replaces `bounds`: emits loops over the runs of the tile and calls the
-  /// body once (chosen blocks, levels). Runs must be disjoint.
+  /// Chosen blocks or levels instead of `bounds`; `classify` and `keep` still
+  /// apply inside them.
+  std::optional<Selection> selection;
+  /// Replaces all of these: emits loops over the runs of the tile and calls
+  /// the body exactly once. Runs must be disjoint.
   using RunBody = llvm::function_ref<void(const KeyRun &)>;
   std::function<void(StageFunction &, const QueryTile &, RunBody)> forEachRun;
 };
 
 /// Adds the stage function to the module at the builder's insertion point and
-/// returns its scratch bytes, or fails with `reason`.
+/// returns its scratch bytes, or fails with `reason`. The stage returns
+/// StageListOutOfRange (DecodeStream.h) for a chosen block outside the keys.
 mlir::FailureOr<int64_t> buildPrefillStream(mlir::OpBuilder &builder,
                                             mlir::Location loc,
                                             const StreamParams &params,

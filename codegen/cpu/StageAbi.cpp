@@ -113,7 +113,16 @@ Value StageFunction::reserve(int64_t bytes) {
   return p;
 }
 
-void StageFunction::finish() { e.ret(e.cI32(0)); }
+void StageFunction::allowErrors() {
+  error = reserve(sizeof(int32_t));
+  e.store(e.cI32(0), error);
+}
+
+void StageFunction::fail(int32_t code) { e.store(e.cI32(code), error); }
+
+void StageFunction::finish() {
+  e.ret(error ? e.load(e.i32, error) : e.cI32(0));
+}
 
 Value addressOf(Emitter &e, const View &view, ArrayRef<Value> indices,
                 unsigned bytes) {

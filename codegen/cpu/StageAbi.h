@@ -52,11 +52,16 @@ public:
   mlir::Value reserve(int64_t bytes);
   /// What the stage needs in all (the manifest's scratch_bytes).
   int64_t scratchBytes() const { return used; }
-  /// Emits `return 0`.
+  /// Lets the stage fail. Call it once, in the entry block.
+  void allowErrors();
+  /// Remembers `code` (StageError) as the stage's result; the stage goes on.
+  void fail(int32_t code);
+  /// Emits the return: 0, or the last error.
   void finish();
 
 private:
   int64_t used;
+  mlir::Value error;
 };
 
 /// Address of data[indices...] of a view with elements of `bytes`.

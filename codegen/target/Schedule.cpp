@@ -23,10 +23,12 @@ struct ScheduleRow {
 
 // Register budgets. AVX2 has 16 registers: 6x16 is 12 accumulators, 2 of
 // queries and 1 broadcast; one more live value spills and halves the speed.
-// AVX-512 has 32: 12x32 is 24 + 2 + 1.
+// AVX-512 has 32: 12x32 is 24 + 2 + 1. Where keys are read in place, 8x32 wins
+// by 2 % on Sapphire Rapids: it asks L2 for fewer lines at once.
 //
-// Wide dims take fewer rows per item, so that the f32 output of an item stays
-// within L2 beside the block of values.
+// Rows amortise what is done once per block of keys: conversion, and reading
+// it from L3. Q and O panels of an item stay in L2 beside the block: wide dims
+// take fewer rows where L2 may be small.
 //
 // A decode block is about 4 KB of keys: long enough for what is prefetched
 // meanwhile to arrive, short enough to leave room in L1.
@@ -35,30 +37,32 @@ static constexpr ScheduleRow kTable[] = {
     //     prefill {regRows, lanes, keys, rows, convert}
     //     decode {lanes, accumulators, keys, maxRows, prefetch v, next}
     // clang-format off
+    {IsaClass::AVX2, StorageClass::F32, 128,
+         {6, 16, 96, 256, false}, {8, 8, 16, 8, true, true}},
     {IsaClass::AVX2, StorageClass::F32, 256,
-         {6, 16, 96, 64, false}, {8, 8, 16, 8, true, true}},
+         {6, 16, 96, 128, false}, {8, 8, 16, 8, true, true}},
     {IsaClass::AVX2, StorageClass::F32, 576,
-         {6, 16, 96, 32, false}, {8, 8, 16, 8, true, true}},
+         {6, 16, 96, 64, false}, {8, 8, 16, 8, true, true}},
+    {IsaClass::AVX2, StorageClass::Half, 128,
+         {6, 16, 96, 256, true}, {8, 8, 16, 8, true, true}},
     {IsaClass::AVX2, StorageClass::Half, 256,
-         {6, 16, 96, 64, true}, {8, 8, 16, 8, true, true}},
+         {6, 16, 96, 128, true}, {8, 8, 16, 8, true, true}},
     {IsaClass::AVX2, StorageClass::Half, 576,
          {6, 16, 48, 64, true}, {8, 8, 16, 8, true, true}},
+    {IsaClass::AVX2, StorageClass::Int8, 128,
+         {6, 16, 96, 256, true}, {8, 8, 32, 8, true, true}},
     {IsaClass::AVX2, StorageClass::Int8, 256,
-         {6, 16, 96, 64, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 96, 128, true}, {8, 8, 32, 8, true, true}},
     {IsaClass::AVX2, StorageClass::Int8, 576,
          {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true}},
-    {IsaClass::AVX512, StorageClass::F32, 256,
-         {12, 32, 96, 64, false}, {16, 8, 16, 8, true, true}},
+    {IsaClass::AVX512, StorageClass::F32, 128,
+         {8, 32, 128, 256, false}, {16, 8, 16, 8, true, true}},
     {IsaClass::AVX512, StorageClass::F32, 576,
-         {12, 32, 96, 64, false}, {16, 8, 16, 8, true, true}},
-    {IsaClass::AVX512, StorageClass::Half, 256,
-         {12, 32, 96, 64, true}, {16, 8, 16, 8, true, true}},
+         {12, 32, 96, 256, false}, {16, 8, 16, 8, true, true}},
     {IsaClass::AVX512, StorageClass::Half, 576,
-         {12, 32, 48, 64, true}, {16, 8, 16, 8, true, true}},
-    {IsaClass::AVX512, StorageClass::Int8, 256,
-         {12, 32, 96, 64, true}, {16, 8, 32, 8, true, true}},
+         {12, 32, 96, 256, true}, {16, 8, 16, 8, true, true}},
     {IsaClass::AVX512, StorageClass::Int8, 576,
-         {12, 32, 48, 64, true}, {16, 8, 32, 8, true, true}},
+         {12, 32, 96, 256, true}, {16, 8, 32, 8, true, true}},
     // clang-format on
 };
 

@@ -123,8 +123,12 @@ struct PrefillCase {
   std::vector<int64_t> symbols;
   std::vector<fovea_abi_view> more; ///< slots from 10 on
   fovea_abi_counters counters = {};
+  int32_t result = 0;
 
-  int64_t heads() const { return kvHeads * params.group; }
+  int64_t kvGroup() const {
+    return params.kvGroup ? params.kvGroup : params.group;
+  }
+  int64_t heads() const { return kvHeads * kvGroup(); }
 
   /// View slots: 0 q, 1 k, 2 v, 3 o, 4 lse, 5/6 scales, 7..9 split state.
   void allocate(std::mt19937 &rng, float spread = 1) {
@@ -151,7 +155,7 @@ struct PrefillCase {
     items.clear();
     int64_t rows = sq * params.group, slot = 0;
     for (int64_t b = 0; b < batch; ++b)
-      for (int64_t h = 0; h < kvHeads; ++h)
+      for (int64_t h = 0; h < heads() / params.group; ++h)
         for (int64_t r = 0; r < rows; r += params.schedule.rows)
           for (int i = 0; i < splits; ++i) {
             fovea_abi_item item = {};
@@ -189,8 +193,7 @@ struct PrefillCase {
     plan.q_off = qOff.data();
     plan.k_len = kLen.data();
     std::memset(scratch, 0, sizeof counters);
-    if (fn(&args, &plan, 0, items.size(), scratch) != 0)
-      abort();
+    result = fn(&args, &plan, 0, items.size(), scratch);
     std::memcpy(&counters, scratch, sizeof counters);
   }
 
@@ -199,7 +202,7 @@ struct PrefillCase {
       int64_t b, int64_t h, int64_t i, const Predicate &keep,
       const std::function<double(double, int64_t, int64_t, int64_t)> &score,
       std::vector<double> &out, double *maxScore = nullptr) {
-    int64_t kv = h / params.group, qi = i + qOff[b], len = kLen[b];
+    int64_t kv = h / kvGroup(), qi = i + qOff[b], len = kLen[b];
     std::vector<double> s(len, -INFINITY);
     double m = -INFINITY, l = 0;
     for (int64_t j = 0; j < len; ++j) {

@@ -5,6 +5,8 @@
 // poisoned memory.
 #include "test/unit/codegen/cpu/PrefillCase.h"
 
+#include "codegen/cpu/DecodeStream.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -78,6 +80,21 @@ std::string verdict(PrefillCase &c, const Predicate &keep = {},
 void check(PrefillCase &c, const Predicate &keep = {},
            const Score &score = {}) {
   ASSERT_EQ(verdict(c, keep, score), "");
+}
+
+/// Means of `n` rows; the last may be of fewer.
+void poolRows(const Tensor &from, int64_t n, Tensor &to) {
+  int64_t units = (from.t + n - 1) / n;
+  to.allocate(from.elem, from.b, from.h, units, from.d);
+  for (int64_t i = 0; i < from.b * from.h; ++i)
+    for (int64_t u = 0; u < units; ++u)
+      for (int64_t d = 0; d < from.d; ++d) {
+        double sum = 0;
+        int64_t end = std::min(from.t, n * (u + 1));
+        for (int64_t t = n * u; t < end; ++t)
+          sum += from.get(i / from.h, i % from.h, t, d);
+        to.set(i / from.h, i % from.h, u, d, sum / (end - n * u));
+      }
 }
 
 class PrefillTest : public testing::TestWithParam<Isa> {
@@ -436,31 +453,106 @@ TEST_P(PrefillTest, PartialResults) {
   }
 }
 
+/// A 4-d view over contiguous integers.
+template <typename T>
+fovea_abi_view table(std::vector<T> &data, int64_t b, int64_t h, int64_t n,
+                     int64_t m) {
+  return {data.data(), {b, h, n, m}, {h * n * m, n * m, m, 1}};
+}
+
 TEST_P(PrefillTest, ChosenBlocks) {
-  // Runs of 16 keys from a list, out of order; causal inside them.
+  // Two heads of a group of four share a list of blocks of 16 keys, for every
+  // 20 queries; causal inside the blocks. The number of queries is the plan's.
   PrefillCase c;
-  c.params = plain(Elem::F16, 64, 64);
-  const std::vector<int64_t> chosen = {9, 2, 3, 0, 12};
-  c.params.forEachRun = [&](StageFunction &s, const QueryTile &,
-                            StreamParams::RunBody body) {
-    Emitter &e = s.e;
-    Value list = s.symbol(0);
-    list = e.b.create<LLVM::IntToPtrOp>(e.loc, e.ptr, list);
-    e.forLoop(e.cI64(0), e.cI64(chosen.size()), e.cI64(1), [&](Value i) {
-      Value lo = e.mul(e.loadAt(e.i64, list, i), 16);
-      body({lo, e.minS(e.add(lo, 16), s.kLength(e.cI64(0))), e.cI64(0)});
-    });
-  };
+  c.params = plain(Elem::F16, 64, 64, 2);
+  c.params.kvGroup = 4;
+  c.params.querySymbol = 1;
+  c.params.schedule.rows = 40;
+  Selection chosen;
+  chosen.list = 10, chosen.count = 11;
+  chosen.unit = 16, chosen.queries = 20, chosen.heads = 2;
+  c.params.selection = chosen;
   PrefillKernel kernel(
       c.params, [&](OpBuilder &b, StreamParams &p) { addCausal(b, p, 0); });
   ASSERT_TRUE(kernel.fn) << kernel.reason;
-  c.sq = 205, c.sk = 205;
+  c.sq = c.sk = 205, c.kvHeads = 2;
+  c.symbols = {0, 205};
   c.allocate(rng);
-  c.symbols = {reinterpret_cast<int64_t>(chosen.data())};
+  const int64_t blocks = 11, capacity = 6;
+  std::vector<int32_t> list(4 * blocks * capacity, -7), count(4 * blocks);
+  for (int64_t i = 0; i < 4 * blocks; ++i) {
+    std::vector<int32_t> all(13);
+    for (int j = 0; j < 13; ++j)
+      all[j] = j;
+    std::shuffle(all.begin(), all.end(), rng);
+    count[i] = i % (capacity + 1);
+    std::copy_n(all.begin(), count[i], &list[i * capacity]);
+  }
+  fovea_abi_view counts = {
+      count.data(), {1, 4, blocks}, {4 * blocks, blocks, 1}};
+  c.more = {table(list, 1, 4, blocks, capacity), counts};
   c.run(kernel.fn, kernel.memory.get());
-  check(c, [&](int64_t, int64_t q, int64_t k) {
-    return k <= q && llvm::is_contained(chosen, k / 16);
+  EXPECT_EQ(c.result, 0);
+  check(c, [&](int64_t h, int64_t q, int64_t k) {
+    int64_t at = h / 2 * blocks + q / 20;
+    auto begin = list.begin() + at * capacity;
+    return k <= q && std::count(begin, begin + count[at], k / 16);
   });
+  // An entry outside the keys is an error, not a wild read.
+  for (int32_t bad : {13, -1, INT32_MAX, INT32_MIN}) {
+    list[5 * capacity] = bad;
+    c.run(kernel.fn, kernel.memory.get());
+    EXPECT_EQ(c.result, StageListOutOfRange);
+  }
+}
+
+TEST_P(PrefillTest, LevelMap) {
+  // Per 32 queries and 32 keys: skip, full resolution, or means of 4.
+  PrefillCase c;
+  c.params = plain(Elem::F32, 48, 32);
+  StreamSource pooled = c.params.sources[0];
+  pooled.keys = 11, pooled.values = 12, pooled.tokensPerKey = 4;
+  c.params.sources.push_back(pooled);
+  Selection map;
+  map.levels = 10;
+  map.unit = map.queries = 32;
+  c.params.selection = map;
+  c.params.schedule.rows = 32;
+  PrefillKernel kernel(c.params);
+  ASSERT_TRUE(kernel.fn) << kernel.reason;
+  c.sq = 100, c.sk = 143; // the last group has 3 tokens
+  c.allocate(rng);
+  std::vector<int8_t> levels;
+  for (int i = 0; i < 4 * 5; ++i)
+    levels.push_back(i % 3 == 0 ? 4 : i % 3 == 1 ? 1 : i % 2 ? 0 : 8);
+  Tensor pk, pv;
+  poolRows(c.k, 4, pk);
+  poolRows(c.v, 4, pv);
+  c.more = {table(levels, 1, 1, 4, 5), pk.view(), pv.view()};
+  c.run(kernel.fn, kernel.memory.get());
+  // The reference, query block by query block, repeats pooled rows.
+  for (int64_t block = 0; block < 4; ++block) {
+    PrefillCase r = c;
+    auto levelOf = [&](int64_t k) { return levels[block * 5 + k / 32]; };
+    for (int64_t t = 0; t < c.sk; ++t)
+      for (int64_t d = 0; d < 48 && levelOf(t) == 4; ++d) {
+        r.k.set(0, 0, t, d, pk.get(0, 0, t / 4, d));
+        if (d < 32)
+          r.v.set(0, 0, t, d, pv.get(0, 0, t / 4, d));
+      }
+    for (int64_t i = 32 * block; i < std::min<int64_t>(100, 32 * block + 32);
+         ++i) {
+      std::vector<double> want;
+      r.reference(
+          0, 0, i,
+          [&](int64_t, int64_t, int64_t k) {
+            return levelOf(k) == 1 || levelOf(k) == 4;
+          },
+          {}, want);
+      for (int64_t d = 0; d < 32; ++d)
+        ASSERT_NEAR(c.o.get(0, 0, i, d), want[d], 2e-6) << "row " << i;
+    }
+  }
 }
 
 TEST_P(PrefillTest, PooledRows) {
@@ -493,19 +585,9 @@ TEST_P(PrefillTest, PooledRows) {
     c.qOff.clear(), c.kLen.clear();
     c.allocate(rng);
     c.symbols = {cut};
-    int64_t units = (cut + 3) / 4;
     Tensor pk, pv;
-    for (auto [from, to] : {std::pair(&c.k, &pk), std::pair(&c.v, &pv)}) {
-      to->allocate(Elem::F32, 1, 1, units, 32);
-      for (int64_t u = 0; u < units; ++u)
-        for (int64_t d = 0; d < 32; ++d) {
-          double sum = 0;
-          int64_t end = std::min(sk, 4 * u + 4);
-          for (int64_t t = 4 * u; t < end; ++t)
-            sum += from->get(0, 0, t, d);
-          to->set(0, 0, u, d, sum / (end - 4 * u));
-        }
-    }
+    poolRows(c.k, 4, pk);
+    poolRows(c.v, 4, pv);
     c.more = {pk.view(), pv.view()};
     c.run(kernel.fn, kernel.memory.get());
     // The reference repeats a pooled row for each of its tokens: the same sum.
@@ -526,7 +608,9 @@ TEST_P(PrefillTest, OtherSchedules) {
   for (PrefillSchedule s : {PrefillSchedule{5, 16, 7, 48, false},
                             {12, 32, 64, 64, true},
                             {1, 8, 1, 8, false},
-                            {13, 32, 104, 256, false}}) {
+                            {8, 32, 40, 50, false},
+                            {13, 32, 104, 256, false},
+                            {8, 16, 96, 20, false}}) {
     PrefillCase c;
     c.params = plain(Elem::F32, 48, 20);
     c.params.schedule = s;
@@ -554,8 +638,21 @@ TEST_P(PrefillTest, RefusalsNameTheReason) {
   EXPECT_EQ(reasonOf(p),
             "expected at least one source of keys and values, got 0");
   p = plain(Elem::F32, 64, 64);
-  p.schedule.rows = 33;
-  EXPECT_NE(reasonOf(p).find("multiple of its lanes"), std::string::npos);
+  p.schedule.lanes = 12;
+  EXPECT_NE(reasonOf(p).find("lanes of the schedule to be a multiple of 8"),
+            std::string::npos);
+  p = plain(Elem::F32, 64, 64, 4);
+  p.kvGroup = 6;
+  EXPECT_EQ(reasonOf(p), "expected the heads that share keys to be a multiple "
+                         "of those in an item, got 6 and 4");
+  p = plain(Elem::F32, 64, 64);
+  p.selection = Selection();
+  EXPECT_EQ(reasonOf(p), "expected a selection to have levels or a list with "
+                         "its counts, got neither");
+  p.selection->levels = 10;
+  p.selection->queries = 16;
+  EXPECT_NE(reasonOf(p).find("rows of an item to share one list"),
+            std::string::npos);
   p = plain(Elem::F32, 64, 64);
   p.keep = [](Emitter &, const ElementContext &) -> FailureOr<Value> {
     return failure();
