@@ -90,6 +90,19 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
     source.tokensPerKey = info.stream.getLevels()[i / 2];
     p.sources.push_back(source);
   }
+  p.querySymbol = stage.layout.symbol(info.runs.getQueriesDim());
+  if (info.runs.getList() || info.runs.getLevels()) {
+    Selection selection;
+    if (info.runs.getLevels())
+      selection.levels = stage.layout.view(info.runs.getLevels());
+    if (info.runs.getList()) {
+      selection.list = stage.layout.view(info.runs.getList());
+      selection.count = stage.layout.view(info.runs.getCount());
+    }
+    selection.unit = info.runs.getUnit();
+    selection.queries = std::max<int64_t>(1, info.runs.getQueryBlock());
+    p.selection = selection;
+  }
   StreamMaps maps(stage);
   auto point = [](const ElementContext &c) {
     return MapPoint{c.b, c.h, c.q, c.k};
