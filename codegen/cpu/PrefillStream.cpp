@@ -13,6 +13,8 @@
 
 #include <fovea/abi.h>
 
+#include "llvm/Support/MathExtras.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -580,9 +582,10 @@ static std::string whyNot(const StreamParams &p) {
   if (p.sources.empty())
     return "expected at least one source of keys and values, got 0";
   const PrefillSchedule &s = p.schedule;
-  if (s.lanes < 8 || s.lanes % 8 || s.rows < 1 || s.regRows < 1 || s.keys < 1)
-    return "expected lanes of the schedule to be a multiple of 8 and its other "
-           "sizes to be positive, got " +
+  if (s.lanes < 8 || !llvm::isPowerOf2_64(s.lanes) || s.rows < 1 ||
+      s.regRows < 1 || s.keys < 1)
+    return "expected lanes of the schedule to be a power of two from 8 on and "
+           "its other sizes to be positive, got " +
            toString(s);
   if (p.kvGroup % p.group)
     return "expected the heads that share keys to be a multiple of those in an "

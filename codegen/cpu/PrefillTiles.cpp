@@ -70,14 +70,23 @@ Value emitScores(Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
 
 Value emitSoftmax(Emitter &e, const PanelShape &shape, Value sPanel, Value n,
                   Value max) {
-  return e.forLoop(e.cI64(0), n, e.cI64(1), e.like(max, 0),
-                   [&](Value i, ValueRange sum) -> Values {
-                     Value p = e.at(sPanel, e.mul(i, shape.lanes), 4);
-                     Value x = e.fsub(e.load(max.getType(), p), max);
-                     Value y = e.exp2(x, shape.expDegree);
-                     e.store(y, p);
-                     return {e.fadd(sum[0], y)};
-                   })[0];
+  // One register at a time on AVX2: the coefficients fill most of the others.
+  int64_t lanes = shape.lanes, width = e.isa == Isa::AVX512 ? lanes : 8;
+  Values sums;
+  for (int64_t first = 0; first < lanes; first += width) {
+    Value part = e.slice(max, first, width);
+    Value base = e.at(sPanel, first * 4);
+    sums.push_back(e.forLoop(e.cI64(0), n, e.cI64(1), e.like(part, 0),
+                             [&](Value i, ValueRange sum) -> Values {
+                               Value p = e.at(base, e.mul(i, lanes), 4);
+                               Value x =
+                                   e.fsub(e.load(part.getType(), p), part);
+                               Value y = e.exp2(x, shape.expDegree);
+                               e.store(y, p);
+                               return {e.fadd(sum[0], y)};
+                             })[0]);
+  }
+  return e.concat(sums);
 }
 
 void emitValues(Emitter &e, const PanelShape &shape, Value vTile, Value sPanel,

@@ -638,8 +638,8 @@ TEST_P(PrefillTest, RefusalsNameTheReason) {
   EXPECT_EQ(reasonOf(p),
             "expected at least one source of keys and values, got 0");
   p = plain(Elem::F32, 64, 64);
-  p.schedule.lanes = 12;
-  EXPECT_NE(reasonOf(p).find("lanes of the schedule to be a multiple of 8"),
+  p.schedule.lanes = 24;
+  EXPECT_NE(reasonOf(p).find("lanes of the schedule to be a power of two"),
             std::string::npos);
   p = plain(Elem::F32, 64, 64, 4);
   p.kvGroup = 6;

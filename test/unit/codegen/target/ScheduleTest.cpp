@@ -38,7 +38,7 @@ TEST(Schedule, theWiderDimDecides) {
 
 TEST(Schedule, textIsStable) {
   Schedule s = chooseSchedule(allTargets()[0], 128, 128, FOVEA_DTYPE_F32);
-  EXPECT_EQ(s.reason, "table row: avx2, f32, dims up to 256");
+  EXPECT_EQ(s.reason, "table row: avx2, f32, dims up to 128");
   PrefillSchedule prefill{6, 16, 96, 64, true};
   EXPECT_EQ(toString(prefill), "6x16 keys=96 rows=64 convert");
   DecodeSchedule decode{8, 8, 32, 8, true, false};
