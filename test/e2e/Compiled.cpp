@@ -38,7 +38,8 @@ std::vector<std::string> e2e::runnableTargets() {
 
 llvm::Expected<Compiled> Compiled::compile(const std::string &text,
                                            const std::string &name,
-                                           const std::string &target) {
+                                           const std::string &target,
+                                           int workers) {
   CompileOptions options;
   llvm::Expected<std::vector<const TargetInfo *>> targets =
       resolveTargets(target);
@@ -60,7 +61,7 @@ llvm::Expected<Compiled> Compiled::compile(const std::string &text,
   fovea_options open = {};
   open.size = sizeof open;
   open.target = target == "host" ? nullptr : target.c_str();
-  if (fovea_executor_threads(2, &open.exec) ||
+  if (fovea_executor_threads(workers, &open.exec) ||
       fovea_open(FOVEA_API, &open, &state.ctx) ||
       fovea_bundle_memory(state.ctx, result.output.data(), result.output.size(),
                           &state.bundle) ||
@@ -75,8 +76,11 @@ Compiled::Compiled(Compiled &&other) : state(other.state) {
 
 Compiled::~Compiled() { delete state; }
 
+fovea_kernel *Compiled::kernel() const { return state->kernel; }
+
 llvm::Error Compiled::run(std::vector<HostValue> &arguments,
-                          std::vector<HostTensor> &results, const Dims &dims) {
+                          std::vector<HostTensor> &results, const Dims &dims,
+                          Outcome *outcome) {
   std::vector<StridedTensor> tensors;
   for (HostValue &value : arguments)
     tensors.push_back({value.isScalar ? nullptr : &value.tensor, {}, {}});
@@ -85,12 +89,12 @@ llvm::Error Compiled::run(std::vector<HostValue> &arguments,
     std::fill(result.bytes.begin(), result.bytes.end(), 0xff);
     tensors.push_back({&result, {}, {}});
   }
-  return run(tensors, arguments, dims);
+  return run(tensors, arguments, dims, outcome);
 }
 
 llvm::Error Compiled::run(const std::vector<StridedTensor> &tensors,
                           const std::vector<HostValue> &scalars,
-                          const Dims &dims) {
+                          const Dims &dims, Outcome *outcome) {
   std::vector<fovea_tensor> views(tensors.size());
   std::vector<fovea_value> values(tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -141,6 +145,14 @@ llvm::Error Compiled::run(const std::vector<StridedTensor> &tensors,
     error = failure("updating the plan");
   else if (fovea_run(plan, 0, values.data(), n, workspace, nullptr))
     error = failure("running");
+  else if (outcome) {
+    outcome->planned.size = sizeof outcome->planned;
+    outcome->done.size = sizeof outcome->done;
+    outcome->workspace = fovea_plan_workspace(plan);
+    if (fovea_plan_stats(plan, -1, &outcome->planned) ||
+        fovea_plan_counters(plan, &outcome->done, 0))
+      error = failure("counting");
+  }
   std::free(workspace);
   fovea_plan_destroy(plan);
   return error;

@@ -16,6 +16,13 @@ namespace fovea::e2e {
 /// The targets whose code this machine runs, of those that Fovea compiles for.
 std::vector<std::string> runnableTargets();
 
+/// What a call planned and what it did, over all phases.
+struct Outcome {
+  fovea_stats planned = {};
+  fovea_counters done = {};
+  size_t workspace = 0;
+};
+
 /// A tensor with the strides that a call hands over; none: row-major.
 struct StridedTensor {
   HostTensor *tensor;
@@ -25,21 +32,27 @@ struct StridedTensor {
 class Compiled {
 public:
   /// Compiles the only kernel of `text`; `name` is its name in diagnostics.
+  /// It runs on `workers` threads.
   static llvm::Expected<Compiled> compile(const std::string &text,
                                           const std::string &name,
-                                          const std::string &target);
+                                          const std::string &target,
+                                          int workers = 2);
   Compiled(Compiled &&other);
   ~Compiled();
 
   /// Plans for exactly these shapes and runs once. `dims` gives the plan's
   /// limits. Results are filled with NaN first.
   llvm::Error run(std::vector<HostValue> &arguments,
-                  std::vector<HostTensor> &results, const Dims &dims);
+                  std::vector<HostTensor> &results, const Dims &dims,
+                  Outcome *outcome = nullptr);
 
   /// The same with tensors as they lie in memory; `scalars` stand at the
   /// positions whose tensor is null.
   llvm::Error run(const std::vector<StridedTensor> &tensors,
-                  const std::vector<HostValue> &scalars, const Dims &dims);
+                  const std::vector<HostValue> &scalars, const Dims &dims,
+                  Outcome *outcome = nullptr);
+
+  fovea_kernel *kernel() const;
 
 private:
   Compiled() = default;

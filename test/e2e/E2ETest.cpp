@@ -4,11 +4,9 @@
 // interface, for every target that this machine runs.
 #include "test/e2e/Case.h"
 #include "test/e2e/Compiled.h"
+#include "test/e2e/Loaded.h"
 #include "tools/fovea/Verify.h"
 #include "tools/fovea/npy/Npy.h"
-
-#include "dialects/RegisterDialects.h"
-#include "passes/pipelines/SpecLoader.h"
 
 #include <gtest/gtest.h>
 
@@ -20,39 +18,6 @@ using namespace fovea;
 using namespace fovea::e2e;
 
 namespace {
-
-/// A case's spec, loaded, with its arguments.
-struct Loaded {
-  explicit Loaded(const Case &c) {
-    DialectRegistry registry;
-    registerDialects(registry);
-    context.appendDialectRegistry(registry);
-    module = loadSpec(context, c.spec(), c.name + ".mlir", {});
-    if (!module) {
-      ADD_FAILURE() << "the spec was rejected:\n" << c.spec();
-      return;
-    }
-    kernel = *module->getOps<func::FuncOp>().begin();
-    auto made = randomArguments(kernel, c.callDims(), c.seed);
-    auto madeResults = resultsFor(kernel, c.callDims());
-    if (!made || !madeResults) {
-      ADD_FAILURE() << llvm::toString(made.takeError())
-                    << llvm::toString(madeResults.takeError());
-      return;
-    }
-    arguments = std::move(*made);
-    c.adjust(arguments);
-    results = std::move(*madeResults);
-    good = true;
-  }
-
-  MLIRContext context;
-  OwningOpRef<ModuleOp> module;
-  func::FuncOp kernel;
-  std::vector<HostValue> arguments;
-  std::vector<HostTensor> results;
-  bool good = false;
-};
 
 class Table : public testing::TestWithParam<Case> {};
 
@@ -107,6 +72,21 @@ nameOfCompiled(const testing::TestParamInfo<CompiledTable::ParamType> &info) {
   return name;
 }
 
+/// The kernels did what the plan predicted; where the blocks are known on the
+/// device only, at most that.
+void expectCounted(const Outcome &outcome, Source source) {
+  const fovea_stats &planned = outcome.planned;
+  const fovea_counters &done = outcome.done;
+  EXPECT_EQ(done.items, planned.items);
+  if (source == Source::Chosen || source == Source::Pyramid) {
+    EXPECT_LE(done.pairs, planned.pairs);
+    return;
+  }
+  EXPECT_EQ(done.pairs, planned.pairs);
+  EXPECT_EQ(done.tiles_full, planned.tiles_full);
+  EXPECT_EQ(done.tiles_partial, planned.tiles_partial);
+}
+
 /// Leaves the spec and its fixed tables in the working folder, for the printed
 /// command line.
 void keepForRerun(const Case &c, const Loaded &loaded) {
@@ -136,9 +116,11 @@ TEST_P(CompiledTable, AgreesWithTheReference) {
     return;
   }
   ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  Outcome outcome;
   llvm::Error error =
-      compiled->run(loaded.arguments, loaded.results, c.callDims());
+      compiled->run(loaded.arguments, loaded.results, c.callDims(), &outcome);
   ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  expectCounted(outcome, c.source);
   auto verification = verify(loaded.kernel, loaded.arguments, loaded.results);
   ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
   if (verification->ok)
