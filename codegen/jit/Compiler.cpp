@@ -323,6 +323,7 @@ CompileStatus Compilation::compile() {
       backend->registerDialects(registry);
   cpu::registerCPUDialects(registry); // plan code
   context = std::make_unique<MLIRContext>(registry);
+  context->printOpOnDiagnostic(false); // the line of the spec says it better
   context->loadAllAvailableDialects();
   result.times.context = now() - start;
 
