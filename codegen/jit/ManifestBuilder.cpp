@@ -174,7 +174,7 @@ int32_t ManifestReader::addMask(RunsOp runs) {
     if (known == prefix)
       return i;
   MaskManifest mask;
-  mask.text = prefix;
+  mask.text = runs.getMaskText() ? runs.getMaskText()->str() : prefix;
   mask.record.analysed = 1;
   for (Value operand : runs.getOperands_())
     if (isa<ViewType>(operand.getType()))

@@ -161,7 +161,7 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
   let description = [{
     `closed(@m)`: the closed form of the solved mask whose functions are
     `@m_bounds` and `@m_class`, with the mask's run-time operands; without it
-    all keys. `list`: only blocks of `unit` keys that the list names for the
+    all keys. `as` quotes the mask for people. `list`: only blocks of `unit` keys that the list names for the
     item's query block. `levels`: every block of `unit` keys at the level the
     map gives (0: skipped). Clipped to the item's key range and to the
     sequence's length. `dims` names the dims that count queries and keys;
@@ -170,6 +170,7 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
   }];
   let arguments = (ins OptionalAttr<FlatSymbolRefAttr>:$mask,
                        Variadic<AnyType>:$operands_,
+                       OptionalAttr<StrAttr>:$mask_text,
                        Optional<Tile_ViewType>:$list,
                        Optional<Tile_ViewType>:$count,
                        Optional<Tile_ViewType>:$levels,
@@ -182,7 +183,8 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
                        UnitAttr:$top_left);
   let results = (outs Tile_RunsType:$runs);
   let assemblyFormat = [{
-    (`closed` `(` $mask^ (`,` $operands_^ `:` type($operands_))? `)`)?
+    (`closed` `(` $mask^ (`,` $operands_^ `:` type($operands_))? `)`
+      (`as` $mask_text^)?)?
     (`list` `(` $list^ `,` $count `:` type($list) `,` type($count) `)`)?
     (`levels` `(` $levels^ `:` type($levels) `)`)?
     (`offsets` `(` $offsets^ `:` type($offsets) `)`)?

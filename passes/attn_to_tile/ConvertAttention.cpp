@@ -188,8 +188,9 @@ LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
   int64_t tileRows = schedule.getRows(), keys = schedule.getKeys();
   Value qt = b.create<LoadOp>(loc, p.coded(query, tileRows), query, at);
   Value runs = b.create<RunsOp>(
-      loc, RunsType::get(b.getContext()), mask.prefix, mask.operands, list,
-      count, levelMap, mask.topLeft ? Value() : offset, lengths,
+      loc, RunsType::get(b.getContext()), mask.prefix, mask.operands,
+      mask.text, list, count, levelMap, mask.topLeft ? Value() : offset,
+      lengths,
       body.getArgument(kKey0), body.getArgument(kKey1), b.getI64IntegerAttr(unit),
       b.getI64IntegerAttr(queryBlock), p.tokens(query), p.tokens(sources[0]),
       mask.topLeft ? b.getUnitAttr() : UnitAttr());

@@ -4,12 +4,15 @@
 // `expand` or region; only the way a table is read differs.
 #include "passes/attn_to_tile/MaskFunctions.h"
 
+#include "dialects/attn/AttnDialect.h"
+#include "dialects/sel/Clauses.h"
 #include "passes/analysis/MaskSolver.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
@@ -128,6 +131,37 @@ static bool makeTopLeft(BlockArgument query, BlockArgument offset) {
   return offset.use_empty();
 }
 
+/// The mask in the words of the spec; a region by its position.
+static std::string describe(const SpecMask &mask) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (!mask.sugar) {
+    os << "region";
+    if (auto at = mask.region->getLoc()->findInstanceOf<FileLineColLoc>())
+      os << " at " << at.getLine() << ":" << at.getColumn();
+    return text;
+  }
+  sel::spellMask(os, mask.sugar, [&](unsigned i) {
+    Value operand = mask.operands[i];
+    Attribute value;
+    if (matchPattern(operand, m_Constant(&value)))
+      return value.print(os, /*elideType=*/true);
+    auto arg = dyn_cast<BlockArgument>(operand);
+    auto func =
+        arg ? dyn_cast<FunctionOpInterface>(arg.getOwner()->getParentOp())
+            : FunctionOpInterface();
+    auto name = func ? func.getArgAttrOfType<StringAttr>(arg.getArgNumber(),
+                                                         attn::nameAttrName)
+                     : StringAttr();
+    os << '%';
+    if (name)
+      os << name.getValue();
+    else
+      os << i;
+  });
+  return text;
+}
+
 FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
                                      StringRef prefix, const SpecMask &mask) {
   TileMask result;
@@ -161,9 +195,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
     types.push_back(scalarOrTable(operand.getType()));
   unsigned n = types.size();
   types.append(5, b.getIndexType());
-  auto keep = b.create<func::FuncOp>(
-      loc, (prefix + "_spec").str(),
-      b.getFunctionType(types, {b.getI1Type()}));
+  auto keep = b.create<func::FuncOp>(loc, (prefix + "_spec").str(),
+                                     b.getFunctionType(types, {b.getI1Type()}));
   keep.setPrivate();
   Block *body = keep.addEntryBlock();
   BlockArgument offset = body->addArgument(b.getIndexType(), loc);
@@ -191,14 +224,15 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   body->eraseArgument(n + 5);
   result.byHead = !body->getArgument(n + 1).use_empty();
 
-  FailureOr<MaskSolution> solution = solveMask(
-      p.program->getParentOfType<ModuleOp>(), keep, prefix, n);
+  FailureOr<MaskSolution> solution =
+      solveMask(p.program->getParentOfType<ModuleOp>(), keep, prefix, n);
   if (failed(solution))
     return failure();
   keep.erase();
   if (!solution->remark.empty())
     op->emitRemark() << solution->remark;
   result.prefix = FlatSymbolRefAttr::get(op->getContext(), prefix);
+  result.text = b.getStringAttr(describe(mask));
   return result;
 }
 
@@ -207,8 +241,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
 //===----------------------------------------------------------------------===//
 
 /// A map with its region's arguments; the builder is left inside.
-static MapOp openMap(ProgramBuilder &p, Location loc, Value scores,
-                     Value block, On on) {
+static MapOp openMap(ProgramBuilder &p, Location loc, Value scores, Value block,
+                     On on) {
   auto map = p.b.create<MapOp>(loc, scores.getType(), scores, block, on);
   Block *body = p.b.createBlock(&map.getBody());
   body->addArgument(p.b.getF32Type(), loc);
@@ -290,8 +324,8 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
         operands.push_back(inProgram(p, operand));
       ScoreLowering builder(b, loc, coordinates(body), operands,
                             op.getScoreOperands(), load);
-      Value s = cast<attn::ScoreAttrInterface>(mod).expand(
-          builder, body.getArgument(0));
+      Value s = cast<attn::ScoreAttrInterface>(mod).expand(builder,
+                                                           body.getArgument(0));
       close(map, s);
     }
   }

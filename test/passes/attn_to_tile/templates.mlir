@@ -25,7 +25,7 @@
 // CHECK: tile.stage @attend_decode launch("attend") space(stream) rows(<group = 4, kv_group = 4, heads = 2>)
 // CHECK: ^bb0(%[[B:.+]]: index, %[[H:.+]]: index, %[[R:.+]]: index, %[[K0:.+]]: index, %[[K1:.+]]: index, %[[SLOT:.+]]: index):
 // CHECK: %[[QT:.+]] = tile.load %[[Q]][%[[B]], %[[H]], %[[R]]]
-// CHECK: %[[RUNS:.+]] = tile.runs closed(@causal_attend) clip[%[[K0]], %[[K1]]] dims("sq", "sk")
+// CHECK: %[[RUNS:.+]] = tile.runs closed(@causal_attend) as "causal" clip[%[[K0]], %[[K1]]] dims("sq", "sk")
 // CHECK: %[[INIT:.+]] = tile.init
 // CHECK: %[[ST:.+]] = tile.stream %[[RUNS]] from(%[[K]], %[[V]] : {{.*}}) keys({{.*}}) levels [1] init(%[[INIT]]
 // CHECK: ^bb0(%[[BLOCK:.+]]: !tile.block, %[[KT:.+]]: !tile.coded<{{.*}}>, %[[VT:.+]]: !tile.coded<{{.*}}>, %[[A:.+]]: !tile.state<{{.*}}>):
