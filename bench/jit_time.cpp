@@ -6,6 +6,7 @@
 //   jit_time [SPEC.mlir [KEY=VALUE...]]     default: bench/specs/causal.mlir
 #include "codegen/jit/Compiler.h"
 
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <fovea/jit.h>
@@ -14,7 +15,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <unistd.h>
 
 using namespace fovea;
 
@@ -135,10 +135,10 @@ int main(int argc, char **argv) {
   options.threads = 2;
   timePhases(text, options, "all variants, 2 threads");
   timeApi(text, defines, "", "fovea_jit_compile, cold");
-  std::string cache = "/tmp/fovea-jit-time-XXXXXX";
-  if (!mkdtemp(cache.data()))
+  llvm::SmallString<128> cache;
+  if (llvm::sys::fs::createUniqueDirectory("fovea-jit-time", cache))
     return 1;
   timeApi(text, defines, cache.c_str(),
           "fovea_jit_compile, from the disk cache");
-  return std::system(("rm -rf '" + cache + "'").c_str()) != 0;
+  return bool(llvm::sys::fs::remove_directories(cache));
 }
