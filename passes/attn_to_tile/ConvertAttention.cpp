@@ -23,6 +23,7 @@ public:
 private:
   LogicalResult readSources();
   LogicalResult chooseSchedules();
+  void dropUnreachable(int64_t packed);
   void makeResults();
   LogicalResult attendStage(ScheduleAttr schedule);
   void combineStage(ScheduleAttr schedule);
@@ -103,6 +104,20 @@ LogicalResult AttentionConverter::readSources() {
   return success();
 }
 
+/// Of schedules for a known number of packed rows the plan takes the one with
+/// the least `maxRows` that holds them: the others are not worth compiling.
+void AttentionConverter::dropUnreachable(int64_t packed) {
+  ScheduleAttr best;
+  for (ScheduleAttr s : schedules) {
+    uint64_t most = s.getMaxRows(); // -1: any number
+    if (uint64_t(packed) <= most &&
+        (!best || most < uint64_t(best.getMaxRows())))
+      best = s;
+  }
+  if (best)
+    schedules = {best};
+}
+
 LogicalResult AttentionConverter::chooseSchedules() {
   bool byHead = mask.byHead || list || levelMap;
   int64_t kvGroup = heads / kvHeads, group = byHead ? 1 : kvGroup;
@@ -112,6 +127,9 @@ LogicalResult AttentionConverter::chooseSchedules() {
                           StreamShape{keyDim, valueDim,
                                       keyType.getElementType(),
                                       keyType.getFormat()});
+  int64_t queries = cast<ViewType>(query.getType()).getShape()[2];
+  if (!queryBlock && !ShapedType::isDynamic(queries))
+    dropUnreachable(queries * group);
   if (!queryBlock)
     return success();
   // Lists and levels are read row by row of blocks: the decode schedule runs
