@@ -50,11 +50,13 @@ public:
 private:
   CompileStatus compile();
   CompileStatus lower(ModuleOp spec);
+  CompileStatus preparePlan();
+  void compilePlan();
   void compileUnits();
   CompileStatus reportUnitErrors();
   CompileStatus writeText();
-  CompileStatus writeFile(ModuleOp planPrograms);
-  CompileStatus planCode(ModuleOp programs, BundleManifest &manifest,
+  CompileStatus writeFile();
+  CompileStatus planCode(BundleManifest &manifest,
                          ArrayRef<ProgramManifest> kernels);
   bool addTarget(TargetBuild &build, BundleManifest &manifest,
                  std::vector<ProgramManifest> &kernels);
@@ -68,6 +70,9 @@ private:
   std::string substituted; ///< the spec with its parameters
   std::unique_ptr<MLIRContext> context;
   std::vector<TargetBuild> builds;
+  OwningOpRef<ModuleOp> planModule; ///< null if there is no mask
+  llvm::SmallVector<char, 0> planObject;
+  std::string planError; ///< empty if it compiled
   std::vector<RemarkManifest> remarks;
   unsigned phase = 0;
   CompileResult result;
@@ -134,8 +139,28 @@ CompileStatus Compilation::lower(ModuleOp spec) {
   return CompileStatus::Ok;
 }
 
+/// The host's plan functions are compiled beside the units.
+CompileStatus Compilation::preparePlan() {
+  auto module = cabi::buildPlanModule(*builds.front().module);
+  if (mlir::failed(module))
+    return CompileStatus::Rejected;
+  if (!(*module)->getBody()->empty())
+    planModule = std::move(*module);
+  return CompileStatus::Ok;
+}
+
+void Compilation::compilePlan() {
+  const TargetInfo &target = planTarget();
+  auto object = cpu::compileModule(*planModule, {target.cpu, target.features});
+  if (object)
+    planObject = std::move(*object);
+  else
+    planError = toString(object.takeError());
+}
+
 /// Compiles the units of all targets, longest first by position: the streams
-/// come first in a kernel. Each unit has an LLVM context of its own.
+/// come first in a kernel, and the plan is short. Each unit has an LLVM context
+/// of its own.
 void Compilation::compileUnits() {
   UnitOutput output = UnitOutput::Object;
   if (options.emit == EmitKind::Assembly)
@@ -149,12 +174,18 @@ void Compilation::compileUnits() {
     for (size_t i = 0; i != build.units.size(); ++i)
       work.push_back({&build, i});
   }
+  if (planModule)
+    work.push_back({nullptr, 0});
   std::atomic<size_t> next{0};
   auto worker = [&] {
     for (size_t i; (i = next++) < work.size();) {
       if (cancelled())
         return;
       auto [build, unit] = work[i];
+      if (!build) {
+        compilePlan();
+        continue;
+      }
       auto bytes = build->backend->compileUnit(build->units[unit],
                                                *build->target, output);
       if (bytes)
@@ -178,6 +209,8 @@ CompileStatus Compilation::reportUnitErrors() {
       if (!error.empty())
         return failed("stage " + unit.symbol + " for " + build.target->name +
                       ": " + error);
+  if (!planError.empty())
+    return failed("plan code: " + planError);
   return CompileStatus::Ok;
 }
 
@@ -248,19 +281,12 @@ bool Compilation::addTarget(TargetBuild &build, BundleManifest &manifest,
   return true;
 }
 
-CompileStatus Compilation::planCode(ModuleOp programs,
-                                    BundleManifest &manifest,
+CompileStatus Compilation::planCode(BundleManifest &manifest,
                                     ArrayRef<ProgramManifest> kernels) {
-  auto module = cabi::buildPlanModule(programs);
-  if (mlir::failed(module))
-    return CompileStatus::Rejected;
-  if ((*module)->getBody()->empty())
+  if (!planModule)
     return CompileStatus::Ok;
-  const TargetInfo &target = planTarget();
-  auto object = cpu::compileModule(**module, {target.cpu, target.features});
-  if (!object)
-    return failed("plan code: " + toString(object.takeError()));
-  auto image = cpu::linkFlatImage(StringRef(object->data(), object->size()));
+  auto image = cpu::linkFlatImage(
+      StringRef(planObject.data(), planObject.size()));
   if (!image)
     return failed("plan code: " + toString(image.takeError()));
   for (auto [kernel, built] : llvm::zip(manifest.kernels, kernels))
@@ -273,7 +299,7 @@ CompileStatus Compilation::planCode(ModuleOp programs,
   return CompileStatus::Ok;
 }
 
-CompileStatus Compilation::writeFile(ModuleOp planPrograms) {
+CompileStatus Compilation::writeFile() {
   double start = now();
   BundleManifest manifest;
   manifest.key = options.key;
@@ -291,7 +317,7 @@ CompileStatus Compilation::writeFile(ModuleOp planPrograms) {
     kernel.kernel.remarks = remarks;
     manifest.kernels.push_back(kernel.kernel);
   }
-  CompileStatus status = planCode(planPrograms, manifest, kernels);
+  CompileStatus status = planCode(manifest, kernels);
   if (status != CompileStatus::Ok)
     return status;
   auto bytes = writeBundle(manifest);
@@ -352,6 +378,9 @@ CompileStatus Compilation::compile() {
   result.times.passes = now() - start - result.times.emit;
   if (status != CompileStatus::Ok || options.emit == EmitKind::Tile)
     return status == CompileStatus::Ok ? writeText() : status;
+  if (options.emit == EmitKind::Bundle &&
+      (status = preparePlan()) != CompileStatus::Ok)
+    return status;
   start = now();
   compileUnits();
   result.times.machine = now() - start;
@@ -360,8 +389,7 @@ CompileStatus Compilation::compile() {
   status = reportUnitErrors();
   if (status != CompileStatus::Ok)
     return status;
-  return options.emit == EmitKind::Bundle ? writeFile(*builds.front().module)
-                                          : writeText();
+  return options.emit == EmitKind::Bundle ? writeFile() : writeText();
 }
 
 CompileResult Compilation::run() {
