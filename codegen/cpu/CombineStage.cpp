@@ -35,7 +35,7 @@ struct RowResult {
 class RowMerger {
 public:
   RowMerger(StageFunction &f, int64_t valueDim, Elem out)
-      : e(f.e), dim(valueDim), out(out), lanes(e.isa == Isa::AVX512 ? 16 : 8),
+      : e(f.e), dim(valueDim), out(out), lanes(vectorLanes(e.isa)),
         whole(valueDim / lanes * lanes), floats(e.vec(lanes, e.f32)),
         sums(f.reserve(4 * llvm::alignTo(valueDim, lanes))),
         minusInf(e.cF32(-std::numeric_limits<float>::infinity())),

@@ -233,6 +233,13 @@ Values BlockBuilder::dotCodes(ArrayRef<Value> keyRows, int64_t row0,
     if (p.vnni)
       return e.intrinsic("llvm.x86.avx512.vpdpwssd.512", sums,
                          {acc, e.bitcast(k, sums), e.bitcast(q, sums)});
+    if (p.isa == Isa::Wide) {
+      Values halves;
+      for (int64_t i : {0, 16})
+        halves.push_back(e.intrinsic("llvm.x86.avx2.pmadd.wd", e.vec(8, e.i32),
+                                     {e.slice(k, i, 16), e.slice(q, i, 16)}));
+      return e.add(acc, e.concat(halves));
+    }
     Value products =
         e.intrinsic(p.isa == Isa::AVX512 ? "llvm.x86.avx512.pmaddw.d.512"
                                          : "llvm.x86.avx2.pmadd.wd",

@@ -20,7 +20,7 @@ namespace fovea::cpu {
 using arith::CmpIPredicate;
 
 DecodeShape::DecodeShape(const DecodeParams &p)
-    : lanes(p.isa == Isa::AVX512 ? 16 : 8), rows(p.rows),
+    : lanes(vectorLanes(p.isa)), rows(p.rows),
       padded(llvm::PowerOf2Ceil(p.rows)), state(std::max(lanes, padded)),
       step(std::max<int64_t>(1, lanes / padded)),
       keys(llvm::alignTo(p.keys, std::max(step, state / padded))),

@@ -16,7 +16,11 @@ namespace fovea::cpu {
 
 /// Which instructions may be named directly. The width of vectors is the
 /// schedule's business: code for 32 lanes also compiles, slower, for AVX2.
-enum class Isa { AVX2, AVX512 };
+/// Wide is AVX-512's code in AVX2's instructions, so that a machine without
+/// AVX-512 can run its schedules; for tests.
+enum class Isa { AVX2, AVX512, Wide };
+/// Floats of the vectors that code of an instruction set is made of.
+inline int64_t vectorLanes(Isa isa) { return isa == Isa::AVX2 ? 8 : 16; }
 
 /// How numbers lie in memory. Codes are signed bytes times an f32 scale kept
 /// elsewhere.

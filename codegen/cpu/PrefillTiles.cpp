@@ -71,7 +71,7 @@ Value emitScores(Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
 Value emitSoftmax(Emitter &e, const PanelShape &shape, Value sPanel, Value n,
                   Value max) {
   // One register at a time on AVX2: the coefficients fill most of the others.
-  int64_t lanes = shape.lanes, width = e.isa == Isa::AVX512 ? lanes : 8;
+  int64_t lanes = shape.lanes, width = e.isa == Isa::AVX2 ? 8 : lanes;
   Values sums;
   for (int64_t first = 0; first < lanes; first += width) {
     Value part = e.slice(max, first, width);

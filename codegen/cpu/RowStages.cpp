@@ -34,13 +34,11 @@ static Value loadVector(Emitter &e, Elem elem, Value row, Value d, int64_t n,
   return loadPartialAsF32(e, elem, e.at(row, d, sizeOf(elem)), n, lanes);
 }
 
-static int64_t lanesOf(Isa isa) { return isa == Isa::AVX512 ? 16 : 8; }
-
 BuiltStage buildEncode(ModuleOp module, const EncodeParams &p) {
   auto b = OpBuilder::atBlockEnd(module.getBody());
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
-  int64_t lanes = lanesOf(p.isa);
+  int64_t lanes = vectorLanes(p.isa);
   Type ints = e.vec(lanes, e.i32), floats = e.vec(lanes, e.f32);
   Value best = f.reserve(64), poison = f.reserve(64);
   View x = f.view(p.xSlot, 4), codes = f.view(p.codeSlot, 4);
@@ -85,7 +83,7 @@ BuiltStage buildPool(ModuleOp module, const PoolParams &p) {
   auto b = OpBuilder::atBlockEnd(module.getBody());
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
-  int64_t lanes = lanesOf(p.isa);
+  int64_t lanes = vectorLanes(p.isa);
   View x = f.view(p.xSlot, 4), out = f.view(p.outSlot, 4);
   f.forEachItem([&](const Item &item) {
     Value tokens = x.shape[2];

@@ -20,8 +20,6 @@ using arith::CmpIPredicate;
 
 static constexpr float infinity = std::numeric_limits<float>::infinity();
 
-static int64_t lanesOf(Isa isa) { return isa == Isa::AVX512 ? 16 : 8; }
-
 /// f32 at p for lanes [0, n), `fill` in the others.
 static Value loadRow(Emitter &e, Value p, Value n, int64_t lanes, float fill) {
   Value live = e.cmp(CmpIPredicate::slt, e.iota(lanes, e.i32),
@@ -47,7 +45,7 @@ namespace {
 class ScoreBuilder {
 public:
   ScoreBuilder(ModuleOp module, const ScoreParams &p)
-      : p(p), lanes(lanesOf(p.isa)), b(OpBuilder::atBlockEnd(module.getBody())),
+      : p(p), lanes(vectorLanes(p.isa)), b(OpBuilder::atBlockEnd(module.getBody())),
         f(b, module.getLoc(), p.name, p.isa), e(f.e) {}
   BuiltStage build();
 
@@ -202,7 +200,7 @@ BuiltStage buildNormalize(ModuleOp module, const NormalizeParams &p) {
   auto b = OpBuilder::atBlockEnd(module.getBody());
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
-  int64_t lanes = lanesOf(p.isa);
+  int64_t lanes = vectorLanes(p.isa);
   View scores = f.view(p.scoreSlot, 4), result = f.view(p.resultSlot, 4);
   Value n = scores.shape[3], step = e.cI64(lanes);
   Value log2e = e.splatF32(lanes, 1.44269504088896341f);
@@ -253,7 +251,7 @@ namespace {
 class Ranking {
 public:
   Ranking(StageFunction &f, const ForcedUnits &forced, bool shares, Isa isa)
-      : f(f), e(f.e), forced(forced), lanes(lanesOf(isa)),
+      : f(f), e(f.e), forced(forced), lanes(vectorLanes(isa)),
         nothing(shares ? 0 : -infinity) {}
 
   /// Begins the row at `row` of the item, n scores at `scores`.

@@ -23,7 +23,10 @@ struct StageContext {
   mlir::ModuleOp module; ///< where to build it
 
   Isa isa() const {
-    return target.isa == IsaClass::AVX512 ? Isa::AVX512 : Isa::AVX2;
+    if (target.isa == IsaClass::AVX2)
+      return Isa::AVX2;
+    return llvm::is_contained(target.required, "avx512f") ? Isa::AVX512
+                                                          : Isa::Wide;
   }
   mlir::Location loc() { return info.stage.getLoc(); }
   /// The storage of a view's elements; codes for a view with a format.

@@ -47,8 +47,15 @@ struct Case {
   MakeScore modify;
   double scale = 0; ///< 0: the default
   bool lse = true;
-  bool poison = false;                   ///< NaN at and past the lengths
-  bool nanQuery = false;                 ///< one NaN in the first row of q
+  bool poison = false;   ///< NaN at and past the lengths
+  bool nanQuery = false; ///< one NaN in the first row of q
+  /// One number in token `token` of sequence 0 and head 0 of an argument.
+  struct Planted {
+    std::string name;
+    int64_t token;
+    double number;
+  };
+  std::vector<Planted> planted;
   std::vector<int64_t> lengths, offsets; ///< given if not empty
   int64_t queryBlock = 8, unit = 8;      ///< of maps and lists
   int64_t topK = 0;
@@ -122,6 +129,10 @@ struct Case {
   }
   Case &nan() {
     nanQuery = true;
+    return *this;
+  }
+  Case &plant(std::string argument, int64_t token, double number) {
+    planted.push_back({std::move(argument), token, number});
     return *this;
   }
   Case &blocks(int64_t queries, int64_t keys) {

@@ -3,6 +3,7 @@
 #include "test/e2e/Compiled.h"
 
 #include "codegen/jit/Compiler.h"
+#include "codegen/target/Targets.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -41,11 +42,19 @@ llvm::Expected<Compiled> Compiled::compile(const std::string &text,
                                            const std::string &target,
                                            int workers) {
   CompileOptions options;
+  static const TargetInfo wide = [] {
+    TargetInfo info = describeX86V3();
+    info.isa = IsaClass::AVX512;
+    info.vectorBits = 512;
+    info.vectorRegisters = 32;
+    return info;
+  }();
+  bool isWide = target == kWide;
   llvm::Expected<std::vector<const TargetInfo *>> targets =
-      resolveTargets(target);
+      resolveTargets(isWide ? wide.name : target);
   if (!targets)
     return targets.takeError();
-  options.targets = *targets;
+  options.targets = isWide ? std::vector<const TargetInfo *>{&wide} : *targets;
   std::string messages;
   CompileResult result =
       compileSpec(text, name, options, [&](const Diagnostic &diagnostic) {
@@ -60,7 +69,9 @@ llvm::Expected<Compiled> Compiled::compile(const std::string &text,
   State &state = *compiled.state;
   fovea_options open = {};
   open.size = sizeof open;
-  open.target = target == "host" ? nullptr : target.c_str();
+  open.target = isWide             ? wide.name.c_str()
+                : target == "host" ? nullptr
+                                   : target.c_str();
   if (fovea_executor_threads(workers, &open.exec) ||
       fovea_open(FOVEA_API, &open, &state.ctx) ||
       fovea_bundle_memory(state.ctx, result.output.data(), result.output.size(),
@@ -123,7 +134,7 @@ llvm::Error Compiled::run(const std::vector<StridedTensor> &tensors,
   fovea_plan_limits limits = {};
   limits.size = sizeof limits;
   limits.seqs = dims.at("b");
-  limits.rows = dims.at("b") * dims.at("sq");
+  limits.rows = std::max<int64_t>(dims.at("b"), 1) * dims.at("sq");
   limits.max_len = 1;
   std::vector<fovea_dim_limit> named;
   for (const auto &[name, extent] : dims) {

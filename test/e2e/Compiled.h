@@ -16,6 +16,11 @@ namespace fovea::e2e {
 /// The targets whose code this machine runs, of those that Fovea compiles for.
 std::vector<std::string> runnableTargets();
 
+/// Compiled::compile's name for x86-64-v4's schedules and vectors in the
+/// instructions of x86-64-v3, which shows on any machine that only the choice
+/// of instructions for AVX-512 is left to trust.
+inline constexpr char kWide[] = "wide";
+
 /// What a call planned and what it did, over all phases.
 struct Outcome {
   fovea_stats planned = {};

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Kernels that are no row of the table because their results or their sources
+// are others: states and codes handed out, levels that the kernel assigns
+// itself. Compiled code against the reference, for every target of the machine.
+#include "test/e2e/Compiled.h"
+#include "tools/fovea/Verify.h"
+
+#include "dialects/RegisterDialects.h"
+#include "passes/pipelines/SpecLoader.h"
+
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace fovea;
+using namespace fovea::e2e;
+
+namespace {
+
+struct Program {
+  std::string name, text;
+  std::vector<Dims> shapes;
+};
+
+void PrintTo(const Program &p, std::ostream *os) { *os << p.name; }
+
+std::vector<Program> programs() {
+  std::vector<Dims> shapes = {{{"b", 2}, {"sq", 17}, {"sk", 40}},
+                              {{"b", 1}, {"sq", 1}, {"sk", 300}},
+                              {{"b", 2}, {"sq", 5}, {"sk", 0}}};
+  return {
+      {"partial", R"(
+!q = tensor<?x4x?x32xf32>
+!k = tensor<?x2x?x32xf32>
+!r = tensor<?x4x?xf32>
+func.func @partial(%q: !q, %k: !k, %v: !k) -> (!q, !r, !r)
+    attributes {attn.kernel} {
+  %o, %m, %l = attn.partial %q, %k, %v mask(causal)
+      : (!q, !k, !k) -> (!q, !r, !r)
+  return %o, %m, %l : !q, !r, !r
+})",
+       shapes},
+      {"encode_and_attend", R"(
+!q = tensor<?x4x?x48xf32>
+!x = tensor<?x2x?x48xf32>
+!e = tensor<?x2x?x48xf32, #kv.int8<per tok>>
+func.func @encode_and_attend(%q: !q, %k: !x, %v: !x) -> (!q, !e)
+    attributes {attn.kernel} {
+  %ke = kv.encode %k : !x -> !e
+  %ve = kv.encode %v : !x -> !e
+  %o = attn.attention %q, %ke, %ve mask(causal) : (!q, !e, !e) -> !q
+  return %o, %ke : !q, !e
+})",
+       shapes},
+      {"assign", R"(
+!q = tensor<?x2x?x32xf32>
+!p = !kv.pyramid<levels = [1, 2, 4], of = (!q, !q)>
+!s = !sel.scores<per = (b, h, q : 16), unit = k : 16>
+!l = !sel.levels<per = (b, h, q : 16), unit = k : 16>
+func.func @assign(%q: !q, %k: !q, %v: !q) -> !q attributes {attn.kernel} {
+  %s = sel.score %q, %k pooled mask(causal) : !q, !q -> !s
+  %n = sel.normalize %s softmax(keys) : !s
+  %l = sel.assign %n levels(1, 2, 4) top_share(0.4, 0.7, 0.95)
+      force(1 : diagonal) : !s -> !l
+  %p = sel.pool %k, %v levels(1, 2, 4) reduce(mean) : !q, !q -> !p
+  %o = attn.attention %q, %p levels(%l : !l) mask(causal) : (!q, !p) -> !q
+  return %o : !q
+})",
+       shapes},
+  };
+}
+
+class Programs
+    : public testing::TestWithParam<std::tuple<std::string, Program>> {};
+
+std::string nameOf(const testing::TestParamInfo<Programs::ParamType> &info) {
+  std::string name =
+      std::get<0>(info.param) + "_" + std::get<1>(info.param).name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+} // namespace
+
+TEST_P(Programs, AgreeWithTheReference) {
+  const auto &[target, program] = GetParam();
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry);
+  auto module = loadSpec(context, program.text, program.name + ".mlir", {});
+  ASSERT_TRUE(bool(module));
+  func::FuncOp kernel = *module->getOps<func::FuncOp>().begin();
+  auto compiled = Compiled::compile(program.text, program.name, target);
+  ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  for (const Dims &dims : program.shapes) {
+    auto arguments = randomArguments(kernel, dims, 1);
+    auto results = resultsFor(kernel, dims);
+    ASSERT_TRUE(bool(arguments)) << llvm::toString(arguments.takeError());
+    ASSERT_TRUE(bool(results)) << llvm::toString(results.takeError());
+    llvm::Error error = compiled->run(*arguments, *results, dims);
+    ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+    auto verification = verify(kernel, *arguments, *results);
+    ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
+    EXPECT_TRUE(verification->ok)
+        << verification->describe() << " sq=" << dims.at("sq");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(E2E, Programs,
+                         testing::Combine(testing::ValuesIn(runnableTargets()),
+                                          testing::ValuesIn(programs())),
+                         nameOf);
