@@ -33,8 +33,8 @@ ProgramLayout::ProgramLayout(ProgramOp program) {
       continue;
     }
     addView(arg);
-    auto dims = program.getArgAttrOfType<StringAttr>(arg.getArgNumber(),
-                                                     kDimsAttr);
+    auto dims =
+        program.getArgAttrOfType<StringAttr>(arg.getArgNumber(), kDimsAttr);
     if (!dims)
       continue;
     SmallVector<StringRef> dimNames;

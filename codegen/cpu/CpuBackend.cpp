@@ -82,8 +82,7 @@ private:
     unit.stage = stage.getSymName().str();
     unit.symbol = unit.kernel + "." + unit.stage;
     unit.module = ModuleOp::create(stage.getLoc(), unit.symbol);
-    cpu::StageContext context{*info, layout, target, unit.symbol,
-                              *unit.module};
+    cpu::StageContext context{*info, layout, target, unit.symbol, *unit.module};
     FailureOr<uint64_t> scratch = cpu::lowerStage(context);
     if (failed(scratch))
       return failure();

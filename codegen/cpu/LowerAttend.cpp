@@ -164,11 +164,10 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
   }
   p.querySymbol = stage.layout.symbol(info.runs.getQueriesDim());
   for (size_t i = 0; i + 1 < sources.size(); i += 2)
-    p.sources.push_back({info.stream.getLevels()[i / 2],
-                         stage.layout.view(sources[i]),
-                         stage.layout.view(sources[i + 1]),
-                         stage.scaleSlot(sources[i]),
-                         stage.scaleSlot(sources[i + 1])});
+    p.sources.push_back(
+        {info.stream.getLevels()[i / 2], stage.layout.view(sources[i]),
+         stage.layout.view(sources[i + 1]), stage.scaleSlot(sources[i]),
+         stage.scaleSlot(sources[i + 1])});
   p.listSlot = stage.slotOr(info.runs.getList());
   p.listCountSlot = stage.slotOr(info.runs.getCount());
   p.levelSlot = stage.slotOr(info.runs.getLevels());

@@ -9,7 +9,8 @@ using namespace fovea;
 using namespace fovea::cpu;
 
 /// What every grid stage starts from.
-template <typename Params> static Params gridParams(StageContext &stage) {
+template <typename Params>
+static Params gridParams(StageContext &stage) {
   Params p;
   p.name = stage.symbol;
   p.isa = stage.isa();

@@ -48,8 +48,8 @@ static Table loadTable(Emitter &e, unsigned slot, unsigned rank) {
 static Value loadScalarOnEntry(Emitter &e, unsigned slot, Type type) {
   OpBuilder::InsertionGuard guard(e.b);
   e.b.setInsertionPointToStart(e.entryBlock());
-  return asI64(e,
-               cabi::loadScalar(e.b, e.loc, e.entryBlock()->getArgument(0), slot, type));
+  return asI64(e, cabi::loadScalar(e.b, e.loc, e.entryBlock()->getArgument(0),
+                                   slot, type));
 }
 
 /// Reads a table at lanes or at one place; outside it reads as 0, and `inside`
@@ -81,14 +81,13 @@ static Value readTable(Emitter &e, const Table &table, Type element,
     if (element.getIntOrFloatBitWidth() >= 32)
       return e.gather(element, table.data, offset, inside);
     Type vec = e.vec(lanes, element);
-    Value result = e.b.create<arith::ConstantOp>(e.loc, vec,
-                                                 e.b.getZeroAttr(vec));
+    Value result =
+        e.b.create<arith::ConstantOp>(e.loc, vec, e.b.getZeroAttr(vec));
     for (int64_t l = 0; l != lanes; ++l) {
       Value one = e.ifElse(
           e.extract(inside, l), {element},
           [&] {
-            return Values{
-                e.loadAt(element, table.data, e.extract(offset, l))};
+            return Values{e.loadAt(element, table.data, e.extract(offset, l))};
           },
           [&] { return Values{e.constant(e.b.getZeroAttr(element))}; })[0];
       result = e.b.create<vector::InsertOp>(e.loc, one, result, l);
@@ -107,8 +106,8 @@ Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
   llvm::DenseMap<Value, Table> tables;
   // A pair that reads outside a table is masked, as the solved mask has it.
   Value inTables;
-  auto hook = [&](Emitter &e, Operation *op, ArrayRef<LaneValue> args)
-      -> FailureOr<LaneValue> {
+  auto hook = [&](Emitter &e, Operation *op,
+                  ArrayRef<LaneValue> args) -> FailureOr<LaneValue> {
     auto element = dyn_cast<tile::ElementOp>(op);
     if (!element)
       return failure();
@@ -132,16 +131,15 @@ Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
     if (isa<tile::ViewType>(value.getType()))
       vectoriser.bind(value, LaneValue::any(e.entryBlock()->getArgument(0)));
     else if (isa<BlockArgument>(value))
-      vectoriser.bind(value,
-                      LaneValue::any(loadScalarOnEntry(
-                          e, layout.scalar(value), value.getType())));
+      vectoriser.bind(value, LaneValue::any(loadScalarOnEntry(
+                                 e, layout.scalar(value), value.getType())));
     else if (auto constant = value.getDefiningOp<arith::ConstantOp>())
       vectoriser.bind(
-          value, LaneValue::any(
-                     value.getType().isIndex()
-                         ? e.cI64(cast<IntegerAttr>(constant.getValue())
-                                      .getInt())
-                         : e.constant(constant.getValue())));
+          value,
+          LaneValue::any(
+              value.getType().isIndex()
+                  ? e.cI64(cast<IntegerAttr>(constant.getValue()).getInt())
+                  : e.constant(constant.getValue())));
   }
   Value plan = e.entryBlock()->getArgument(1);
   // Unused loads fold away.

@@ -13,8 +13,7 @@ using namespace fovea::cpu;
 Elem StageContext::elemOf(Value view) {
   auto type = cast<tile::ViewType>(view.getType());
   Type elem = type.getElementType();
-  if (auto format =
-          dyn_cast_or_null<kv::FormatAttrInterface>(type.getFormat()))
+  if (auto format = dyn_cast_or_null<kv::FormatAttrInterface>(type.getFormat()))
     elem = format.getCodeType();
   if (elem.isF16())
     return Elem::F16;

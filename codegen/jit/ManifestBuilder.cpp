@@ -63,8 +63,9 @@ private:
 
 } // namespace
 
-void ManifestReader::addPart(StringRef name, uint32_t dtype, ArrayRef<int64_t> shape,
-                      ArrayRef<StringRef> dims, unsigned slot, bool isResult) {
+void ManifestReader::addPart(StringRef name, uint32_t dtype,
+                             ArrayRef<int64_t> shape, ArrayRef<StringRef> dims,
+                             unsigned slot, bool isResult) {
   ArgManifest arg;
   arg.name = name.str();
   arg.record.kind = FOVEA_ARG_TENSOR;
@@ -82,7 +83,7 @@ void ManifestReader::addPart(StringRef name, uint32_t dtype, ArrayRef<int64_t> s
 }
 
 void ManifestReader::addTensor(BlockArgument arg, StringRef name, ViewType type,
-                        ArrayRef<StringRef> dims, bool isResult) {
+                               ArrayRef<StringRef> dims, bool isResult) {
   if (!type.getFormat()) {
     addPart(name, dtypeOf(type.getElementType()), type.getShape(), dims,
             layout.view(arg), isResult);
@@ -197,8 +198,8 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   record.flags = runs.getTopLeft() ? FOVEA_STAGE_TOP_LEFT : 0;
   // A list's keys are known only on the device, and a map of levels is not
   // split; scores are stored where they are computed.
-  record.splittable = info.role == StageRole::Attend && !runs.getList() &&
-                      !runs.getLevels();
+  record.splittable =
+      info.role == StageRole::Attend && !runs.getList() && !runs.getLevels();
   record.key_dim = cast<CodedType>(info.query.getTile().getType()).getChan();
   if (info.attend)
     record.value_dim = info.attend.getState().getType().getChan();

@@ -38,10 +38,10 @@ static fovea_dtype storageOf(const StreamShape &shape) {
 
 ScheduleProvider fovea::scheduleProvider(const TargetInfo &target) {
   return [&target](MLIRContext *context, const StreamShape &shape) {
-    Schedule s = chooseSchedule(target, shape.keyDim, shape.valueDim,
-                                storageOf(shape));
-    int64_t prefetch = (s.decode.prefetchValue ? 1 : 0) |
-                       (s.decode.prefetchNext ? 2 : 0);
+    Schedule s =
+        chooseSchedule(target, shape.keyDim, shape.valueDim, storageOf(shape));
+    int64_t prefetch =
+        (s.decode.prefetchValue ? 1 : 0) | (s.decode.prefetchNext ? 2 : 0);
     SmallVector<tile::ScheduleAttr> result;
     result.push_back(tile::ScheduleAttr::get(
         context, "decode", s.decode.lanes, s.decode.accumulators, s.decode.keys,
@@ -92,9 +92,9 @@ struct TargetPass : PassWrapper<Derived, OperationPass<ModuleOp>> {
       this->signalPassFailure();
   }
 
-  Pass::Option<std::string> target{
-      *this, "target", llvm::cl::desc("name of the target"),
-      llvm::cl::init("host")};
+  Pass::Option<std::string> target{*this, "target",
+                                   llvm::cl::desc("name of the target"),
+                                   llvm::cl::init("host")};
 };
 
 struct AttnToTilePass : TargetPass<AttnToTilePass> {

@@ -27,10 +27,9 @@ ParseResult ProgramOp::parse(OpAsmParser &parser, OperationState &result) {
 }
 
 void ProgramOp::print(OpAsmPrinter &p) {
-  function_interface_impl::printFunctionOp(p, *this, /*isVariadic=*/false,
-                                           getFunctionTypeAttrName(),
-                                           getArgAttrsAttrName(),
-                                           getResAttrsAttrName());
+  function_interface_impl::printFunctionOp(
+      p, *this, /*isVariadic=*/false, getFunctionTypeAttrName(),
+      getArgAttrsAttrName(), getResAttrsAttrName());
 }
 
 LogicalResult ProgramOp::verifyRegions() {
@@ -61,8 +60,7 @@ LogicalResult BufferOp::verify() {
   for (auto [extent, dim] : llvm::zip(getExtents(), type.getShape())) {
     auto e = dyn_cast<ExtentAttr>(extent);
     if (!e)
-      return emitOpError("expected extents to be #tile.extent, got ")
-             << extent;
+      return emitOpError("expected extents to be #tile.extent, got ") << extent;
     bool isStatic = e.getBase().empty();
     if (isStatic != !ShapedType::isDynamic(dim) ||
         (isStatic && e.getMul() != dim))

@@ -7,7 +7,8 @@ using namespace fovea;
 using namespace fovea::tile;
 
 /// The only op of type OpTy in `block`; null if there is none.
-template <typename OpTy> static FailureOr<OpTy> only(Block &block) {
+template <typename OpTy>
+static FailureOr<OpTy> only(Block &block) {
   OpTy found;
   for (OpTy op : block.getOps<OpTy>()) {
     if (found)

@@ -26,9 +26,9 @@ enum class StageRole {
 
 /// Where the results of a stream or combine stage go; absent ones are null.
 struct StageOutput {
-  tile::SaveOp save;      ///< split items
-  tile::FinishOp finish;  ///< o, lse of unsplit items
-  tile::UnpackOp unpack;  ///< o, m, l of unsplit items
+  tile::SaveOp save;        ///< split items
+  tile::FinishOp finish;    ///< o, lse of unsplit items
+  tile::UnpackOp unpack;    ///< o, m, l of unsplit items
   mlir::Value o, lse, m, l; ///< views
 };
 

@@ -40,7 +40,8 @@ LogicalResult fovea::convertAttnToTile(ModuleOp module,
     return module.emitError("expected a function marked attn.kernel, got none");
   for (func::FuncOp kernel : kernels) {
     if (!kernel.getBody().hasOneBlock())
-      return kernel.emitOpError("expected a kernel to have a body of one block");
+      return kernel.emitOpError(
+          "expected a kernel to have a body of one block");
     ProgramBuilder p(kernel, schedules);
     if (failed(p.begin()))
       return failure();

@@ -15,15 +15,14 @@ namespace fovea {
 /// What the choice of a schedule depends on.
 struct StreamShape {
   int64_t keyDim, valueDim;
-  mlir::Type element;    ///< of the keys, as stored
+  mlir::Type element;     ///< of the keys, as stored
   mlir::Attribute format; ///< of the keys, or null
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes
 /// may not see the targets' tables, so codegen/target hands them in.
-using ScheduleProvider =
-    std::function<llvm::SmallVector<tile::ScheduleAttr>(
-        mlir::MLIRContext *, const StreamShape &)>;
+using ScheduleProvider = std::function<llvm::SmallVector<tile::ScheduleAttr>(
+    mlir::MLIRContext *, const StreamShape &)>;
 
 /// Replaces every function marked `attn.kernel` by a tile.program of the same
 /// name, followed by the functions of its masks. What a user should know (an

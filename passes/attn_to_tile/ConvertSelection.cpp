@@ -32,8 +32,7 @@ LogicalResult fovea::convertEncode(ProgramBuilder &p, kv::EncodeOp op) {
                               type.getElementType(), type.getEncoding());
   p.setTokens(output, p.tokens(input));
   int64_t rows = 64;
-  StageOp stage =
-      openGrid(p, op, "encode", extents, type.getDimSize(1), rows);
+  StageOp stage = openGrid(p, op, "encode", extents, type.getDimSize(1), rows);
   SmallVector<Value> at = itemAt(stage);
   Value tile = p.b.create<LoadOp>(op.getLoc(), p.coded(input, rows), input, at);
   p.b.create<StoreOp>(op.getLoc(), tile, output, at, Value());
@@ -55,9 +54,9 @@ LogicalResult fovea::convertPool(ProgramBuilder &p, sel::PoolOp op) {
       Extents extents = p.extents(input);
       extents[2] = p.ceilDiv(extents[2], level);
       auto type = cast<ViewType>(input.getType());
-      Value pooled = p.buffer(
-          ("pool." + Twine(i ? "v" : "k") + Twine(level)).str(), extents,
-          type.getElementType());
+      Value pooled =
+          p.buffer(("pool." + Twine(i ? "v" : "k") + Twine(level)).str(),
+                   extents, type.getElementType());
       int64_t rows = 16;
       StageOp stage = openGrid(p, op, i ? "pool_v" : "pool_k", extents,
                                type.getShape()[1], rows);
@@ -90,16 +89,16 @@ LogicalResult fovea::convertScore(ProgramBuilder &p, sel::ScoreOp op) {
 
   std::string launch = p.launchName("score");
   SpecMask specMask{op.getMaskAttr(), op.getMaskOperands(), nullptr};
-  FailureOr<TileMask> mask = buildMask(
-      p, op, (p.program.getSymName() + "_" + launch).str(), specMask);
+  FailureOr<TileMask> mask =
+      buildMask(p, op, (p.program.getSymName() + "_" + launch).str(), specMask);
   if (failed(mask))
     return failure();
   // One item is one query block of one query head.
   auto rows = RowsAttr::get(op.getContext(), 1, heads / kvHeads, heads);
-  auto schedule = ScheduleAttr::get(op.getContext(), "score", 0, 1, unit, qb,
-                                    -1, 0);
-  StageOp stage = p.openStage(op.getLoc(), launch, launch, Space::Stream, rows,
-                              schedule);
+  auto schedule =
+      ScheduleAttr::get(op.getContext(), "score", 0, 1, unit, qb, -1, 0);
+  StageOp stage =
+      p.openStage(op.getLoc(), launch, launch, Space::Stream, rows, schedule);
   Location loc = op.getLoc();
   OpBuilder &b = p.b;
   SmallVector<Value> at = itemAt(stage);
@@ -110,42 +109,41 @@ LogicalResult fovea::convertScore(ProgramBuilder &p, sel::ScoreOp op) {
   };
   CodedType qType = p.coded(query, qb), kType = p.coded(key, unit);
   Value qt = b.create<LoadOp>(loc, qType, query, at);
-  Value qp = b.create<tile::PoolOp>(loc, pooledType(qType), qt, qb,
-                                    Reduction::Mean);
+  Value qp =
+      b.create<tile::PoolOp>(loc, pooledType(qType), qt, qb, Reduction::Mean);
   Value offset = op.getOffset() ? p.view(op.getOffset()) : Value();
   Value lengths = op.getLengths() ? p.view(op.getLengths()) : Value();
   Value runs = b.create<RunsOp>(
       loc, RunsType::get(b.getContext()), mask->prefix, mask->operands,
-      mask->text, Value(), Value(), Value(), mask->topLeft ? Value() : offset, lengths,
-      body.getArgument(kKey0), body.getArgument(kKey1), b.getI64IntegerAttr(unit),
-      b.getI64IntegerAttr(qb), p.tokens(query), p.tokens(key), mask->topLeft ? b.getUnitAttr() : UnitAttr());
+      mask->text, Value(), Value(), Value(), mask->topLeft ? Value() : offset,
+      lengths, body.getArgument(kKey0), body.getArgument(kKey1),
+      b.getI64IntegerAttr(unit), b.getI64IntegerAttr(qb), p.tokens(query),
+      p.tokens(key), mask->topLeft ? b.getUnitAttr() : UnitAttr());
   auto stream = b.create<StreamOp>(loc, TypeRange{}, runs, ValueRange{key},
                                    b.getI64IntegerAttr(unit),
                                    b.getDenseI64ArrayAttr({1}), ValueRange{});
   Block *loop = b.createBlock(&stream.getBody());
   loop->addArgument(BlockType::get(b.getContext()), loc);
   Value kt = loop->addArgument(kType, loc);
-  Value kp = b.create<tile::PoolOp>(loc, pooledType(kType), kt, unit,
-                                    Reduction::Mean);
+  Value kp =
+      b.create<tile::PoolOp>(loc, pooledType(kType), kt, unit, Reduction::Mean);
   double scale = op.getScale() ? op.getScale()->convertToDouble()
                                : 1.0 / std::sqrt(double(qType.getChan()));
-  Value s = b.create<DotOp>(loc, p.scores(1, 1), qp, kp,
-                            b.getF64FloatAttr(scale));
+  Value s =
+      b.create<DotOp>(loc, p.scores(1, 1), qp, kp, b.getF64FloatAttr(scale));
   b.create<StoreOp>(loc, s, scores, at, Value());
   b.create<tile::YieldOp>(loc, ValueRange{});
   p.closeStage();
   return success();
 }
 
-LogicalResult fovea::convertNormalize(ProgramBuilder &p,
-                                      sel::NormalizeOp op) {
+LogicalResult fovea::convertNormalize(ProgramBuilder &p, sel::NormalizeOp op) {
   Value scores = p.view(op.getScores());
   Extents extents = p.extents(scores);
   Value result =
       p.resultView(op.getOutput(), "shares", extents, p.b.getF32Type());
   p.setTokens(result, p.tokens(scores));
-  StageOp stage =
-      openGrid(p, op, "normalize", extents, extents[1].getMul(), 1);
+  StageOp stage = openGrid(p, op, "normalize", extents, extents[1].getMul(), 1);
   p.b.create<tile::NormalizeOp>(op.getLoc(), scores, result, itemAt(stage));
   p.closeStage();
   return success();
@@ -155,8 +153,7 @@ LogicalResult fovea::convertChoose(ProgramBuilder &p, sel::ChooseOp op) {
   Value scores = p.view(op.getScores());
   Extents extents = p.extents(scores);
   auto type = op.getScores().getType();
-  Value list =
-      p.resultView(op.getOutput(), "list", extents, p.b.getI32Type());
+  Value list = p.resultView(op.getOutput(), "list", extents, p.b.getI32Type());
   Extents perBlock(extents.begin(), extents.begin() + 3);
   Value count = p.buffer("list.count", perBlock, p.b.getI32Type());
   p.counts[op.getOutput()] = count;
@@ -174,8 +171,7 @@ LogicalResult fovea::convertChoose(ProgramBuilder &p, sel::ChooseOp op) {
   return success();
 }
 
-LogicalResult fovea::convertAssign(ProgramBuilder &p,
-                                   sel::ChooseLevelsOp op) {
+LogicalResult fovea::convertAssign(ProgramBuilder &p, sel::ChooseLevelsOp op) {
   Value scores = p.view(op.getScores());
   Extents extents = p.extents(scores);
   auto type = op.getScores().getType();
@@ -184,8 +180,8 @@ LogicalResult fovea::convertAssign(ProgramBuilder &p,
   StageOp stage = openGrid(p, op, "assign", extents, extents[1].getMul(), 1);
   p.b.create<tile::AssignOp>(
       op.getLoc(), scores, levels, itemAt(stage), op.getLevelsAttr(),
-      op.getTopShareAttr(), p.b.getI64IntegerAttr(1),
-      op.getForceDiagonalAttr(), op.getForceFirstAttr(), op.getForceLastAttr(),
+      op.getTopShareAttr(), p.b.getI64IntegerAttr(1), op.getForceDiagonalAttr(),
+      op.getForceFirstAttr(), op.getForceLastAttr(),
       p.b.getI64IntegerAttr(type.getQueryBlock()),
       p.b.getI64IntegerAttr(type.getUnit()), p.tokens(scores));
   p.closeStage();

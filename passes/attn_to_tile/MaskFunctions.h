@@ -19,9 +19,9 @@ struct SpecMask {
 /// What a stage needs of a mask.
 struct TileMask {
   mlir::FlatSymbolRefAttr prefix; ///< null: everything is visible
-  mlir::StringAttr text;           ///< the mask as a person would write it
+  mlir::StringAttr text;          ///< the mask as a person would write it
   llvm::SmallVector<mlir::Value> operands; ///< program arguments
-  bool byHead = false;  ///< the predicate reads the head
+  bool byHead = false;                     ///< the predicate reads the head
   bool topLeft = false; ///< query indices are those of the call
 };
 

@@ -49,8 +49,7 @@ static StringRef defaultDims(BlockArgument arg) {
   for (OpOperand &use : arg.getUses()) {
     Operation *user = use.getOwner();
     bool isQuery = use.getOperandNumber() == 0;
-    if (isa<attn::AttentionOp, attn::PartialOp, sel::ScoreOp>(user) &&
-        isQuery)
+    if (isa<attn::AttentionOp, attn::PartialOp, sel::ScoreOp>(user) && isQuery)
       return "b h sq d";
   }
   for (OpOperand &use : arg.getUses()) {
@@ -91,8 +90,8 @@ FailureOr<SmallVector<StringRef>> ProgramBuilder::dimNames(unsigned argument) {
   }
   if (static_cast<int64_t>(names.size()) != type.getRank())
     return emitError(arg.getLoc())
-           << "expected attn.dims to name " << type.getRank()
-           << " dims, got \"" << text << "\"";
+           << "expected attn.dims to name " << type.getRank() << " dims, got \""
+           << text << "\"";
   return names;
 }
 
@@ -156,12 +155,11 @@ LogicalResult ProgramBuilder::begin() {
           ShapedType::isDynamic(size)
               ? ExtentAttr::get(b.getContext(), dim, 1, 0, 1, "")
               : fixed(size));
-    addArg(ViewType::get(b.getContext(), type.getShape(),
-                         type.getElementType(), type.getEncoding()),
+    addArg(ViewType::get(b.getContext(), type.getShape(), type.getElementType(),
+                         type.getEncoding()),
            text, *dims, false, arg.getLoc());
   }
-  auto ret =
-      cast<func::ReturnOp>(kernel.getBody().front().getTerminator());
+  auto ret = cast<func::ReturnOp>(kernel.getBody().front().getTerminator());
   llvm::SmallPtrSet<Value, 4> returned;
   for (Value value : ret.getOperands()) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
@@ -169,8 +167,8 @@ LogicalResult ProgramBuilder::begin() {
       return ret.emitOpError("expected every result to be a tensor computed by "
                              "an op and returned once, got ")
              << value.getType();
-    addArg(ViewType::get(b.getContext(), type.getShape(),
-                         type.getElementType(), type.getEncoding()),
+    addArg(ViewType::get(b.getContext(), type.getShape(), type.getElementType(),
+                         type.getEncoding()),
            resultName(value), {}, true, value.getLoc());
   }
 
@@ -204,8 +202,8 @@ void ProgramBuilder::finish() { kernel.erase(); }
 Value ProgramBuilder::buffer(StringRef name, const Extents &extents,
                              Type element, Attribute format) {
   SmallVector<Attribute> attrs(extents.begin(), extents.end());
-  auto type = ViewType::get(b.getContext(), staticShape(extents), element,
-                            format);
+  auto type =
+      ViewType::get(b.getContext(), staticShape(extents), element, format);
   Value view = b.create<BufferOp>(program.getLoc(), type, b.getStringAttr(name),
                                   b.getArrayAttr(attrs));
   viewExtents[view] = extents;

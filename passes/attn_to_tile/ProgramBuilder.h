@@ -94,8 +94,7 @@ private:
 };
 
 // One function per op; each leaves the builder at the end of the program.
-mlir::LogicalResult convertAttention(ProgramBuilder &p,
-                                     attn::AttentionOp op);
+mlir::LogicalResult convertAttention(ProgramBuilder &p, attn::AttentionOp op);
 mlir::LogicalResult convertPartial(ProgramBuilder &p, attn::PartialOp op);
 mlir::LogicalResult convertMerge(ProgramBuilder &p, attn::MergeOp op);
 mlir::LogicalResult convertEncode(ProgramBuilder &p, kv::EncodeOp op);

@@ -4,9 +4,12 @@
 #include "dialects/reference/Rounding.h"
 #include "tools/fovea/npy/Npy.h"
 #include "tools/fovea/npy/Scalars.h"
+#include "llvm/Support/ErrorHandling.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
 
 using namespace fovea;
 using reference::Element;
@@ -23,6 +26,20 @@ template <typename T>
 static void store(uint8_t *to, T value) {
   std::memcpy(to, &value, sizeof value);
 }
+
+void *fovea::allocateHostBytes(size_t bytes) {
+  constexpr size_t hugePage = size_t(2) << 20, line = 64;
+  size_t align = bytes >= hugePage ? hugePage : line;
+  size_t rounded = (bytes + align - 1) / align * align;
+  void *p = std::aligned_alloc(align, rounded ? rounded : align);
+  if (!p)
+    llvm::report_bad_alloc_error("expected memory for a tensor");
+  if (align == hugePage)
+    (void)madvise(p, rounded, MADV_HUGEPAGE); // advice: small pages work, too
+  return p;
+}
+
+void fovea::freeHostBytes(void *p) { std::free(p); }
 
 HostTensor::HostTensor(fovea_dtype dtype, std::vector<int64_t> shape)
     : dtype(dtype), shape(std::move(shape)) {

@@ -7,16 +7,45 @@
 #include <fovea/abi.h>
 #include <fovea/runtime.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace fovea {
 
+/// `bytes` of memory; the process ends if there is none.
+void *allocateHostBytes(size_t bytes);
+void freeHostBytes(void *p);
+
+/// Memory as an inference engine holds it: cache lines for small tensors,
+/// huge pages where the system has them for large ones. Without them a decode
+/// over a gigabyte of keys would time page-table walks.
+template <typename T>
+struct HostAllocator {
+  using value_type = T;
+  HostAllocator() = default;
+  template <typename U>
+  HostAllocator(const HostAllocator<U> &) {}
+  T *allocate(size_t n) {
+    return static_cast<T *>(allocateHostBytes(n * sizeof(T)));
+  }
+  void deallocate(T *p, size_t) { freeHostBytes(p); }
+  template <typename U>
+  bool operator==(const HostAllocator<U> &) const {
+    return true;
+  }
+  template <typename U>
+  bool operator!=(const HostAllocator<U> &) const {
+    return false;
+  }
+};
+using HostBytes = std::vector<uint8_t, HostAllocator<uint8_t>>;
+
 /// Row-major, of any element type.
 struct HostTensor {
   fovea_dtype dtype = FOVEA_DTYPE_NONE;
   std::vector<int64_t> shape;
-  std::vector<uint8_t> bytes;
+  HostBytes bytes;
 
   HostTensor() = default;
   /// Zeros.
