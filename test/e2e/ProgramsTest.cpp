@@ -6,6 +6,7 @@
 #include "tools/fovea/Verify.h"
 
 #include "dialects/RegisterDialects.h"
+#include "dialects/reference/Tolerance.h"
 #include "passes/pipelines/SpecLoader.h"
 
 #include <gtest/gtest.h>
@@ -109,3 +110,62 @@ INSTANTIATE_TEST_SUITE_P(E2E, Programs,
                          testing::Combine(testing::ValuesIn(runnableTargets()),
                                           testing::ValuesIn(programs())),
                          nameOf);
+
+// A mask that reads behind the end of its table: those pairs are hidden, for
+// the planner and the kernel alike, as if the table had an entry that hides.
+TEST(Tables, WhatLiesOutsideIsHidden) {
+  std::string text = R"(
+!q = tensor<?x2x?x32xf32>
+func.func @table(%q: !q, %k: !q, %v: !q,
+                 %t: tensor<?xi32> {attn.dims = "nt"}) -> !q
+    attributes {attn.kernel} {
+  %o = attn.attention %q, %k, %v mask {
+    ^bb0(%b: index, %h: index, %i: index, %j: index):
+      %x = tensor.extract %t[%j] : tensor<?xi32>
+      %y = arith.index_cast %x : i32 to index
+      %keep = arith.cmpi sle, %y, %i : index
+      sel.yield %keep : i1 } : (!q, !q, !q) -> !q
+  return %o : !q
+})";
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry);
+  auto module = loadSpec(context, text, "table.mlir", {});
+  ASSERT_TRUE(bool(module));
+  func::FuncOp kernel = *module->getOps<func::FuncOp>().begin();
+  for (const std::string &target : runnableTargets())
+    for (int64_t sq : {1, 40}) {
+      auto compiled = Compiled::compile(text, "table.mlir", target);
+      ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+      int64_t sk = 200, known = 77;
+      Dims whole = {{"b", 1}, {"sq", sq}, {"sk", sk}, {"nt", sk}};
+      auto arguments = randomArguments(kernel, whole, 1);
+      auto results = resultsFor(kernel, whole);
+      ASSERT_TRUE(bool(arguments)) << llvm::toString(arguments.takeError());
+      ASSERT_TRUE(bool(results)) << llvm::toString(results.takeError());
+      HostTensor &table = arguments->back().tensor;
+      for (int64_t i = 0; i < sk; ++i)
+        table.set(i, i < known ? double(i) : 1e6);
+      Outcome all, part;
+      llvm::Error error = compiled->run(*arguments, *results, whole, &all);
+      ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+      std::vector<double> want = (*results)[0].values();
+      auto verification = verify(kernel, *arguments, *results);
+      ASSERT_TRUE(bool(verification));
+      EXPECT_TRUE(verification->ok) << verification->describe();
+
+      HostTensor shorter(table.dtype, {known});
+      for (int64_t i = 0; i < known; ++i)
+        shorter.set(i, table.get(i));
+      table = shorter;
+      Dims cut = whole;
+      cut["nt"] = known;
+      error = compiled->run(*arguments, *results, cut, &part);
+      ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+      reference::Comparison same =
+          reference::compare((*results)[0].values(), want, 1e-6);
+      EXPECT_TRUE(same.ok) << target << " sq=" << sq << " at " << same.worst;
+      EXPECT_EQ(part.done.pairs, part.planned.pairs);
+      EXPECT_EQ(part.done.tiles_partial, part.planned.tiles_partial);
+    }
+}
