@@ -23,16 +23,18 @@ namespace {
 
 using LoadFn = function_ref<Value(Value table, ValueRange indices)>;
 
-/// A MaskBuilder whose tables are memrefs or views instead of tensors.
-class LoweringBuilder : public sel::MaskBuilder {
+/// A MaskBuilder or ScoreBuilder whose tables are memrefs or views instead of
+/// tensors.
+template <typename Base>
+class Lowering : public Base {
 public:
-  LoweringBuilder(OpBuilder &b, Location loc, sel::Coordinates at,
-                  ValueRange operands, ValueRange specOperands, LoadFn loadFn)
-      : MaskBuilder(b, loc, at, operands), specOperands(specOperands),
-        loadFn(loadFn) {}
+  Lowering(OpBuilder &b, Location loc, sel::Coordinates at, ValueRange operands,
+           ValueRange specOperands, LoadFn loadFn)
+      : Base(b, loc, at, operands), specOperands(specOperands), loadFn(loadFn) {
+  }
 
   Value load(unsigned i, ValueRange indices) override {
-    return loadFn(operand(i), indices);
+    return loadFn(this->operand(i), indices);
   }
   Type operandType(unsigned i) override { return specOperands[i].getType(); }
 
@@ -95,7 +97,7 @@ static Value buildPredicate(OpBuilder &b, Location loc, const SpecMask &mask,
                             LoadFn loadFn) {
   SmallVector<Value> spec = specOperands(mask);
   if (mask.sugar) {
-    LoweringBuilder builder(b, loc, at, operands, spec, loadFn);
+    Lowering<sel::MaskBuilder> builder(b, loc, at, operands, spec, loadFn);
     return mask.sugar.expand(builder);
   }
   Value args[] = {at.batch, at.head, at.query, at.key};
@@ -281,27 +283,6 @@ Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
   return map.getResult();
 }
 
-namespace {
-
-/// A ScoreBuilder whose tables are views.
-class ScoreLowering : public attn::ScoreBuilder {
-public:
-  ScoreLowering(OpBuilder &b, Location loc, sel::Coordinates at,
-                ValueRange operands, ValueRange specOperands, LoadFn loadFn)
-      : ScoreBuilder(b, loc, at, operands), specOperands(specOperands),
-        loadFn(loadFn) {}
-  Value load(unsigned i, ValueRange indices) override {
-    return loadFn(operand(i), indices);
-  }
-  Type operandType(unsigned i) override { return specOperands[i].getType(); }
-
-private:
-  ValueRange specOperands;
-  LoadFn loadFn;
-};
-
-} // namespace
-
 FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
                                       attn::AttentionOpInterface op,
                                       Value scores, Value block) {
@@ -322,8 +303,8 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
       SmallVector<Value> operands;
       for (Value operand : op.getScoreOperands())
         operands.push_back(inProgram(p, operand));
-      ScoreLowering builder(b, loc, coordinates(body), operands,
-                            op.getScoreOperands(), load);
+      Lowering<attn::ScoreBuilder> builder(b, loc, coordinates(body), operands,
+                                           op.getScoreOperands(), load);
       Value s = cast<attn::ScoreAttrInterface>(mod).expand(builder,
                                                            body.getArgument(0));
       close(map, s);
