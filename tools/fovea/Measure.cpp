@@ -57,7 +57,7 @@ Measurement measure(const Session &session, Call &call, const Work &work,
   // Short calls are timed in batches, so that the clock does not show.
   int batch = std::max(1, int(0.002 / std::max(estimate, 1e-9)));
   int rounds =
-      int(std::clamp(seconds / (estimate * batch + 4 * slice), 5.0, 2000.0));
+      int(std::clamp(seconds / (estimate * batch + 4 * slice), 15.0, 2000.0));
   std::vector<double> times, fma, read, fma1, read1;
   for (int round = 0; round < rounds; ++round) {
     progress.show("measuring " + std::to_string(round + 1) + " of " +
