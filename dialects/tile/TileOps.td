@@ -388,9 +388,9 @@ def Tile_ChooseOp : Tile_Op<"choose", [AttrSizedOperandSegments]> {
 def Tile_AssignOp : Tile_Op<"assign"> {
   let summary = "Choose a pyramid level for every unit of a row of scores";
   let description = [{
-    Units in descending order of score; the i-th level is given while the
-    cumulative share of the sum is at most the i-th bound; past the last bound
-    0 (skipped). Forced units get `force_level`.
+    Units in descending order of score, ties to the lower index; a unit gets
+    the first level whose bound exceeds the sum of the shares before it, past
+    the last bound 0 (skipped). Forced units get `force_level`.
   }];
   let arguments = (ins Tile_ViewType:$scores, Tile_ViewType:$levels_view,
                        Variadic<Index>:$at, DenseI64ArrayAttr:$levels,
