@@ -45,7 +45,8 @@ namespace {
 class ScoreBuilder {
 public:
   ScoreBuilder(ModuleOp module, const ScoreParams &p)
-      : p(p), lanes(vectorLanes(p.isa)), b(OpBuilder::atBlockEnd(module.getBody())),
+      : p(p), lanes(vectorLanes(p.isa)),
+        b(OpBuilder::atBlockEnd(module.getBody())),
         f(b, module.getLoc(), p.name, p.isa), e(f.e) {}
   BuiltStage build();
 

@@ -4,10 +4,10 @@
 
 #include "codegen/abi/MaskLink.h"
 #include "codegen/bundle/BundleWriter.h"
-#include "codegen/jit/ManifestBuilder.h"
 #include "codegen/cpu/CpuBackend.h"
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/image/FlatImage.h"
+#include "codegen/jit/ManifestBuilder.h"
 #include "codegen/jit/Phases.h"
 #include "passes/pipelines/SpecLoader.h"
 
@@ -91,8 +91,8 @@ CompileStatus Compilation::failed(const Twine &why) {
 void Compilation::dump(StringRef what, Operation *op) {
   if (options.dumpPhases.empty())
     return;
-  std::string path = llvm::formatv("{0}/{1}-{2}.mlir", options.dumpPhases,
-                                   phase++, what);
+  std::string path =
+      llvm::formatv("{0}/{1}-{2}.mlir", options.dumpPhases, phase++, what);
   std::error_code ec;
   llvm::raw_fd_ostream os(path, ec);
   if (ec) {
@@ -285,8 +285,8 @@ CompileStatus Compilation::planCode(BundleManifest &manifest,
                                     ArrayRef<ProgramManifest> kernels) {
   if (!planModule)
     return CompileStatus::Ok;
-  auto image = cpu::linkFlatImage(
-      StringRef(planObject.data(), planObject.size()));
+  auto image =
+      cpu::linkFlatImage(StringRef(planObject.data(), planObject.size()));
   if (!image)
     return failed("plan code: " + toString(image.takeError()));
   for (auto [kernel, built] : llvm::zip(manifest.kernels, kernels))

@@ -45,8 +45,8 @@ private:
   std::string launch;
   RowsAttr rows;
   SmallVector<ScheduleAttr> schedules;
-  SmallVector<Value> results;          ///< views of the op's results
-  Value slotO, slotM, slotL;           ///< partials of split items
+  SmallVector<Value> results; ///< views of the op's results
+  Value slotO, slotM, slotL;  ///< partials of split items
 };
 
 } // namespace
@@ -88,8 +88,9 @@ LogicalResult AttentionConverter::readSources() {
                              "of the coarsest level, got ")
              << unit << " and " << levels.back();
     if (op.getLengths())
-      return op->emitOpError("lengths(..) with a level map is not supported by "
-                             "this compiler: pooled rows average whole tensors");
+      return op->emitOpError(
+          "lengths(..) with a level map is not supported by "
+          "this compiler: pooled rows average whole tensors");
   } else if (levels.size() > 1) {
     // Without a map everything is read at full resolution.
     levels = {1};
@@ -123,10 +124,9 @@ LogicalResult AttentionConverter::chooseSchedules() {
   int64_t kvGroup = heads / kvHeads, group = byHead ? 1 : kvGroup;
   rows = RowsAttr::get(op.getContext(), group, kvGroup, heads / group);
   auto keyType = cast<ViewType>(sources[0].getType());
-  schedules = p.schedules(op.getContext(),
-                          StreamShape{keyDim, valueDim,
-                                      keyType.getElementType(),
-                                      keyType.getFormat()});
+  schedules = p.schedules(op.getContext(), StreamShape{keyDim, valueDim,
+                                                       keyType.getElementType(),
+                                                       keyType.getFormat()});
   int64_t queries = cast<ViewType>(query.getType()).getShape()[2];
   if (!queryBlock && !ShapedType::isDynamic(queries))
     dropUnreachable(queries * group);
@@ -154,9 +154,9 @@ void AttentionConverter::makeResults() {
                                                 {"o", "m", "l"}};
   for (auto [i, result] : llvm::enumerate(op->getResults())) {
     auto type = cast<RankedTensorType>(result.getType());
-    results.push_back(
-        p.resultView(result, (launch + "." + names[isPartial][i]).str(),
-                     i == 0 ? o : perRow, type.getElementType()));
+    results.push_back(p.resultView(result,
+                                   (launch + "." + names[isPartial][i]).str(),
+                                   i == 0 ? o : perRow, type.getElementType()));
   }
   int64_t most = 0;
   for (ScheduleAttr s : schedules)
@@ -197,8 +197,8 @@ void AttentionConverter::storeResults(Value state, int64_t tileRows,
 LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
   OpBuilder &b = p.b;
   std::string symbol = (launch + "_" + schedule.getKind()).str();
-  StageOp stage = p.openStage(loc, symbol, launch, Space::Stream, rows,
-                              schedule);
+  StageOp stage =
+      p.openStage(loc, symbol, launch, Space::Stream, rows, schedule);
   Block &body = stage.getBody().front();
   SmallVector<Value> at{body.getArgument(kBatch), body.getArgument(kHead),
                         body.getArgument(kRow)};
@@ -206,18 +206,17 @@ LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
   int64_t tileRows = schedule.getRows(), keys = schedule.getKeys();
   Value qt = b.create<LoadOp>(loc, p.coded(query, tileRows), query, at);
   Value runs = b.create<RunsOp>(
-      loc, RunsType::get(b.getContext()), mask.prefix, mask.operands,
-      mask.text, list, count, levelMap, mask.topLeft ? Value() : offset,
-      lengths,
-      body.getArgument(kKey0), body.getArgument(kKey1), b.getI64IntegerAttr(unit),
-      b.getI64IntegerAttr(queryBlock), p.tokens(query), p.tokens(sources[0]),
+      loc, RunsType::get(b.getContext()), mask.prefix, mask.operands, mask.text,
+      list, count, levelMap, mask.topLeft ? Value() : offset, lengths,
+      body.getArgument(kKey0), body.getArgument(kKey1),
+      b.getI64IntegerAttr(unit), b.getI64IntegerAttr(queryBlock),
+      p.tokens(query), p.tokens(sources[0]),
       mask.topLeft ? b.getUnitAttr() : UnitAttr());
   auto stateType = StateType::get(b.getContext(), tileRows, valueDim);
   Value init = b.create<InitOp>(loc, stateType);
-  auto stream = b.create<StreamOp>(loc, TypeRange{stateType}, runs, sources,
-                                   b.getI64IntegerAttr(keys),
-                                   b.getDenseI64ArrayAttr(levels),
-                                   ValueRange{init});
+  auto stream = b.create<StreamOp>(
+      loc, TypeRange{stateType}, runs, sources, b.getI64IntegerAttr(keys),
+      b.getDenseI64ArrayAttr(levels), ValueRange{init});
   Block *loop = b.createBlock(&stream.getBody());
   Value block = loop->addArgument(BlockType::get(b.getContext()), loc);
   Value kt = loop->addArgument(p.coded(sources[0], keys), loc);
@@ -245,12 +244,11 @@ LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
 void AttentionConverter::combineStage(ScheduleAttr schedule) {
   OpBuilder &b = p.b;
   std::string name = launch + "_combine";
-  auto own = ScheduleAttr::get(b.getContext(), "combine", schedule.getLanes(),
-                               1, 1, schedule.getRows(),
-                               schedule.getMaxRows(), 0);
-  StageOp stage =
-      p.openStage(loc, (name + "_" + schedule.getKind()).str(), name,
-                  Space::Combine, rows, own, nullptr, launch);
+  auto own =
+      ScheduleAttr::get(b.getContext(), "combine", schedule.getLanes(), 1, 1,
+                        schedule.getRows(), schedule.getMaxRows(), 0);
+  StageOp stage = p.openStage(loc, (name + "_" + schedule.getKind()).str(),
+                              name, Space::Combine, rows, own, nullptr, launch);
   Block &body = stage.getBody().front();
   Value state = b.create<RestoreOp>(
       loc, StateType::get(b.getContext(), schedule.getRows(), valueDim), slotO,
@@ -267,8 +265,7 @@ LogicalResult AttentionConverter::run() {
   launch = p.launchName(isPartial ? "partial" : "attend");
   if (failed(readSources()))
     return failure();
-  std::string prefix =
-      (p.program.getSymName() + "_" + launch).str();
+  std::string prefix = (p.program.getSymName() + "_" + launch).str();
   FailureOr<TileMask> built = buildMask(p, op, prefix, specMask);
   if (failed(built))
     return failure();
@@ -284,8 +281,7 @@ LogicalResult AttentionConverter::run() {
   return success();
 }
 
-LogicalResult fovea::convertAttention(ProgramBuilder &p,
-                                      attn::AttentionOp op) {
+LogicalResult fovea::convertAttention(ProgramBuilder &p, attn::AttentionOp op) {
   return AttentionConverter(p, cast<attn::AttentionOpInterface>(*op)).run();
 }
 
@@ -306,18 +302,18 @@ LogicalResult fovea::convertMerge(ProgramBuilder &p, attn::MergeOp op) {
   if (op.getLse())
     lse = p.resultView(op.getLse(), "merged.lse", grid, b.getF32Type());
   std::string launch = p.launchName("merge");
-  StageOp stage = p.openStage(loc, launch, launch, Space::Grid,
-                              p.plainRows(grid[1].getMul()),
-                              p.gridSchedule(rows), &grid);
+  StageOp stage =
+      p.openStage(loc, launch, launch, Space::Grid,
+                  p.plainRows(grid[1].getMul()), p.gridSchedule(rows), &grid);
   Block &body = stage.getBody().front();
   SmallVector<Value> at{body.getArgument(kBatch), body.getArgument(kHead),
                         body.getArgument(kRow)};
   auto stateType = StateType::get(op.getContext(), rows, dim);
   Value state;
   for (unsigned i = 0; i != op.getNumParts(); ++i) {
-    Value part = b.create<PackOp>(
-        loc, stateType, p.view(op.getPartOutput(i)), p.view(op.getPartMax(i)),
-        p.view(op.getPartSum(i)), at);
+    Value part = b.create<PackOp>(loc, stateType, p.view(op.getPartOutput(i)),
+                                  p.view(op.getPartMax(i)),
+                                  p.view(op.getPartSum(i)), at);
     state = state ? b.create<MergeOp>(loc, stateType, state, part).getResult()
                   : part;
   }

@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
     int64_t elements = 1;
     for (int d = 0; d < 4; ++d) {
       const char *dim = info.dims[d] ? info.dims[d] : "";
-      shapes[i][d] = info.shape[d] >= 0 ? info.shape[d]
+      shapes[i][d] = info.shape[d] >= 0   ? info.shape[d]
                      : !strcmp(dim, "sq") ? sq
                      : !strcmp(dim, "sk") ? sk
                                           : 1;

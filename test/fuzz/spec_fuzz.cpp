@@ -22,8 +22,8 @@ static MLIRContext &freshContext() {
   if (!context || ++uses % 2000 == 0) {
     DialectRegistry registry;
     fovea::registerDialects(registry);
-    context = std::make_unique<MLIRContext>(
-        registry, MLIRContext::Threading::DISABLED);
+    context = std::make_unique<MLIRContext>(registry,
+                                            MLIRContext::Threading::DISABLED);
   }
   return *context;
 }

@@ -131,8 +131,8 @@ typedef enum fovea_tile_class {
 
 /* Class of the tile [q0, q1) x [k0, k1). EMPTY and FULL are proofs. */
 typedef int32_t (*fovea_class_fn)(const fovea_abi_args *args, int64_t b,
-                                  int64_t h, int64_t q0, int64_t q1,
-                                  int64_t k0, int64_t k1, int64_t len);
+                                  int64_t h, int64_t q0, int64_t q1, int64_t k0,
+                                  int64_t k1, int64_t len);
 
 /* The predicate itself: 1 when query q of head h sees key k. */
 typedef int32_t (*fovea_keep_fn)(const fovea_abi_args *args, int64_t b,

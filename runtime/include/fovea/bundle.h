@@ -168,7 +168,7 @@ typedef struct fovea_bundle_stage {
   int32_t list_queries; /* query positions per list */
   int32_t of;           /* combine: the stage whose slots it merges */
   int32_t key_dim, value_dim; /* for FLOP counts */
-  int32_t flags;        /* FOVEA_STAGE_* */
+  int32_t flags;              /* FOVEA_STAGE_* */
 } fovea_bundle_stage;
 
 #define FOVEA_STAGE_TOP_LEFT 1 /* default query offset is 0 */
@@ -178,9 +178,9 @@ typedef struct fovea_bundle_stage {
  * last block of a run may be shorter. Planner, explain and kernels agree on
  * that partition, so predicted and counted tiles are comparable. */
 typedef struct fovea_bundle_variant {
-  uint32_t name; /* "prefill", "decode", ... */
-  uint32_t rows; /* packed rows per item */
-  uint32_t keys; /* keys per block: the tile of explain and planning */
+  uint32_t name;     /* "prefill", "decode", ... */
+  uint32_t rows;     /* packed rows per item */
+  uint32_t keys;     /* keys per block: the tile of explain and planning */
   uint32_t schedule; /* string: the schedule chosen, for explain */
   int64_t max_rows;  /* the largest number of packed rows per (b, head) that
                         this variant is chosen for; INT64_MAX: any */

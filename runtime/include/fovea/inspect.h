@@ -34,9 +34,9 @@ typedef struct fovea_phase_info {
   const char *stage, *variant, *schedule;
   int32_t rows, keys; /* the variant's tile */
   int64_t n_items;
-  const fovea_abi_item *items; /* in the order of execution */
-  double cost_total;           /* in (row, key) pairs, overheads included */
-  double cost_longest;         /* of the most expensive item */
+  const fovea_abi_item *items;  /* in the order of execution */
+  double cost_total;            /* in (row, key) pairs, overheads included */
+  double cost_longest;          /* of the most expensive item */
   int32_t class_rows, reserved; /* a counted tile is class_rows x keys */
 } fovea_phase_info;
 FOVEA_EXPORT fovea_status fovea_plan_phase(const fovea_plan *, int phase,

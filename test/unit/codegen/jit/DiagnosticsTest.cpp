@@ -13,8 +13,7 @@ TEST(Diagnostics, positionsLabelsAndNotes) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   std::vector<Diagnostic> seen;
   DiagnosticCollector collector(
-      &context, "a.mlir",
-      [&](const Diagnostic &d) { seen.push_back(d); });
+      &context, "a.mlir", [&](const Diagnostic &d) { seen.push_back(d); });
   auto loc = [&](const char *file, int line, int column) {
     return mlir::FileLineColLoc::get(&context, file, line, column);
   };
