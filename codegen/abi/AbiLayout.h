@@ -64,7 +64,43 @@ FOVEA_ABI_FIELD(slot, fovea_abi_item, slot, I32);
 FOVEA_ABI_FIELD(k0, fovea_abi_item, k0, I64);
 FOVEA_ABI_FIELD(k1, fovea_abi_item, k1, I64);
 FOVEA_ABI_FIELD(count, fovea_abi_item, count, I32);
+FOVEA_ABI_FIELD(flags, fovea_abi_item, flags, I32);
 } // namespace item
+
+/// fovea_abi_source
+namespace source {
+inline constexpr int64_t bytes = sizeof(fovea_abi_source);
+FOVEA_ABI_FIELD(slot, fovea_abi_source, slot, I32);
+FOVEA_ABI_FIELD(row, fovea_abi_source, row, I32);
+} // namespace source
+
+/// fovea_abi_row
+namespace row {
+inline constexpr int64_t bytes = sizeof(fovea_abi_row);
+FOVEA_ABI_FIELD(b, fovea_abi_row, b, I32);
+FOVEA_ABI_FIELD(position, fovea_abi_row, position, I32);
+} // namespace row
+
+/// fovea_abi_range
+namespace range {
+inline constexpr int64_t bytes = sizeof(fovea_abi_range);
+FOVEA_ABI_FIELD(begin, fovea_abi_range, begin, I64);
+FOVEA_ABI_FIELD(end, fovea_abi_range, end, I64);
+FOVEA_ABI_FIELD(base, fovea_abi_range, base, I64);
+FOVEA_ABI_FIELD(table, fovea_abi_range, table, I64);
+FOVEA_ABI_FIELD(shift, fovea_abi_range, shift, I64);
+} // namespace range
+
+/// fovea_abi_move
+namespace move {
+inline constexpr int64_t bytes = sizeof(fovea_abi_move);
+FOVEA_ABI_FIELD(from, fovea_abi_move, from, I32);
+FOVEA_ABI_FIELD(to, fovea_abi_move, to, I32);
+FOVEA_ABI_FIELD(fromPage, fovea_abi_move, from_page, I32);
+FOVEA_ABI_FIELD(fromOffset, fovea_abi_move, from_offset, I32);
+FOVEA_ABI_FIELD(toPage, fovea_abi_move, to_page, I32);
+FOVEA_ABI_FIELD(toOffset, fovea_abi_move, to_offset, I32);
+} // namespace move
 
 /// fovea_abi_plan
 namespace plan {
@@ -75,6 +111,10 @@ FOVEA_ABI_FIELD(nItems, fovea_abi_plan, n_items, I64);
 FOVEA_ABI_FIELD(symbols, fovea_abi_plan, symbols, Ptr);
 FOVEA_ABI_FIELD(qOff, fovea_abi_plan, q_off, Ptr);
 FOVEA_ABI_FIELD(kLen, fovea_abi_plan, k_len, Ptr);
+FOVEA_ABI_FIELD(rowOff, fovea_abi_plan, row_off, Ptr);
+FOVEA_ABI_FIELD(sources, fovea_abi_plan, sources, Ptr);
+FOVEA_ABI_FIELD(rows, fovea_abi_plan, rows, Ptr);
+FOVEA_ABI_FIELD(moves, fovea_abi_plan, moves, Ptr);
 } // namespace plan
 
 /// fovea_abi_counters, at the start of a worker's scratch memory

@@ -11,6 +11,7 @@ StageManifest::StageManifest() {
   record.mask = record.offset_slot = record.length_slot = record.list_slot = -1;
   record.q_symbol = record.k_symbol = -1;
   record.of = -1;
+  record.cache = -1;
   for (fovea_bundle_extent &extent : record.grid)
     extent = constantExtent(1);
 }

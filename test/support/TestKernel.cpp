@@ -131,6 +131,7 @@ BundleBuilder sumKernel(const KernelOptions &options) {
   s.splittable = options.splittable;
   s.list_slot = -1;
   s.of = -1;
+  s.cache = -1;
   s.key_dim = s.value_dim = 1;
   s.flags = options.topLeft ? FOVEA_STAGE_TOP_LEFT : 0;
   b.stages.push_back(s);

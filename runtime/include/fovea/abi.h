@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define FOVEA_ABI_VERSION 1
+#define FOVEA_ABI_VERSION 2
 
 /* Element storage codes. Our own enum: MLIR 19 lacks several of the types to
  * come, and DLPack's (code, bits) pair cannot tell number formats apart. */
@@ -66,26 +66,82 @@ typedef struct fovea_abi_args {
 /* One unit of work. What the fields mean is the stage's item space:
  *   stream   batch b, head group `head`, packed rows from `row` on (r =
  *            position * group + g, query head = head * group + g), the keys
- *            [k0, k1), result slot `slot` (-1: not split, write the output)
- *   combine  b, head, row as above; merges slots [slot, slot + count)
+ *            [k0, k1), result slot `slot` (-1: not split, write the output).
+ *            With FOVEA_ITEM_SHARED the rows are those of plan->rows[row ..
+ *            row + count), of several sequences that share the pages of these
+ *            keys: every row sees every key, keys are read through sequence b
+ *   combine  b, head, row as above; merges the records
+ *            plan->sources[slot .. slot + count), in this order
  *   grid     b, head and `row` are the three coordinates; k0 = 0, k1 = extent
- *            of the row coordinate */
+ *            of the row coordinate
+ *   append   rows [row, row + count) of the call's sequence b become the
+ *            tokens [k0, k0 + count) of the cache
+ *   pages    page `row` of segment `head` of the cache holds tokens [0, k1) */
 typedef struct fovea_abi_item {
   int32_t b, head;
   int32_t row, slot;
   int64_t k0, k1;
-  int32_t count, reserved;
+  int32_t count, flags;
 } fovea_abi_item;
 
-/* What the plan decided for one phase (one launch of one stage variant). */
+#define FOVEA_ITEM_SHARED 1
+
+/* Where a record of a split item lies: [slot, row] of the slot buffers; the
+ * rows of a combine item are at row, row + 1, ... */
+typedef struct fovea_abi_source {
+  int32_t slot, row;
+} fovea_abi_source;
+
+/* A query of a shared item: `position` in the call's sequence b. Packed row r
+ * of the item is query r / group and query head head * group + r % group. */
+typedef struct fovea_abi_row {
+  int32_t b, position;
+} fovea_abi_row;
+
+/* --- KV caches -----------------------------------------------------------
+ * A cache argument is a group of view slots (bundle.h): for every segment its
+ * parts, a table of pages (i32, rank 1) and the ranges (fovea_abi_range, one
+ * per sequence, as i64 [b, 8]). Token t of sequence b is in the segment if
+ * begin <= t < end, at
+ *
+ *   slot = t - base, modulo `ring` slots where the segment is a ring
+ *   page = pages[table + slot / page_tokens], offset = slot % page_tokens
+ *   page = pages[table],                      offset = slot   (contiguous)
+ *
+ * A part is a view [page, head, offset, chan] (scales: [page, head, offset];
+ * kept metadata: [page, head, ...]), with the strides of its layout. */
+typedef struct fovea_abi_range {
+  int64_t begin, end; /* tokens */
+  int64_t base;       /* token of slot 0 */
+  int64_t table;      /* index of the sequence's first page in the table */
+  int64_t shift;      /* `rope = slot`: token t has position t - shift */
+  int64_t reserved[3];
+} fovea_abi_range;
+
+/* One row that moves between segments of a cache, all heads, keys and values:
+ * row `from_offset` of page `from_page` of segment `from`, read in that
+ * segment's format, is written as that of segment `to`. Moves run in order. */
+typedef struct fovea_abi_move {
+  int32_t from, to;
+  int32_t from_page, from_offset, to_page, to_offset;
+} fovea_abi_move;
+
+/* What the plan decided for one launch of one stage variant. */
 typedef struct fovea_abi_plan {
   uint32_t size; /* sizeof(fovea_abi_plan) */
   uint32_t reserved;
-  const fovea_abi_item *items;
+  const fovea_abi_item *items; /* NULL in a `moves` stage */
   int64_t n_items;
   const int64_t *symbols; /* values of the manifest's symbols */
   const int64_t *q_off;   /* [b]: token index of query 0 */
   const int64_t *k_len;   /* [b]: number of keys; those past it are masked */
+  /* [b + 1]: sequence b has the rows [row_off[b], row_off[b + 1]) of the call.
+   * Where the rows are token-major ([rows, head, dim]) they are these rows of
+   * the tensor; else there are `row_off[b + 1] - row_off[b]` positions. */
+  const int64_t *row_off;
+  const fovea_abi_source *sources; /* combine */
+  const fovea_abi_row *rows;       /* shared items */
+  const fovea_abi_move *moves;     /* `moves` stage: items are indices */
 } fovea_abi_plan;
 
 /* The first bytes of a worker's scratch memory: what the stage really did.

@@ -22,23 +22,26 @@ extern "C" {
 #endif
 
 #define FOVEA_BUNDLE_MAGIC 0x42564f46u /* "FOVB" */
-#define FOVEA_BUNDLE_VERSION 1
+#define FOVEA_BUNDLE_VERSION 2
 
 typedef enum fovea_bundle_section_kind {
-  FOVEA_SECTION_STRINGS = 1,   /* bytes */
-  FOVEA_SECTION_KERNELS = 2,   /* fovea_bundle_kernel[] */
-  FOVEA_SECTION_ARGS = 3,      /* fovea_bundle_arg[] */
-  FOVEA_SECTION_SYMBOLS = 4,   /* fovea_bundle_symbol[] */
-  FOVEA_SECTION_BUFFERS = 5,   /* fovea_bundle_buffer[] */
-  FOVEA_SECTION_STAGES = 6,    /* fovea_bundle_stage[] */
-  FOVEA_SECTION_VARIANTS = 7,  /* fovea_bundle_variant[] */
-  FOVEA_SECTION_ENTRIES = 8,   /* fovea_bundle_entry[]: code per target */
-  FOVEA_SECTION_MASKS = 9,     /* fovea_bundle_mask[] */
-  FOVEA_SECTION_REMARKS = 10,  /* fovea_bundle_remark[] */
-  FOVEA_SECTION_TARGETS = 11,  /* fovea_bundle_target[] */
-  FOVEA_SECTION_SPEC = 12,     /* the spec's text after substitution */
-  FOVEA_SECTION_CODE = 13,     /* a flat image; one section per target */
-  FOVEA_SECTION_PLAN_CODE = 14 /* the host plan image (x86-64 baseline) */
+  FOVEA_SECTION_STRINGS = 1,    /* bytes */
+  FOVEA_SECTION_KERNELS = 2,    /* fovea_bundle_kernel[] */
+  FOVEA_SECTION_ARGS = 3,       /* fovea_bundle_arg[] */
+  FOVEA_SECTION_SYMBOLS = 4,    /* fovea_bundle_symbol[] */
+  FOVEA_SECTION_BUFFERS = 5,    /* fovea_bundle_buffer[] */
+  FOVEA_SECTION_STAGES = 6,     /* fovea_bundle_stage[] */
+  FOVEA_SECTION_VARIANTS = 7,   /* fovea_bundle_variant[] */
+  FOVEA_SECTION_ENTRIES = 8,    /* fovea_bundle_entry[]: code per target */
+  FOVEA_SECTION_MASKS = 9,      /* fovea_bundle_mask[] */
+  FOVEA_SECTION_REMARKS = 10,   /* fovea_bundle_remark[] */
+  FOVEA_SECTION_TARGETS = 11,   /* fovea_bundle_target[] */
+  FOVEA_SECTION_SPEC = 12,      /* the spec's text after substitution */
+  FOVEA_SECTION_CODE = 13,      /* a flat image; one section per target */
+  FOVEA_SECTION_PLAN_CODE = 14, /* the host plan image (x86-64 baseline) */
+  FOVEA_SECTION_CACHES = 15,    /* fovea_bundle_cache[] */
+  FOVEA_SECTION_SEGMENTS = 16,  /* fovea_bundle_segment[] */
+  FOVEA_SECTION_PARTS = 17      /* fovea_bundle_part[] */
 } fovea_bundle_section_kind;
 
 typedef struct fovea_bundle_header {
@@ -86,12 +89,15 @@ typedef struct fovea_bundle_kernel {
   uint32_t n_views; /* arguments + results + buffers */
   uint32_t n_scalars;
   uint32_t reserved;
-  fovea_bundle_span args, symbols, buffers, stages, masks, remarks;
+  fovea_bundle_span args, symbols, buffers, stages, masks, remarks, caches;
 } fovea_bundle_kernel;
 
 typedef enum fovea_bundle_arg_kind {
   FOVEA_ARG_TENSOR = 0,
-  FOVEA_ARG_SCALAR = 1
+  FOVEA_ARG_SCALAR = 1,
+  FOVEA_ARG_CACHE = 2 /* slot: index into the kernel's caches; dtype and rank
+                         are 0. A returned cache is its argument and not listed
+                         again */
 } fovea_bundle_arg_kind;
 
 /* One argument or result as the caller sees it, in order. A tensor of an
@@ -134,11 +140,15 @@ typedef struct fovea_bundle_buffer {
 } fovea_bundle_buffer;
 
 typedef enum fovea_bundle_space {
-  FOVEA_SPACE_GRID = 0,   /* grid[0] x grid[1] x ceildiv(grid[2], rows) */
-  FOVEA_SPACE_STREAM = 1, /* grid[0] sequences x heads x row tiles of
-                             ceildiv(sq * group, rows), split by keys; grid[1]
-                             and grid[2] are unused */
-  FOVEA_SPACE_COMBINE = 2 /* one item per split group of stage `of` */
+  FOVEA_SPACE_GRID = 0,    /* grid[0] x grid[1] x ceildiv(grid[2], rows) */
+  FOVEA_SPACE_STREAM = 1,  /* grid[0] sequences x heads x row tiles of
+                              ceildiv(sq * group, rows), split by keys; grid[1]
+                              and grid[2] are unused */
+  FOVEA_SPACE_COMBINE = 2, /* one item per split group of stage `of` */
+  FOVEA_SPACE_APPEND = 3,  /* per sequence ceildiv(rows of it, variant rows) */
+  FOVEA_SPACE_PAGES = 4,   /* one item per page whose metadata changes */
+  FOVEA_SPACE_MOVES = 5    /* one index of plan->moves; run by the cache manager
+                              alone, once per layer */
 } fovea_bundle_space;
 
 typedef struct fovea_bundle_stage {
@@ -169,9 +179,18 @@ typedef struct fovea_bundle_stage {
   int32_t of;           /* combine: the stage whose slots it merges */
   int32_t key_dim, value_dim; /* for FLOP counts */
   int32_t flags;              /* FOVEA_STAGE_* */
+  int32_t cache;    /* stream: reads this cache of the kernel, append, pages,
+                       moves: writes it; -1: plain tensors. With a cache k_len,
+                       q_off and row_off come from the batch */
+  int32_t reserved; /* 0 */
 } fovea_bundle_stage;
 
 #define FOVEA_STAGE_TOP_LEFT 1 /* default query offset is 0 */
+#define FOVEA_STAGE_SERVICE 2  /* no phase of a run: the cache manager's */
+#define FOVEA_STAGE_READS_B                                                    \
+  4 /* score or mask read the batch index otherwise                            \
+       than through the cache: rows of different                               \
+       sequences cannot be packed together */
 
 /* One way to run a stage. A stream visits the runs of its item, clipped to
  * [k0, k1), in blocks of `keys` that start where the clipped run starts; the
@@ -205,6 +224,72 @@ typedef struct fovea_bundle_mask {
   uint64_t reads; /* bit i: these functions read the memory of view slot i, so
                      the planner needs its data (at most 64 view slots) */
 } fovea_bundle_mask;
+
+/* The storage plan of a cache argument. The cache manager uses only this. */
+typedef struct fovea_bundle_cache {
+  uint32_t name; /* of the argument */
+  uint32_t type; /* the spec's type, for messages and files */
+  uint32_t arg;  /* index into the kernel's args */
+  uint32_t heads, key_dim, value_dim;
+  uint32_t input_dtype;       /* of appended rows: fovea_dtype */
+  uint32_t rope;              /* fovea_bundle_rope */
+  fovea_bundle_span segments; /* in token order; new rows enter the last one */
+  /* Stages of this kernel, or -1. `append` is a phase if the kernel appends,
+   * else a service stage; both exist in every kernel with a cache. */
+  int32_t append_stage, moves_stage, pages_stage;
+  /* View slots of the keys and values that the append stage reads, rank 3
+   * [rows, head, dim] or 4 [b, head, rows, dim]. */
+  int32_t key_slot, value_slot;
+  int32_t reserved;
+} fovea_bundle_cache;
+
+typedef enum fovea_bundle_rope {
+  FOVEA_ROPE_AFTER = 0, /* keys are stored rotated, or have no rotation */
+  FOVEA_ROPE_BEFORE = 1,
+  FOVEA_ROPE_SLOT = 2
+} fovea_bundle_rope;
+
+typedef enum fovea_bundle_segment_kind {
+  FOVEA_SEGMENT_ALL = 0,    /* every token; alone, or with NEW */
+  FOVEA_SEGMENT_FIRST = 1,  /* the first `tokens` */
+  FOVEA_SEGMENT_OLDER = 2,  /* those that left RECENT, or all before NEW */
+  FOVEA_SEGMENT_RECENT = 3, /* the last `tokens` that were committed */
+  FOVEA_SEGMENT_NEW = 4     /* appended since the last commit. Where the only
+                               segment is ALL in the input's format there is
+                               no NEW: new rows lie in their final page */
+} fovea_bundle_segment_kind;
+
+/* One segment: its tokens lie in pages of one pool per layer. A page of
+ * page_tokens == 0 (contiguous) holds a sequence's whole segment: `tokens` of
+ * them, or the cache's max_len where that is 0. Else a page's bytes are those
+ * of its parts in order, each aligned to 64. */
+typedef struct fovea_bundle_segment {
+  uint32_t name;        /* "all", "first", "older", "recent", "new" */
+  uint32_t kind;        /* fovea_bundle_segment_kind */
+  uint32_t token_major; /* a part is [offset, head, chan], else
+                           [head, offset, chan] */
+  uint32_t pages_slot;  /* view slot, i32 [n] */
+  uint32_t ranges_slot; /* view slot, i64 [b, 8]: fovea_abi_range */
+  uint32_t reserved;
+  int64_t tokens;      /* first(n), recent(n): n; else 0 */
+  int64_t page_tokens; /* 0: contiguous */
+  int64_t ring;        /* slots; 0: not a ring */
+  fovea_bundle_span parts;
+} fovea_bundle_segment;
+
+/* One array of a page. per_page: extent elements per (page, head), the
+ * metadata that append keeps; else per (page, head, offset). */
+typedef struct fovea_bundle_part {
+  uint32_t name; /* "k", "k.scale", "v", "v.scale", "bounds", "means" */
+  uint32_t dtype;
+  uint32_t slot; /* view slot */
+  uint32_t per_page;
+  uint32_t rank; /* of the view: [page, head, offset, chan], or without chan
+                    (scales); per page [page, head, ...] */
+  uint32_t reserved;
+  int64_t extent; /* elements per (head, offset), or per (head, page) */
+  int64_t inner;  /* extent of the last dim of the view */
+} fovea_bundle_part;
 
 typedef struct fovea_bundle_remark {
   uint32_t text; /* string */

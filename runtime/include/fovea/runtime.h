@@ -94,7 +94,7 @@ extern "C" {
 
 /* The interface version, major << 16 | minor. fovea_open refuses another
  * major, and a minor newer than the library's. */
-#define FOVEA_API ((1u << 16) | 0u)
+#define FOVEA_API ((1u << 16) | 1u)
 
 typedef enum fovea_status {
   FOVEA_OK = 0,
@@ -259,18 +259,159 @@ FOVEA_EXPORT const char *fovea_kernel_target(const fovea_kernel *);
 FOVEA_EXPORT int fovea_kernel_remarks(const fovea_kernel *,
                                       const char *const **out);
 
+/* --- KV caches ------------------------------------------------------------
+ * The keys and values of many sequences, in pages. What a cache looks like
+ * (segments, formats, layout, kept metadata) is in the kernel's argument type
+ * `!kv.cache`; every kernel whose cache argument has the same type can use it.
+ * Sequence ids are the engine's own numbers.
+ *
+ * Rows enter a cache through a kernel that appends (fovea_plan_update reserves
+ * their place, each fovea_run writes one layer) or through fovea_kv_extend and
+ * fovea_kv_write. They are tentative until fovea_kv_commit: attention sees
+ * them, fovea_kv_trim can take them back. Commit keeps some of them, and moves
+ * tokens on to the next segment: encodes, evicts, drops.
+ *
+ * A call that fails changes nothing. A cache belongs to one thread at a time,
+ * but for fovea_run, which may use it on several. */
+
+typedef struct fovea_kv_limits {
+  uint32_t size;
+  int32_t layers;  /* at least 1 */
+  int64_t pages;   /* of the segment that grows (all, older), for all
+                      sequences, shared ones counted once; 0: as many as `seqs`
+                      sequences of max_len need */
+  int64_t seqs;    /* sequences at the same time */
+  int64_t max_len; /* tokens of one sequence */
+  int64_t rows;    /* uncommitted rows of all sequences; 0: seqs */
+  fovea_device device;
+  /* Called when a reservation lacks pages: the engine may free, trim or save
+   * sequences of this cache there and return 1 to try again, 0 to give up.
+   * Sequences of the batch being reserved cannot be freed or trimmed. */
+  int (*evict)(void *user, fovea_kv *, int64_t missing_pages);
+  void *evict_user;
+} fovea_kv_limits;
+
+/* A cache for the kernel's argument `arg`; all memory is allocated here. */
+FOVEA_EXPORT fovea_status fovea_kv_create(fovea_kernel *, int arg,
+                                          const fovea_kv_limits *,
+                                          fovea_kv **out);
+
+/* One part of one segment in the host's memory: `pool` has one tensor per
+ * layer, [page, head, offset, chan] with free strides, the last one 1 (without
+ * chan for scales, [page, head, ...] for metadata). */
+typedef struct fovea_kv_part {
+  uint32_t size;
+  uint32_t reserved;
+  const char *segment; /* "all", "older", ... */
+  const char *part;    /* "k", "k.scale", "v", "v.scale", "bounds", ... */
+  const fovea_tensor *pool;
+} fovea_kv_part;
+
+/* A view of the host's own pools. They are checked against the type; the
+ * tables are given by fovea_kv_borrow_tables. Only fovea_plan_update and
+ * fovea_run take such a cache: the host manages it. Kernels may append to it
+ * where new rows lie in their final page; else FOVEA_UNSUPPORTED. */
+FOVEA_EXPORT fovea_status fovea_kv_borrow(fovea_kernel *, int arg, int layers,
+                                          const fovea_kv_part *, int n,
+                                          fovea_kv **out);
+/* The tables of one segment for the sequences seq[0..n): the pages of seq[i]
+ * are pages[indptr[i] .. indptr[i + 1]), it holds the tokens [begin[i],
+ * end[i]) of the sequence (begin NULL: 0), those that the next update appends
+ * included. Read at the next update, which checks every page id. */
+FOVEA_EXPORT fovea_status fovea_kv_borrow_tables(
+    fovea_kv *, const char *segment, int n, const uint64_t *seq,
+    const int64_t *indptr, const int32_t *pages, const int64_t *begin,
+    const int64_t *end);
+
+/* An empty sequence. FOVEA_INVALID if the id exists, or beyond limits.seqs. */
+FOVEA_EXPORT fovea_status fovea_kv_new(fovea_kv *, uint64_t seq);
+/* `child` starts with the first `len` committed tokens of `parent`; whole pages
+ * are shared until one of the two writes to them, open pages and windows are
+ * copied. FOVEA_INVALID where tokens below len were dropped or encoded beyond
+ * what `len` would have. */
+FOVEA_EXPORT fovea_status fovea_kv_fork(fovea_kv *, uint64_t parent,
+                                        int64_t len, uint64_t child);
+/* Forgets all tokens from `len` on. FOVEA_INVALID if one below `len` would have
+ * to come back from a coarser format or was dropped. */
+FOVEA_EXPORT fovea_status fovea_kv_trim(fovea_kv *, uint64_t seq, int64_t len);
+FOVEA_EXPORT fovea_status fovea_kv_free(fovea_kv *, uint64_t seq);
+/* Of the uncommitted rows keeps keep[0..n), in this order, and forgets the
+ * others; keep == NULL keeps the first n, n < 0 all. Then moves tokens between
+ * segments, over all layers. */
+FOVEA_EXPORT fovea_status fovea_kv_commit(fovea_kv *, uint64_t seq,
+                                          const int32_t *keep, int n,
+                                          fovea_stream);
+/* How many pages of the growing segment lack for `add[i]` more rows of seq[i]
+ * (*missing_pages <= 0: there is room, with so many to spare). Rows that lack
+ * otherwise (limits.rows, max_len) are FOVEA_INVALID. */
+FOVEA_EXPORT fovea_status fovea_kv_room(const fovea_kv *, const uint64_t *seq,
+                                        const int32_t *add, int n,
+                                        int64_t *missing_pages);
+
+typedef struct fovea_batch fovea_batch;
+/* Reserves the rows of a batch as fovea_plan_update of a kernel that appends
+ * does: all or nothing. */
+FOVEA_EXPORT fovea_status fovea_kv_extend(fovea_kv *, const fovea_batch *);
+/* Writes k and v of one layer, [rows, head, dim], into the rows of the last
+ * fovea_kv_extend or fovea_plan_update, whose batch this must be. */
+FOVEA_EXPORT fovea_status fovea_kv_write(fovea_kv *, const fovea_batch *,
+                                         int layer, const fovea_tensor *k,
+                                         const fovea_tensor *v);
+
+/* Length of a sequence: all tokens, and how many of them are uncommitted. */
+FOVEA_EXPORT fovea_status fovea_kv_length(const fovea_kv *, uint64_t seq,
+                                          int64_t *len, int64_t *uncommitted);
+
+typedef struct fovea_segment {
+  uint32_t size;
+  uint32_t reserved;
+  const char *segment;
+  int64_t begin, end;   /* tokens */
+  int64_t pages, bytes; /* of all layers; shared pages count whole */
+  int64_t shared_pages; /* of these, used by another sequence too */
+} fovea_segment;
+/* The segments of a sequence, in token order; *n is their number, `cap` that of
+ * records at `out`, whose sizes are set. */
+FOVEA_EXPORT fovea_status fovea_kv_segments(const fovea_kv *, uint64_t seq,
+                                            fovea_segment *out, int cap,
+                                            int *n);
+
+typedef struct fovea_kv_stats {
+  uint32_t size;
+  uint32_t reserved;
+  int64_t sequences, tokens, uncommitted;
+  int64_t pages, pages_free, pages_shared; /* of the growing segment */
+  int64_t bytes;                           /* allocated */
+  int64_t copies;    /* pages copied because they were shared */
+  int64_t evictions; /* calls of the eviction callback that returned 1 */
+} fovea_kv_stats;
+FOVEA_EXPORT fovea_status fovea_kv_stats_get(const fovea_kv *,
+                                             fovea_kv_stats *out);
+
+/* Writes the committed tokens of a sequence to a file (through a temporary
+ * beside it), and reads one as a new sequence. The file names the cache's type,
+ * layers and version, and has checksums; a foreign, truncated or damaged file
+ * is FOVEA_INVALID. */
+FOVEA_EXPORT fovea_status fovea_kv_save(const fovea_kv *, uint64_t seq,
+                                        const char *path);
+FOVEA_EXPORT fovea_status fovea_kv_load(fovea_kv *, const char *path,
+                                        uint64_t seq);
+FOVEA_EXPORT void fovea_kv_destroy(fovea_kv *);
+
 /* --- plan and run -------------------------------------------------------- */
 
 /* One step of a kernel with cache arguments: which rows belong to which
- * sequence. NULL for kernels over plain tensors. */
-typedef struct fovea_batch {
+ * sequence. NULL for kernels over plain tensors. A sequence appears once. */
+struct fovea_batch {
   uint32_t size;
   int32_t n;
   const uint64_t *seq;
-  const int32_t *rows;   /* n + 1 offsets into the rows of q */
-  const int64_t *pos;    /* per row; NULL: the newest */
-  const int32_t *parent; /* per row; NULL: a chain */
-} fovea_batch;
+  const int32_t *rows; /* n + 1 offsets into the rows of q, from 0 */
+  /* Token index of each row, consecutive within a sequence; NULL: its last
+   * tokens. A kernel that appends takes no others. */
+  const int64_t *pos;
+  const int32_t *parent; /* per row; NULL: a chain; others: UNSUPPORTED yet */
+};
 
 typedef struct fovea_value {
   int32_t kind; /* fovea_kind; a wrong one is refused */
@@ -299,7 +440,8 @@ typedef struct fovea_plan_limits {
                             on the number of workers */
   int32_t concurrent;    /* fovea_run calls at the same time; 0: 1 */
   int32_t n_dims;
-  int32_t reserved;
+  int32_t no_sharing;          /* 1: never read a shared prefix once for several
+                                  sequences (a deterministic plan never does) */
   const fovea_dim_limit *dims; /* override the above, by name */
 } fovea_plan_limits;
 

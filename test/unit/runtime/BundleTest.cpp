@@ -228,10 +228,10 @@ TEST(Bundle, TheFrameIsChecked) {
   using S = fovea_bundle_section *;
   refuseFrame("to start with", [](H h, S) { h.magic = 1; });
   refuseFrame(
-      "bundle version 1, got 2", [](H h, S) { h.version = 2; },
+      "bundle version 2, got 3", [](H h, S) { h.version = 3; },
       FOVEA_UNSUPPORTED);
   refuseFrame(
-      "ABI version 1, got 2", [](H h, S) { h.abi_version = 2; },
+      "ABI version 2, got 3", [](H h, S) { h.abi_version = 3; },
       FOVEA_UNSUPPORTED);
   refuseFrame("at most 64 sections", [](H h, S) { h.n_sections = 65; });
   refuseFrame("(its header)", [](H h, S) { h.file_size = 100; });
