@@ -7,6 +7,7 @@
 #ifndef FOVEA_CODEGEN_CPU_DECODESTREAM_H
 #define FOVEA_CODEGEN_CPU_DECODESTREAM_H
 
+#include "codegen/cpu/CacheSource.h"
 #include "codegen/cpu/StageAbi.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -66,6 +67,15 @@ struct DecodeParams {
 
   /// One source, or one per level of the map.
   llvm::SmallVector<KeySource> sources;
+  /// Or the segments of a cache, in token order, chained over one state; k and
+  /// v above do not count then. The numbers of rows come from plan->row_off,
+  /// and items may be shared (FOVEA_ITEM_SHARED). A list restricts the
+  /// segments that are `listed`; the others belong to the item with k0 = 0.
+  std::vector<CacheSource> segments;
+  /// q and o are token-major [rows, head, dim], lse, m and l [rows, head], and
+  /// a list [rows, list head, capacity] with counts [rows, list head].
+  bool ragged = false;
+  RopeParams rope;
 
   /// Solved mask: functions of the ABI's signatures in the same module, and
   /// the predicate. All null: every key is visible.

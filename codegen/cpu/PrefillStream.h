@@ -7,6 +7,7 @@
 #ifndef FOVEA_CODEGEN_CPU_PREFILLSTREAM_H
 #define FOVEA_CODEGEN_CPU_PREFILLSTREAM_H
 
+#include "codegen/cpu/CacheSource.h"
 #include "codegen/cpu/RegionVectoriser.h"
 #include "codegen/cpu/StageAbi.h"
 #include "codegen/target/Schedule.h"
@@ -85,6 +86,10 @@ struct StreamParams {
   unsigned out = 0;            ///< view [b, h, sq, valueDim]
   std::optional<unsigned> lse; ///< view [b, h, sq], f32
   std::vector<StreamSource> sources;
+  /// Or the segments of a cache, as in DecodeParams.
+  std::vector<CacheSource> segments;
+  bool ragged = false; ///< as in DecodeParams
+  RopeParams rope;
   std::optional<PartialViews> split; ///< for items with slot >= 0
   /// attn.partial: `out` gets o un-normalised, these views [b, h, sq] m and l;
   /// m = -inf where nothing is seen.

@@ -27,6 +27,9 @@ struct CombineParams {
   int lseSlot = -1;
   int mSlot = -1, lSlot = -1; ///< o then stays un-normalised
   unsigned querySymbol = 0;
+  /// Of a stage over a cache: row counts come from plan->row_off. Ragged:
+  /// results are [rows, head, ..] instead of [b, head, query, ..].
+  bool rowCounts = false, ragged = false;
 };
 BuiltStage buildCombine(mlir::ModuleOp module, const CombineParams &params);
 
@@ -54,6 +57,10 @@ struct GridParams {
   std::string name;
   Isa isa = Isa::AVX2;
   int64_t rows = 1;
+  /// Normalize, choose and assign: the rows are queries of the call's sequence
+  /// b as plan->row_off has them, items those of a stream without packing;
+  /// their views are [rows, head, ..] instead of [b, head, row, ..].
+  bool ragged = false;
 };
 
 /// x [b, h, token, dim] -> codes of the same shape, f32 scales [b, h, token].
@@ -111,6 +118,9 @@ struct ForcedUnits {
   int64_t first = 0, last = 0; ///< of the sequence
   int64_t queryBlock = 1, unit = 1;
   unsigned querySymbol = 0;
+  /// The units are pages of this segment of a cache (view of its ranges), not
+  /// of the sequence; -1: none.
+  int rangesSlot = -1;
 };
 
 /// top_k's number or top_p's share.
