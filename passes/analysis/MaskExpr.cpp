@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Builders of the mask expression graph; see the header. Every builder folds
-// what static ranges decide, so that later steps see canonical nodes only.
+// Builders of the integers of a mask expression graph, and its table of nodes;
+// see the header. Every builder folds what static ranges decide, so that later
+// steps see canonical nodes only.
 #include "passes/analysis/MaskExpr.h"
 
 #include "llvm/ADT/STLExtras.h"
 
 #include <algorithm>
-#include <numeric>
 
 using namespace mlir;
 
@@ -15,10 +15,6 @@ namespace fovea {
 int64_t maskFloorDiv(int64_t a, int64_t b) {
   int64_t q = a / b;
   return a - q * b < 0 ? q - 1 : q;
-}
-
-static bool isWide(const MaskNode &n) {
-  return n.lo < -kMaskSumLimit || n.hi > kMaskSumLimit;
 }
 
 MaskId MaskGraph::intern(MaskNode node) {
@@ -47,8 +43,8 @@ MaskId MaskGraph::intern(MaskNode node) {
   return it->second;
 }
 
-static MaskNode makeNode(MaskOp op, ArrayRef<MaskId> args, int64_t lo = 0,
-                         int64_t hi = 0) {
+MaskNode MaskGraph::makeNode(MaskOp op, ArrayRef<MaskId> args, int64_t lo,
+                             int64_t hi) {
   MaskNode n;
   n.op = op;
   n.args.assign(args.begin(), args.end());
@@ -56,9 +52,6 @@ static MaskNode makeNode(MaskOp op, ArrayRef<MaskId> args, int64_t lo = 0,
   n.hi = hi;
   return n;
 }
-
-//===--- integers
-//----------------------------------------------------------===//
 
 MaskId MaskGraph::constant(int64_t value) {
   MaskNode n = makeNode(MaskOp::Const, {}, value, value);
@@ -132,7 +125,7 @@ MaskId MaskGraph::sum(const MaskSum &s) {
   std::map<MaskId, __int128> coefs;
   __int128 total = s.constant;
   auto addTerm = [&](auto &&self, MaskId id, __int128 coef) -> bool {
-    if (isWide(nodes[id])) {
+    if (nodes[id].isWide()) {
       MaskId narrow = saturate(id, kMaskTermLimit);
       return self(self, narrow, coef);
     }
@@ -203,9 +196,9 @@ MaskId MaskGraph::mul(MaskId a, MaskId b) {
     return scale(a, c);
   if (isConst(a, c))
     return scale(b, c);
-  if (isWide(nodes[a]))
+  if (nodes[a].isWide())
     a = saturate(a, kMaskFactorLimit);
-  if (isWide(nodes[b]))
+  if (nodes[b].isWide())
     b = saturate(b, kMaskFactorLimit);
   if (a > b)
     std::swap(a, b);
@@ -221,14 +214,14 @@ MaskId MaskGraph::mul(MaskId a, MaskId b) {
 MaskId MaskGraph::div(MaskId a, MaskId b) {
   if (a < 0 || b < 0)
     return -1;
-  if (isWide(nodes[b]))
+  if (nodes[b].isWide())
     b = saturate(b, kMaskFactorLimit);
   if (nodes[b].lo < 1)
     b = max(b, constant(1));
   int64_t d;
   if (isConst(b, d) && d == 1)
     return a;
-  if (isConst(b, d) && !isWide(nodes[a])) {
+  if (isConst(b, d) && !nodes[a].isWide()) {
     // Multiples of the divisor leave the quotient.
     MaskSum in = asSum(a), inside, outside;
     for (auto &[id, coef] : in.terms) {
@@ -256,12 +249,12 @@ MaskId MaskGraph::div(MaskId a, MaskId b) {
 MaskId MaskGraph::mod(MaskId a, MaskId b) {
   if (a < 0 || b < 0)
     return -1;
-  if (isWide(nodes[b]))
+  if (nodes[b].isWide())
     b = saturate(b, kMaskFactorLimit);
   if (nodes[b].lo < 1)
     b = max(b, constant(1));
   int64_t d;
-  if (isConst(b, d) && !isWide(nodes[a])) {
+  if (isConst(b, d) && !nodes[a].isWide()) {
     MaskSum in = asSum(a), out;
     for (auto &[id, coef] : in.terms)
       if (coef % d != 0)
@@ -346,253 +339,6 @@ MaskId MaskGraph::opaque(Value result, ArrayRef<MaskId> operands, int64_t lo,
   MaskNode n = makeNode(MaskOp::Opaque, operands, lo, hi);
   n.value = result;
   return intern(std::move(n));
-}
-
-//===--- predicates
-//--------------------------------------------------------===//
-
-MaskId MaskGraph::boolean(bool value) {
-  MaskNode n = makeNode(MaskOp::Bool, {});
-  n.imm = value;
-  return intern(std::move(n));
-}
-
-static int64_t gcdOf(const MaskSum &s) {
-  int64_t g = 0;
-  for (auto &[id, coef] : s.terms)
-    g = std::gcd(g, coef);
-  return g;
-}
-
-MaskId MaskGraph::ge0(MaskId a) {
-  if (a < 0)
-    return -1;
-  if (nodes[a].lo >= 0)
-    return boolean(true);
-  if (nodes[a].hi < 0)
-    return boolean(false);
-  MaskSum s = asSum(a);
-  if (int64_t g = gcdOf(s); g > 1) {
-    for (auto &[id, coef] : s.terms)
-      coef /= g;
-    s.constant = maskFloorDiv(s.constant, g);
-    return ge0(sum(s));
-  }
-  return intern(makeNode(MaskOp::Ge0, {a}));
-}
-
-MaskId MaskGraph::eq0(MaskId a) {
-  if (a < 0)
-    return -1;
-  if (nodes[a].lo > 0 || nodes[a].hi < 0)
-    return boolean(false);
-  if (nodes[a].lo == 0 && nodes[a].hi == 0)
-    return boolean(true);
-  MaskSum s = asSum(a);
-  int64_t g = gcdOf(s);
-  if (s.terms.front().second < 0)
-    g = -g;
-  if (g != 1) {
-    if (s.constant % g != 0)
-      return boolean(false);
-    for (auto &[id, coef] : s.terms)
-      coef /= g;
-    s.constant /= g;
-    return eq0(sum(s));
-  }
-  // A chosen constant compared with a constant is the choice itself.
-  if (s.terms.size() == 1) {
-    MaskNode n = nodes[s.terms[0].first];
-    int64_t value;
-    if (n.op == MaskOp::Select &&
-        (isConst(n.args[1], value) || isConst(n.args[2], value))) {
-      MaskId yes = eq0(plus(n.args[1], s.constant));
-      MaskId no = eq0(plus(n.args[2], s.constant));
-      return disj({conj({n.args[0], yes}), conj({negate(n.args[0]), no})});
-    }
-  }
-  return intern(makeNode(MaskOp::Eq0, {a}));
-}
-
-MaskId MaskGraph::ge(MaskId a, MaskId b) {
-  if (a < 0 || b < 0)
-    return -1;
-  // Two unbounded run-time values (hashed ids) are compared as they are;
-  // against token indices saturation cannot change the answer.
-  if (isWide(nodes[a]) && isWide(nodes[b]))
-    return a == b ? boolean(true)
-                  : negate(intern(makeNode(MaskOp::Less, {a, b})));
-  return ge0(sub(a, b));
-}
-
-MaskId MaskGraph::eq(MaskId a, MaskId b) {
-  if (a < 0 || b < 0)
-    return -1;
-  if (isWide(nodes[a]) && isWide(nodes[b])) {
-    if (a == b)
-      return boolean(true);
-    if (a > b)
-      std::swap(a, b);
-    return intern(makeNode(MaskOp::Equal, {a, b}));
-  }
-  return eq0(sub(a, b));
-}
-
-MaskId MaskGraph::negate(MaskId a) {
-  if (a < 0)
-    return -1;
-  MaskNode n = nodes[a];
-  switch (n.op) {
-  case MaskOp::Bool:
-    return boolean(!n.imm);
-  case MaskOp::Ge0:
-    return ge0(plus(neg(n.args[0]), -1));
-  case MaskOp::Not:
-    return n.args[0];
-  case MaskOp::And:
-  case MaskOp::Or: {
-    for (MaskId &arg : n.args)
-      arg = negate(arg);
-    return nary(n.op == MaskOp::And ? MaskOp::Or : MaskOp::And, n.args);
-  }
-  default:
-    return intern(makeNode(MaskOp::Not, {a}));
-  }
-}
-
-MaskId MaskGraph::nary(MaskOp op, ArrayRef<MaskId> args) {
-  bool isAnd = op == MaskOp::And;
-  SmallVector<MaskId> flat;
-  for (MaskId arg : args) {
-    if (arg < 0)
-      return -1;
-    const MaskNode &n = nodes[arg];
-    if (n.op == MaskOp::Bool) {
-      if (bool(n.imm) != isAnd)
-        return boolean(!isAnd);
-    } else if (n.op == op) {
-      flat.append(n.args.begin(), n.args.end());
-    } else {
-      flat.push_back(arg);
-    }
-  }
-  // Cheap tests first: the emitter skips the scans when they decide.
-  llvm::sort(flat, [&](MaskId a, MaskId b) {
-    return std::make_pair(nodes[a].scans, a) <
-           std::make_pair(nodes[b].scans, b);
-  });
-  flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
-  // x and not x decide; x and (not x or y) is x and y.
-  MaskOp other = isAnd ? MaskOp::Or : MaskOp::And;
-  for (size_t i = 0; i < flat.size(); ++i) {
-    MaskNode n = nodes[flat[i]];
-    if (n.op != other) {
-      if (llvm::is_contained(flat, negate(flat[i])))
-        return boolean(!isAnd);
-      continue;
-    }
-    if (llvm::any_of(n.args, [&](MaskId arg) {
-          return llvm::is_contained(flat, arg);
-        })) {
-      flat.erase(flat.begin() + i);
-      return nary(op, flat);
-    }
-    size_t before = n.args.size();
-    llvm::erase_if(n.args, [&](MaskId arg) {
-      return llvm::is_contained(flat, negate(arg));
-    });
-    if (n.args.size() != before) {
-      flat[i] = nary(other, n.args);
-      return nary(op, flat);
-    }
-  }
-  if (flat.empty())
-    return boolean(isAnd);
-  if (flat.size() == 1)
-    return flat[0];
-  return intern(makeNode(op, flat));
-}
-
-MaskId MaskGraph::opaqueBool(Value result, ArrayRef<MaskId> operands) {
-  if (llvm::any_of(operands, [](MaskId i) { return i < 0; }))
-    return -1;
-  MaskNode n = makeNode(MaskOp::OpaqueBool, operands);
-  n.value = result;
-  return intern(std::move(n));
-}
-
-//===--- substitution
-//------------------------------------------------------===//
-
-MaskId MaskGraph::substitute(MaskId id, MaskId from, MaskId to) {
-  if (id < 0 || to < 0)
-    return -1;
-  std::map<MaskId, MaskId> done{{from, to}};
-  return substituteIn(id, from, to, done);
-}
-
-MaskId MaskGraph::substituteIn(MaskId id, MaskId from, MaskId to,
-                               std::map<MaskId, MaskId> &done) {
-  if (auto it = done.find(id); it != done.end())
-    return it->second;
-  MaskNode n = nodes[id];
-  bool changed = false;
-  for (MaskId &arg : n.args) {
-    MaskId fresh = substituteIn(arg, from, to, done);
-    changed |= fresh != arg;
-    arg = fresh;
-  }
-  MaskId result = id;
-  if (changed) {
-    switch (n.op) {
-    case MaskOp::Linear: {
-      MaskSum s;
-      s.constant = n.imm;
-      for (auto [arg, coef] : llvm::zip_equal(n.args, n.coefs))
-        s.terms.push_back({arg, coef});
-      result = sum(s);
-      break;
-    }
-    case MaskOp::Mul:
-      result = mul(n.args[0], n.args[1]);
-      break;
-    case MaskOp::Div:
-      result = div(n.args[0], n.args[1]);
-      break;
-    case MaskOp::Mod:
-      result = mod(n.args[0], n.args[1]);
-      break;
-    case MaskOp::Min:
-    case MaskOp::Max:
-      result = minMax(n.op == MaskOp::Min, n.args[0], n.args[1]);
-      break;
-    case MaskOp::Select:
-      result = select(n.args[0], n.args[1], n.args[2]);
-      break;
-    case MaskOp::Load:
-      result = load(n.imm, n.args, n.lo, n.hi, n.value);
-      break;
-    case MaskOp::Ge0:
-      result = ge0(n.args[0]);
-      break;
-    case MaskOp::Eq0:
-      result = eq0(n.args[0]);
-      break;
-    case MaskOp::And:
-    case MaskOp::Or:
-      result = nary(n.op, n.args);
-      break;
-    case MaskOp::Not:
-      result = negate(n.args[0]);
-      break;
-    default:
-      // Opaque nodes, and comparisons of unbounded values: their operands
-      // are copied by the machine, not rewritten.
-      result = id;
-      break;
-    }
-  }
-  return done[id] = result;
 }
 
 } // namespace fovea

@@ -80,6 +80,8 @@ struct MaskNode {
   bool onQ = false, onK = false, opaque = false, scans = false;
 
   bool isPredicate() const { return op >= MaskOp::Bool; }
+  /// An unbounded run-time value, which saturates before it enters a sum.
+  bool isWide() const { return lo < -kMaskSumLimit || hi > kMaskSumLimit; }
 };
 
 /// A sum: constant plus coefficient times node, nodes ascending.
@@ -136,6 +138,8 @@ public:
   MaskId substitute(MaskId id, MaskId from, MaskId to);
 
 private:
+  static MaskNode makeNode(MaskOp op, llvm::ArrayRef<MaskId> args,
+                           int64_t lo = 0, int64_t hi = 0);
   MaskId intern(MaskNode node);
   MaskId nary(MaskOp op, llvm::ArrayRef<MaskId> args);
   MaskId saturate(MaskId a, int64_t limit);

@@ -55,8 +55,7 @@ TEST_P(MaskProperty, AgreesOnOtherShapes) {
 INSTANTIATE_TEST_SUITE_P(Masks, MaskProperty, testing::ValuesIn(maskCases()),
                          [](const auto &info) { return info.param.name; });
 
-//===--- the checker fails on faults
-//---------------------------------------===//
+//===--- the checker fails on faults --------------------------------------===//
 
 static Report checkWithFault(const X &mask, Fault fault) {
   CompiledMask compiled(mask, {}, std::move(fault));
@@ -142,8 +141,7 @@ TEST(MaskChecker, SeesAWrongPredicate) {
   EXPECT_GT(r.keepWrong, 0);
 }
 
-//===--- speed
-//-------------------------------------------------------------===//
+//===--- speed ------------------------------------------------------------===//
 
 namespace {
 /// Cuts the runs of a query tile into classes as a planner does: peels tiles

@@ -239,8 +239,7 @@ TEST(MaskSolver, BoundsTheLevelsOfATile) {
   EXPECT_EQ(compiled.keep(0, 200, 10, n), 4);
 }
 
-//===--- the C wrappers
-//----------------------------------------------------===//
+//===--- the C wrappers ---------------------------------------------------===//
 
 TEST(MaskAbi, RefusesOperandsThatNoSlotCanHold) {
   Solved s = solve("func.func @mask(%t: memref<?xi32>, %b: index, %h: index, "

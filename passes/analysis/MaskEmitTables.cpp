@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The part of the mask emitter that reads operands: table loads, at a point or
+// over a box, and copies of the ops that have no interval; see MaskEmit.h.
+#include "passes/analysis/MaskEmit.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Matchers.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace fovea {
+
+Value MaskEmitter::extent(unsigned table, unsigned axis) {
+  Value memref = operands[table];
+  auto type = cast<MemRefType>(memref.getType());
+  if (!type.isDynamicDim(axis))
+    return i64(type.getDimSize(axis));
+  Value at = b.create<arith::ConstantIndexOp>(loc, axis);
+  return toI64(b.create<memref::DimOp>(loc, memref, at));
+}
+
+Value MaskEmitter::guardedLoad(Value table, ArrayRef<Value> at) {
+  Value inTable = i1(true);
+  SmallVector<Value> indices;
+  for (auto [axis, index] : llvm::enumerate(at)) {
+    auto type = cast<MemRefType>(table.getType());
+    Value size =
+        type.isDynamicDim(axis)
+            ? toI64(b.create<memref::DimOp>(
+                  loc, table, b.create<arith::ConstantIndexOp>(loc, axis)))
+            : i64(type.getDimSize(axis));
+    inTable = both(inTable, both(le(i64(0), index), lt(index, size)));
+    indices.push_back(toIndex(index));
+  }
+  if (matchPattern(inTable, m_One()))
+    return b.create<memref::LoadOp>(loc, table, indices);
+  Type element = cast<MemRefType>(table.getType()).getElementType();
+  auto choice = b.create<scf::IfOp>(loc, TypeRange{element}, inTable, true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(&choice.getThenRegion().front());
+  b.create<scf::YieldOp>(
+      loc, b.create<memref::LoadOp>(loc, table, indices).getResult());
+  b.setInsertionPointToEnd(&choice.getElseRegion().front());
+  b.create<scf::YieldOp>(
+      loc,
+      b.create<arith::ConstantOp>(loc, b.getZeroAttr(element)).getResult());
+  return choice.getResult(0);
+}
+
+MaskEmitter::Range MaskEmitter::load(const MaskNode &n) {
+  SmallVector<Range> indices;
+  for (MaskId arg : n.args)
+    indices.push_back(range(arg));
+  if (!llvm::all_of(indices, [](Range r) { return r.isPoint(); }))
+    return scan(n, indices);
+  SmallVector<Value> at;
+  for (Range r : indices)
+    at.push_back(r.lo);
+  Value v = toI64(guardedLoad(operands[n.imm], at));
+  return {v, v};
+}
+
+/// The least and greatest entry of a box of a table. A box that is empty or
+/// too large gets the range of the type; entries outside the table do not
+/// count, as the pairs that read them are masked.
+MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
+                                     ArrayRef<Range> indices) {
+  Value table = operands[n.imm];
+  Value zero = i64(0), one = i64(1), limit = i64(kMaskScanLimit);
+  SmallVector<Range> clipped;
+  Value total = one, sane = i1(true);
+  for (auto [axis, r] : llvm::enumerate(indices)) {
+    Value last = sub(extent(n.imm, axis), one);
+    Value lo = max(r.lo, zero), hi = min(r.hi, last);
+    clipped.push_back({lo, hi});
+    sane = both(sane, le(lo, hi));
+    total = mul(total, min(add(sub(hi, lo), one), add(limit, one)));
+  }
+  sane = both(sane, le(total, limit));
+  Type type = b.getI64Type();
+  auto choice = b.create<scf::IfOp>(loc, TypeRange{type, type}, sane, true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(&choice.getElseRegion().front());
+  b.create<scf::YieldOp>(loc, ValueRange{i64(n.lo), i64(n.hi)});
+  b.setInsertionPointToEnd(&choice.getThenRegion().front());
+  Value step = b.create<arith::ConstantIndexOp>(loc, 1);
+  SmallVector<Value> at;
+  Value least = i64(std::numeric_limits<int64_t>::max());
+  Value most = i64(std::numeric_limits<int64_t>::min());
+  scf::ForOp outer;
+  for (auto [axis, r] : llvm::enumerate(clipped)) {
+    if (indices[axis].isPoint()) {
+      at.push_back(toIndex(r.lo));
+      continue;
+    }
+    auto loop =
+        b.create<scf::ForOp>(loc, toIndex(r.lo), toIndex(add(r.hi, one)), step,
+                             ValueRange{least, most});
+    if (outer)
+      b.create<scf::YieldOp>(loc, loop.getResults());
+    else
+      outer = loop;
+    at.push_back(loop.getInductionVar());
+    least = loop.getRegionIterArg(0);
+    most = loop.getRegionIterArg(1);
+    b.setInsertionPointToStart(loop.getBody());
+  }
+  Value v = toI64(b.create<memref::LoadOp>(loc, table, at));
+  b.create<scf::YieldOp>(loc, ValueRange{min(least, v), max(most, v)});
+  b.setInsertionPointAfter(outer);
+  b.create<scf::YieldOp>(loc, outer.getResults());
+  return {choice.getResult(0), choice.getResult(1)};
+}
+
+/// A copied division must not trap: not for the pairs that the importer
+/// masks, and not for the least number by -1, which has no meaning.
+void MaskEmitter::makeSafe(Operation *op, IRMapping &map) {
+  Value dividend = op->getOperand(0), divisor = op->getOperand(1);
+  auto constant = [&](int64_t c) -> Value {
+    auto attr = b.getIntegerAttr(divisor.getType(), c);
+    return b.create<arith::ConstantOp>(loc, attr);
+  };
+  Value x = map.lookup(dividend), d = map.lookup(divisor);
+  APInt c;
+  if (isUnsignedMaskDivision(op)) {
+    d = b.createOrFold<arith::MaxUIOp>(loc, d, constant(1));
+  } else if (!matchPattern(divisor, m_ConstantInt(&c))) {
+    d = b.createOrFold<arith::MaxSIOp>(loc, d, constant(1));
+  } else if (c.isAllOnes()) {
+    int64_t least = APInt::getSignedMinValue(c.getBitWidth()).getSExtValue();
+    x = b.createOrFold<arith::MaxSIOp>(loc, x, constant(least + 1));
+  }
+  map.map(dividend, x);
+  map.map(divisor, d);
+}
+
+Value MaskEmitter::copy(Value v) {
+  if (Value done = copies.lookup(v))
+    return done;
+  auto asType = [&](Value x, Type type) -> Value {
+    if (type.isIndex())
+      return toIndex(x);
+    return type.isInteger(64) ? x
+                              : b.createOrFold<arith::TruncIOp>(loc, type, x);
+  };
+  // What the graph knows comes from the graph.
+  auto input = [&](Value operand) -> Value {
+    auto it = mask.nodes.find(operand);
+    if (it == mask.nodes.end())
+      return copy(operand);
+    if (mask.graph[it->second].isPredicate())
+      return truth(it->second).any;
+    return asType(range(it->second).lo, operand.getType());
+  };
+  if (auto arg = dyn_cast<BlockArgument>(v))
+    return operands[arg.getArgNumber()];
+  Operation *op = v.getDefiningOp();
+  if (auto load = dyn_cast<memref::LoadOp>(op)) {
+    SmallVector<Value> at;
+    for (Value index : load.getIndices())
+      at.push_back(toI64(input(index)));
+    auto table = cast<BlockArgument>(load.getMemRef());
+    return copies[v] = guardedLoad(operands[table.getArgNumber()], at);
+  }
+  IRMapping map;
+  for (Value operand : op->getOperands())
+    if (!map.contains(operand))
+      map.map(operand, input(operand));
+  if (isMaskDivision(op))
+    makeSafe(op, map);
+  Operation *clone = b.clone(*op, map);
+  for (auto [from, to] : llvm::zip_equal(op->getResults(), clone->getResults()))
+    copies[from] = to;
+  return copies[v];
+}
+
+} // namespace fovea
