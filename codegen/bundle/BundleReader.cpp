@@ -175,7 +175,7 @@ KernelManifest Reader::kernel(const fovea_bundle_kernel &record) {
 Expected<BundleManifest> Reader::run() {
   BundleManifest bundle;
   if (Error error = header(bundle))
-    return std::move(error);
+    return error;
   bundle.spec = find(FOVEA_SECTION_SPEC).str();
   bundle.planCode = find(FOVEA_SECTION_PLAN_CODE).str();
   uint64_t nTargets =

@@ -302,9 +302,9 @@ Expected<std::string> writeBundle(const BundleManifest &manifest) {
     if (!names.insert(kernel.name).second)
       return failure("expected one kernel '{0}', got two", kernel.name);
     if (Error error = checkSlots(kernel))
-      return std::move(error);
+      return error;
     if (Error error = checkStages(manifest, kernel))
-      return std::move(error);
+      return error;
   }
   Writer writer;
   writer.add(manifest);

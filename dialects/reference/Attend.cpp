@@ -213,7 +213,7 @@ llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
                 result.lse(b, h, i) = weights.m + std::log(weights.l);
               });
   if (error)
-    return std::move(error);
+    return error;
   return result;
 }
 
@@ -233,7 +233,7 @@ fovea::reference::attendPartially(const AttentionInputs &inputs,
                 state.l(b, h, i) = weights.l;
               });
   if (error)
-    return std::move(error);
+    return error;
   return state;
 }
 

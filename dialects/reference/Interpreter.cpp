@@ -201,7 +201,7 @@ reference::evaluate(func::FuncOp kernel, ArrayRef<reference::Value> arguments,
                                    kernel.getNumArguments(), arguments.size());
   for (auto [i, name] : llvm::enumerate(kernel.getArguments())) {
     if (llvm::Error error = checkArgument(i, name.getType(), arguments[i]))
-      return std::move(error);
+      return error;
     env.set(name, arguments[i]);
   }
   for (Operation &op : kernel.getBody().front().without_terminator()) {
@@ -217,7 +217,7 @@ reference::evaluate(func::FuncOp kernel, ArrayRef<reference::Value> arguments,
             .Case([&](tensor::DimOp op) { return evaluateDim(op, env); })
             .Default([&](Operation *op) { return evaluateScalar(*op, env); });
     if (error)
-      return std::move(error);
+      return error;
   }
   std::vector<reference::Value> results;
   for (mlir::Value name :

@@ -104,7 +104,7 @@ reference::scorePrograms(const Environment &env, ArrayAttr score,
   };
   if (!region.empty())
     if (llvm::Error error = add(regionProgram(env, region, true)))
-      return std::move(error);
+      return error;
   for (Attribute attribute : score ? score.getValue() : ArrayRef<Attribute>()) {
     Scratch scratch(attribute.getContext(), operands);
     attn::ScoreBuilder builder(scratch.builder, scratch.location,
@@ -112,7 +112,7 @@ reference::scorePrograms(const Environment &env, ArrayAttr score,
     mlir::Value result = cast<attn::ScoreAttrInterface>(attribute).expand(
         builder, scratch.element());
     if (llvm::Error error = add(scratch.compile(result, true, env)))
-      return std::move(error);
+      return error;
   }
   return programs;
 }

@@ -166,7 +166,7 @@ ScalarProgram::compile(Block &block, mlir::Value yielded,
   for (Operation &op : block)
     if (!op.hasTrait<OpTrait::IsTerminator>())
       if (llvm::Error error = compiler.operation(op))
-        return std::move(error);
+        return error;
   llvm::Expected<unsigned> result = compiler.use(yielded);
   if (!result)
     return result.takeError();
@@ -180,7 +180,7 @@ llvm::Expected<ScalarProgram> ScalarProgram::compile(Operation &op,
   ScalarProgram program;
   Compiler compiler(program, outside);
   if (llvm::Error error = compiler.operation(op))
-    return std::move(error);
+    return error;
   program.result = program.initial.size() - 1;
   program.width = widthOf(op.getResult(0).getType());
   return program;

@@ -134,10 +134,10 @@ llvm::Expected<std::string> Translator::translate(const json::Object &graph) {
   if (const json::Object *constants = graph.getObject("constants"))
     for (const auto &[name, value] : *constants)
       if (llvm::Error error = constant(name, *value.getAsObject()))
-        return std::move(error);
+        return error;
   for (const json::Value &value : *graph.getArray("nodes"))
     if (llvm::Error error = node(*value.getAsObject()))
-      return std::move(error);
+      return error;
   const json::Object *output = graph.getArray("outputs")->front().getAsObject();
   os << "      attn.yield "
      << names[output->getString("name").value_or("").str()].ssa << " : f32 }";

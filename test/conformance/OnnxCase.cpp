@@ -307,7 +307,7 @@ llvm::Expected<OnnxCase>
 fovea::conformance::readCase(const std::string &folder) {
   Reader reader(folder);
   if (llvm::Error error = reader.open())
-    return std::move(error);
+    return error;
   Builder c;
   c.out.name = reader.object().getString("name").value_or("").str();
   if (const json::Object *tolerance = reader.object().getObject("tolerance")) {
@@ -315,9 +315,9 @@ fovea::conformance::readCase(const std::string &folder) {
     c.out.atol = tolerance->getNumber("atol").value_or(0);
   }
   if (llvm::Error error = readInputs(reader, c))
-    return std::move(error);
+    return error;
   if (llvm::Error error = readOutputs(reader, c))
-    return std::move(error);
+    return error;
   if (!c.out.unsupported.empty())
     return std::move(c.out);
 

@@ -78,7 +78,7 @@ llvm::Expected<Compiled> Compiled::compile(const std::string &text,
                           &state.bundle) ||
       fovea_kernel_get(state.bundle, nullptr, FOVEA_CPU, &state.kernel))
     return failure("opening the kernel");
-  return std::move(compiled);
+  return compiled;
 }
 
 Compiled::Compiled(Compiled &&other) : state(other.state) {

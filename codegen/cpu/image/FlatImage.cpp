@@ -358,7 +358,7 @@ Error Linker::run(ArrayRef<StringRef> objects) {
 Expected<FlatImage> linkFlatImage(ArrayRef<StringRef> objects) {
   Linker linker;
   if (Error error = linker.run(objects))
-    return std::move(error);
+    return error;
   return std::move(linker.image);
 }
 
