@@ -3,10 +3,10 @@
 //
 //   fovea-conformance DIR [--target=x86-64-v3] [--reference] [--verbose]
 //
-// DIR holds one folder per case. Every case becomes a spec; it is compiled and
-// run through the public interface, or with --reference evaluated by the
-// interpreter. What cannot be expressed is named. Exit status 1 if a case fails
-// or DIR has none.
+// A case is a folder with a case.json, anywhere below DIR. Every case becomes a
+// spec; it is compiled and run through the public interface, or with
+// --reference evaluated by the interpreter. What cannot be expressed is named.
+// Exit status 1 if a case fails or DIR has none.
 #include "test/conformance/OnnxCase.h"
 #include "test/e2e/Compiled.h"
 
@@ -55,7 +55,7 @@ static llvm::Expected<std::vector<double>> byTarget(OnnxCase &c,
   std::fill(c.result.storage.bytes.begin(), c.result.storage.bytes.end(), 0xff);
   tensors.push_back({&c.result.storage, c.result.shape, c.result.strides});
   if (llvm::Error error = compiled->run(tensors, {}, c.dims))
-    return std::move(error);
+    return error;
   return c.result.contiguous().values();
 }
 
@@ -127,7 +127,7 @@ int main(int argc, char **argv) {
 
   std::vector<std::string> folders;
   std::error_code error;
-  for (llvm::sys::fs::directory_iterator it(root, error), end;
+  for (llvm::sys::fs::recursive_directory_iterator it(root, error), end;
        it != end && !error; it.increment(error))
     if (llvm::sys::fs::exists(it->path() + "/case.json"))
       folders.push_back(it->path());

@@ -5,8 +5,8 @@
 # contributors and for CI (.ci/run). The last lines say what passed.
 #
 # usage: test.sh [--conformance=DIR]
-# DIR holds third-party attention cases, one folder each; without it that step is
-# left out. FOVEA_FUZZ_SECONDS (default 60) is the time of each fuzz target.
+# Third-party attention cases lie in DIR or below; without it that step is left
+# out. FOVEA_FUZZ_SECONDS (default 60) is the time of each fuzz target.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 case "${1:-}" in
