@@ -105,7 +105,7 @@ void cli::addBench(CLI::App &app, int &exitCode) {
   CLI::App *command = app.add_subcommand(
       "bench", "Time a call, as shares of ceilings measured in the same run");
   static Options options;
-  options.spec.addTo(*command, true);
+  options.spec.addTo(*command);
   options.call.addTo(*command, true);
   command->add_option("--threads", options.threads, "Threads that run it")
       ->check(CLI::Range(1, 1024));

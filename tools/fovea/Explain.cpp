@@ -168,7 +168,7 @@ void cli::addExplain(CLI::App &app, int &exitCode) {
       "explain", "Say what a call will do: tiles, exact FLOPs and bytes, the "
                  "schedule, the time that the roofline predicts");
   static Options options;
-  options.spec.addTo(*command, true);
+  options.spec.addTo(*command);
   options.call.addTo(*command, true);
   command->add_option("--threads", options.threads, "Threads to plan for")
       ->check(CLI::Range(1, 1024));

@@ -10,11 +10,8 @@
 
 namespace fovea::cli {
 
-void SpecOptions::addTo(CLI::App &command, bool bundleToo) {
-  command
-      .add_option(bundleToo ? "SPEC,--spec" : "SPEC,--spec", path,
-                  bundleToo ? "A spec (text) or a bundle (compiled)"
-                            : "A spec, e.g. what `fovea new` prints")
+void SpecOptions::addTo(CLI::App &command) {
+  command.add_option("SPEC", path, "A spec (text) or a bundle (compiled)")
       ->required();
   command.add_option("--kernel", kernel,
                      "The kernel's name; needed if there are several");

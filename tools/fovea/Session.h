@@ -24,7 +24,7 @@ struct SpecOptions {
   bool cacheDirGiven = false;
 
   /// Adds SPEC, --kernel, -D, --target and --cache-dir to a command.
-  void addTo(CLI::App &command, bool bundleToo);
+  void addTo(CLI::App &command);
   /// "spec.mlir --kernel=.. -D ..": what repeats the choice on a command line.
   std::string commandLine() const;
 };

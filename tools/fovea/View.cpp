@@ -200,7 +200,7 @@ void cli::addView(CLI::App &app, int &exitCode) {
   CLI::App *command = app.add_subcommand(
       "view", "Draw the mask of a call, its tiles and levels, as SVG or HTML");
   static Options options;
-  options.spec.addTo(*command, true);
+  options.spec.addTo(*command);
   options.call.addTo(*command, true);
   command->add_option("-o,--output", options.output, "FILE.svg or FILE.html")
       ->required();
