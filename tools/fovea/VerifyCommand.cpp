@@ -73,9 +73,9 @@ static int verifySpec(const Options &options) {
     os << "kernel " << fovea_kernel_name(session.kernel()) << " for "
        << session.target() << ", " << toString(arguments.shape()) << "\n";
     if (v.ok)
-      os << llvm::formatv("ok: largest error {0:e2}, {1:e2} of the largest "
-                          "value (allowed {2:e2})\n",
-                          v.maxAbsError, v.maxRelError, v.tolerance);
+      os << llvm::formatv("ok: largest error {0:e2} (allowed {1:e2}), {2:e2} "
+                          "of the largest value\n",
+                          v.maxAbsError, v.tolerance, v.maxRelError);
     else
       os << "WRONG: " << v.describe() << "\n  again: " << again << "\n";
     if (!arguments.randomInputs().empty())
