@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Merges states: the slots of a split item, or the parts of attn.merge. Parts
+// Merges states: the records of a split item, or the parts of attn.merge. Parts
 // are taken in a fixed order, so that the result depends on the plan alone.
 #include "codegen/cpu/LaneTools.h"
 #include "codegen/cpu/SmallStages.h"
@@ -125,33 +125,44 @@ BuiltStage buildCombine(ModuleOp module, const CombineParams &p) {
   Emitter &e = f.e;
   RowMerger merger(f, p.valueDim, p.o);
   View wsO = f.view(p.wsO, 3), wsM = f.view(p.wsM, 2), wsL = f.view(p.wsL, 2);
-  View o = f.view(p.oSlot, 4), lse, m, l;
+  unsigned rank = p.ragged ? 3 : 4;
+  View o = f.view(p.oSlot, rank), lse, m, l;
   if (p.lseSlot >= 0)
-    lse = f.view(p.lseSlot, 3);
+    lse = f.view(p.lseSlot, rank - 1);
   if (p.mSlot >= 0) {
-    m = f.view(p.mSlot, 3);
-    l = f.view(p.lSlot, 3);
+    m = f.view(p.mSlot, rank - 1);
+    l = f.view(p.lSlot, rank - 1);
   }
-  Value queries = f.symbol(p.querySymbol);
   Value group = e.cI64(p.group);
 
   f.forEachItem([&](const Item &item) {
+    Value first, queries;
+    if (p.rowCounts || p.ragged) {
+      first = f.rowOffset(item.b);
+      queries = e.sub(f.rowOffset(e.add(item.b, e.cI64(1))), first);
+    } else {
+      queries = f.symbol(p.querySymbol);
+    }
     Value rows = e.minS(e.sub(e.mul(queries, group), item.row), e.cI64(p.rows));
     Value end = e.add(item.slot, item.count);
     e.forLoop(e.cI64(0), rows, e.cI64(1), [&](Value r) {
-      auto slots = [&](Value init, PartBody body) {
+      auto records = [&](Value init, PartBody body) {
         return e.forLoop(item.slot, end, e.cI64(1), {init},
-                         [&](Value slot, ValueRange carried) {
-                           RowState part{addressOf(e, wsO, {slot, r}, 4),
-                                         addressOf(e, wsM, {slot, r}, 4),
-                                         addressOf(e, wsL, {slot, r}, 4)};
+                         [&](Value i, ValueRange carried) {
+                           StageFunction::Record at = f.source(i);
+                           Value row = e.add(at.row, r);
+                           RowState part{addressOf(e, wsO, {at.slot, row}, 4),
+                                         addressOf(e, wsM, {at.slot, row}, 4),
+                                         addressOf(e, wsL, {at.slot, row}, 4)};
                            return Values{body(part, carried[0])};
                          })[0];
       };
       Value packed = e.add(item.row, r);
-      SmallVector<Value> at = {
-          item.b, e.add(e.mul(item.head, group), e.remU(packed, group)),
-          e.divU(packed, group)};
+      Value head = e.add(e.mul(item.head, group), e.remU(packed, group));
+      Value query = e.divU(packed, group);
+      SmallVector<Value> at{item.b, head, query};
+      if (p.ragged)
+        at = {e.add(first, query), head};
       RowResult result;
       result.o = addressOf(e, o, at, sizeOf(p.o));
       if (p.lseSlot >= 0)
@@ -160,7 +171,7 @@ BuiltStage buildCombine(ModuleOp module, const CombineParams &p) {
         result.m = addressOf(e, m, at, 4);
         result.l = addressOf(e, l, at, 4);
       }
-      merger.merge(slots, result);
+      merger.merge(records, result);
     });
   });
   f.finish();

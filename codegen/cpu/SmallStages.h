@@ -11,7 +11,8 @@
 
 namespace fovea::cpu {
 
-/// Merges the slots [slot, slot + count) of an item, ascending.
+/// Merges the records plan->sources[slot .. slot + count) of an item, in this
+/// order.
 struct CombineParams {
   std::string name;
   Isa isa = Isa::AVX2;
@@ -28,7 +29,8 @@ struct CombineParams {
   int mSlot = -1, lSlot = -1; ///< o then stays un-normalised
   unsigned querySymbol = 0;
   /// Of a stage over a cache: row counts come from plan->row_off. Ragged:
-  /// results are [rows, head, ..] instead of [b, head, query, ..].
+  /// results are [rows, head, ..] instead of [b, head, query, ..] (then
+  /// rowCounts is implied).
   bool rowCounts = false, ragged = false;
 };
 BuiltStage buildCombine(mlir::ModuleOp module, const CombineParams &params);

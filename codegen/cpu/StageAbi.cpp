@@ -78,6 +78,21 @@ Value StageFunction::kLength(Value b) {
   return e.loadAt(e.i64, table, b);
 }
 
+Value StageFunction::rowOffset(Value b) {
+  Value table = e.load(e.ptr, e.at(plan, offsetof(fovea_abi_plan, row_off)));
+  return e.loadAt(e.i64, table, b);
+}
+
+StageFunction::Record StageFunction::source(Value i) {
+  Value table = e.load(e.ptr, e.at(plan, offsetof(fovea_abi_plan, sources)));
+  Value at = e.at(table, i, sizeof(fovea_abi_source));
+  auto field = [&](size_t offset) {
+    return e.toInt(e.load(e.i32, e.at(at, offset)), e.i64);
+  };
+  return {field(offsetof(fovea_abi_source, slot)),
+          field(offsetof(fovea_abi_source, row))};
+}
+
 void StageFunction::count(Counter counter, Value n) {
   static const size_t offsets[] = {offsetof(fovea_abi_counters, tiles_full),
                                    offsetof(fovea_abi_counters, tiles_partial),

@@ -43,6 +43,13 @@ public:
   /// Token index of query 0, and number of keys, of batch b.
   mlir::Value qOffset(mlir::Value b);
   mlir::Value kLength(mlir::Value b);
+  /// row_off[b]: the first row of sequence b.
+  mlir::Value rowOffset(mlir::Value b);
+  /// Where record i of the split items lies, both i64.
+  struct Record {
+    mlir::Value slot, row;
+  };
+  Record source(mlir::Value i);
   /// Adds n (i64) to a counter of fovea_abi_counters.
   enum Counter { TilesFull, TilesPartial, Pairs, Items };
   void count(Counter counter, mlir::Value n);

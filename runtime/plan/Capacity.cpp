@@ -296,6 +296,7 @@ void Sizer::tables(char *base, size_t &bytes) {
     const fovea_bundle_extent &b = p.stage->grid[0];
     seqs = b.symbol >= 0 ? caps.most[b.symbol] : caps.fixedBatch;
     take(p.groups, p.maxGroups);
+    take(p.sources, p.maxSlots);
     take(p.qOff, seqs);
     take(p.kLen, seqs);
     most = p.maxItems > most ? p.maxItems : most;

@@ -35,7 +35,7 @@ struct MaskFns {
   fovea_keep_fn keep = nullptr;
 };
 
-/// Pieces of one split item: slots [slot, slot + count).
+/// Pieces of one split item: the sources [slot, slot + count).
 using SplitGroup = fovea_abi_item;
 
 struct Phase {
@@ -47,6 +47,7 @@ struct Phase {
   // Tables of the capacity.
   fovea_abi_item *items = nullptr;
   SplitGroup *groups = nullptr;             // stream that can be split
+  fovea_abi_source *sources = nullptr;      // of the groups
   int64_t *qOff = nullptr, *kLen = nullptr; // stream, [sequences]
   // Decided by the last update.
   const fovea_bundle_variant *variant = nullptr;

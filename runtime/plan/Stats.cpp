@@ -200,6 +200,7 @@ fovea_status fovea_plan_phase(const fovea_plan *plan, int phase,
   info.cost_total = p.costTotal;
   info.cost_longest = p.costLongest;
   info.class_rows = int32_t(classRows(*p.variant));
+  info.sources = p.abi.sources;
   return writeStruct(info, out, offsetof(fovea_phase_info, cost_total),
                      "fovea_phase_info");
 }

@@ -203,7 +203,9 @@ fovea_status StreamPlanner::cut(int64_t i, int64_t p) {
     plan.raw[at] = whole;
     plan.raw[at].k0 = begin;
     plan.raw[at].k1 = end;
-    plan.raw[at].slot = int32_t(phase.nSlots++);
+    plan.raw[at].slot = int32_t(phase.nSlots);
+    phase.sources[phase.nSlots] = {int32_t(phase.nSlots), 0};
+    ++phase.nSlots;
     plan.cost[at] = cost / p;
     begin = end;
   }

@@ -249,6 +249,7 @@ static fovea_status update(fovea_plan &plan, const fovea_value *args, int n) {
     phase.abi.symbols = plan.symbols;
     phase.abi.q_off = of ? of->qOff : nullptr;
     phase.abi.k_len = of ? of->kLen : nullptr;
+    phase.abi.sources = of ? of->sources : nullptr;
   }
   return placeBuffers(plan);
 }

@@ -137,7 +137,8 @@ static int32_t combine(const fovea_abi_args *a, const fovea_abi_plan *p,
     for (int64_t r = 0; r < ROWS && it->row + r < o->shape[2]; ++r) {
       float s = 0;
       for (int64_t j = it->slot; j < it->slot + it->count; ++j)
-        s += ((const float *)work->data)[j * work->stride[0] + r];
+        s += ((const float *)work->data)[p->sources[j].slot * work->stride[0] +
+                                         p->sources[j].row + r];
       ((float *)o->data)[it->b * o->stride[0] + it->head * o->stride[1] +
                          it->row + r] = s;
     }

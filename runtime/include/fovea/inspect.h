@@ -38,6 +38,7 @@ typedef struct fovea_phase_info {
   double cost_total;            /* in (row, key) pairs, overheads included */
   double cost_longest;          /* of the most expensive item */
   int32_t class_rows, reserved; /* a counted tile is class_rows x keys */
+  const fovea_abi_source *sources; /* combine: of the items */
 } fovea_phase_info;
 FOVEA_EXPORT fovea_status fovea_plan_phase(const fovea_plan *, int phase,
                                            fovea_phase_info *out);

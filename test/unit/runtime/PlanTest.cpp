@@ -177,6 +177,9 @@ void checkSplits(fovea_plan *plan, int64_t len) {
       size_t(std::count_if(items.begin(), items.end(),
                            [](const fovea_abi_item &i) { return i.slot < 0; }));
   std::vector<fovea_abi_item> groups = itemsOf(plan, 1);
+  fovea_phase_info merges{};
+  merges.size = sizeof merges;
+  ASSERT_EQ(fovea_plan_phase(plan, 1, &merges), FOVEA_OK);
   size_t at = whole;
   for (const fovea_abi_item &g : groups) {
     ASSERT_GE(g.count, 2);
@@ -184,7 +187,8 @@ void checkSplits(fovea_plan *plan, int64_t len) {
     for (int c = 0; c < g.count; ++c, ++at) {
       ASSERT_LT(at, items.size());
       EXPECT_EQ(items[at].slot, int32_t(at - whole));
-      EXPECT_EQ(items[at].slot, g.slot + c);
+      EXPECT_EQ(items[at].slot, merges.sources[g.slot + c].slot);
+      EXPECT_EQ(merges.sources[g.slot + c].row, 0);
       EXPECT_EQ(items[at].row, g.row);
       EXPECT_EQ(items[at].head, g.head);
       EXPECT_EQ(items[at].b, g.b);

@@ -361,7 +361,10 @@ void DecodeRun::run() {
     std::vector<fovea_abi_item> items;
     for (int64_t g = 0; g < groups; ++g) {
       items.push_back(runner.items[g * c.splits]);
+      items.back().slot = int32_t(runner.sources.size());
       items.back().count = int32_t(c.splits);
+      for (int64_t n = 0; n < c.splits; ++n)
+        runner.sources.push_back({runner.items[g * c.splits + n].slot, 0});
     }
     runner.items = items;
     ASSERT_EQ(runner.run(loaded.get<StageFn>("combine"), merge.scratchBytes),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Encode, pool, score, normalize, choose and assign against the naive oracle,
-// and their rules for NaN, ties, forced units and short rows by hand.
+// Combine, encode, pool, score, normalize, choose and assign against the naive
+// oracle, and their rules for NaN, ties, forced units and short rows by hand.
 #include "codegen/cpu/SmallStages.h"
 #include "test/unit/codegen/cpu/LoadObject.h"
 #include "test/unit/codegen/cpu/StageRunner.h"
@@ -55,6 +55,89 @@ protected:
   OwningOpRef<ModuleOp> module;
   std::mt19937 random{7};
 };
+
+/// Records anywhere in the slot buffers, in any order, empty ones among them;
+/// results per head or token-major.
+TEST_P(SmallStages, CombineReadsItsRecords) {
+  constexpr int64_t dim = 11, slots = 7, slotRows = 12, rows = 6, group = 2;
+  const fovea_abi_source sources[] = {{0, 0}, {5, 3}, {1, 6}, {6, 0}, {2, 5}};
+  for (bool ragged : {false, true}) {
+    SCOPED_TRACE(ragged);
+    module = ModuleOp::create(UnknownLoc::get(&testContext()));
+    Stored wsO = randomTensor(Elem::F32, {slots, slotRows, dim});
+    Stored wsM = randomTensor(Elem::F32, {slots, slotRows});
+    Stored wsL = randomTensor(Elem::F32, {slots, slotRows});
+    for (int64_t i = 0; i < wsL.size(); ++i)
+      wsL.as<float>()[i] = i % 5 ? 1 + std::abs(wsL.as<float>()[i]) : 0;
+    // Sequences of 3 and 2 positions, 4 query heads in groups of 2.
+    int64_t counts[] = {3, 2};
+    Stored o(ragged ? std::vector<int64_t>{5, 4, dim}
+                    : std::vector<int64_t>{2, 4, 3, dim},
+             4, 0);
+    Stored lse(ragged ? std::vector<int64_t>{5, 4}
+                      : std::vector<int64_t>{2, 4, 3},
+               4, 0);
+    StageRunner runner;
+    auto p = params<CombineParams>();
+    p.valueDim = dim;
+    p.rows = rows;
+    p.group = group;
+    p.ragged = ragged;
+    p.wsO = runner.add(wsO);
+    p.wsM = runner.add(wsM);
+    p.wsL = runner.add(wsL);
+    p.oSlot = runner.add(o);
+    p.lseSlot = int(runner.add(lse));
+    runner.symbols = {3};
+    runner.rowOffsets = {0, 3, 5};
+    runner.sources.assign(std::begin(sources), std::end(sources));
+    // [1, 4) and [3, 5) of the records.
+    runner.items = {{0, 1, 0, 1, 0, 0, 3, 0}, {1, 0, 2, 3, 0, 0, 2, 0}};
+    ASSERT_EQ(run(runner, buildCombine(*module, p)), 0);
+    int64_t written = 0;
+    for (const fovea_abi_item &item : runner.items) {
+      int64_t queries = ragged ? counts[item.b] : 3;
+      for (int64_t r = 0; r < rows && item.row + r < queries * group; ++r) {
+        double top = -naive::infinity, total = 0;
+        std::vector<double> sum(dim);
+        auto each = [&](auto body) {
+          for (int64_t i = item.slot; i < item.slot + item.count; ++i) {
+            int64_t at = sources[i].slot * slotRows + sources[i].row + r;
+            if (wsL.as<float>()[at] != 0)
+              body(at);
+          }
+        };
+        each([&](int64_t at) {
+          top = std::max(top, double(wsM.as<float>()[at]));
+        });
+        each([&](int64_t at) {
+          double weight = std::exp(wsM.as<float>()[at] - top);
+          total += weight * wsL.as<float>()[at];
+          for (int64_t d = 0; d < dim; ++d)
+            sum[size_t(d)] += weight * wsO.as<float>()[at * dim + d];
+        });
+        int64_t packed = item.row + r;
+        int64_t head = item.head * group + packed % group;
+        int64_t at = ragged ? (item.b * 3 + packed / group) * 4 + head
+                            : (item.b * 4 + head) * 3 + packed / group;
+        ++written;
+        if (total == 0) {
+          EXPECT_EQ(lse.as<float>()[at], -INFINITY);
+          continue;
+        }
+        EXPECT_NEAR(lse.as<float>()[at], top + std::log(total), 1e-5);
+        for (int64_t d = 0; d < dim; ++d)
+          EXPECT_NEAR(o.as<float>()[at * dim + d], sum[size_t(d)] / total,
+                      1e-5);
+      }
+    }
+    // No other row was touched.
+    int64_t touched = 0;
+    for (int64_t i = 0; i < lse.size(); ++i)
+      touched += lse.as<float>()[i] != 0;
+    EXPECT_EQ(touched, written);
+  }
+}
 
 TEST_P(SmallStages, Encode) {
   for (Elem elem : {Elem::F32, Elem::F16, Elem::BF16})

@@ -104,6 +104,8 @@ public:
     plan.symbols = symbols.data();
     plan.q_off = offsets.data();
     plan.k_len = lengths.data();
+    plan.row_off = rowOffsets.data();
+    plan.sources = sources.data();
     // Poisoned: what a stage reads of it, it has written.
     size_t bytes = (scratchBytes + 63) / 64 * 64;
     std::unique_ptr<void, decltype(&free)> scratch(aligned_alloc(64, bytes),
@@ -119,7 +121,8 @@ public:
   std::vector<fovea_abi_view> views;
   std::vector<fovea_abi_scalar> scalars;
   std::vector<fovea_abi_item> items;
-  std::vector<int64_t> symbols, offsets, lengths;
+  std::vector<fovea_abi_source> sources;
+  std::vector<int64_t> symbols, offsets, lengths, rowOffsets;
   fovea_abi_counters counters = {};
 };
 
