@@ -55,7 +55,7 @@ ALLOWED = {
     # Users of the public interface only.
     "examples": ["dlpack"],
     "test": ["dialects", "passes", "codegen", "runtime", "tools", "bench",
-             "gtest", "gmock", "dlpack", "CLI", "sanitizer"] + COMPILER,
+             "examples", "gtest", "gmock", "dlpack", "CLI", "sanitizer"] + COMPILER,
 }
 TOP = ["dialects", "passes", "codegen", "runtime", "tools", "test", "bench",
        "examples", "docs", "cmake"]
