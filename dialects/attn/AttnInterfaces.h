@@ -9,11 +9,14 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/OpDefinition.h"
 
+#include "dialects/attn/AttnEnums.h.inc"
+
 namespace fovea::attn {
 class ScoreBuilder;
 
 namespace detail {
-/// The types of the keys and values of a source: (key, value) or a pyramid.
+/// The types of the keys and values of a source: (key, value), a
+/// pyramid or a cache.
 mlir::RankedTensorType keyType(mlir::OperandRange source);
 mlir::RankedTensorType valueType(mlir::OperandRange source);
 /// `scale`, or 1/sqrt(dim) when it is null.

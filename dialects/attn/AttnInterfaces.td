@@ -40,9 +40,12 @@ def Attn_AttentionOpInterface : OpInterface<"AttentionOpInterface"> {
     their results.
   }];
   let methods = [
-    InterfaceMethod<"[b, query heads, sq, dim].",
+    InterfaceMethod<[{
+        [b, query heads, sq, dim], or token-major rows [rows, query heads,
+        dim] over a cache.
+      }],
       "::mlir::Value", "getQuery">,
-    InterfaceMethod<"Key and value, or one pyramid.",
+    InterfaceMethod<"Key and value, one pyramid, or one cache.",
       "::mlir::OperandRange", "getSource">,
     InterfaceMethod<"What #sel.arg stands for in the mask.",
       "::mlir::OperandRange", "getMaskOperands">,
@@ -54,6 +57,10 @@ def Attn_AttentionOpInterface : OpInterface<"AttentionOpInterface"> {
       "::mlir::Value", "getOffset">,
     InterfaceMethod<"The number of keys of each sequence, or null.",
       "::mlir::Value", "getLengths">,
+    InterfaceMethod<"The table of rotations, or null.",
+      "::mlir::Value", "getRope">,
+    InterfaceMethod<"Which channels rotate together; none without a table.",
+      "::std::optional<::fovea::attn::RopePairs>", "getRopePairs">,
     InterfaceMethod<"The mask as sugar, or null.",
       "::fovea::sel::MaskAttrInterface", "getMaskAttr">,
     InterfaceMethod<"The score modifiers as sugar, or null.",
@@ -76,6 +83,13 @@ def Attn_AttentionOpInterface : OpInterface<"AttentionOpInterface"> {
       return ::llvm::dyn_cast<::fovea::kv::PyramidType>(
           $_op.getSource().front().getType());
     }
+    /// The type of the cache that is the source, or null.
+    ::fovea::kv::CacheType getCache() {
+      return ::llvm::dyn_cast<::fovea::kv::CacheType>(
+          $_op.getSource().front().getType());
+    }
+    /// Whether the rows are token-major: [rows, query heads, dim].
+    bool hasRaggedRows() { return getQueryType().getRank() == 3; }
     /// The type of the keys (of level 1, for a pyramid).
     ::mlir::RankedTensorType getKeyType() {
       return ::fovea::attn::detail::keyType($_op.getSource());
@@ -86,8 +100,8 @@ def Attn_AttentionOpInterface : OpInterface<"AttentionOpInterface"> {
     }
     int64_t getQueryHeads() { return getQueryType().getDimSize(1); }
     int64_t getKVHeads() { return getKeyType().getDimSize(1); }
-    int64_t getKeyDim() { return getQueryType().getDimSize(3); }
-    int64_t getValueDim() { return getValueType().getDimSize(3); }
+    int64_t getKeyDim() { return getQueryType().getShape().back(); }
+    int64_t getValueDim() { return getValueType().getShape().back(); }
     /// The scale as written, or 1/sqrt(dim).
     double getScaleOrDefault() {
       return ::fovea::attn::detail::scaleOrDefault($_op.getScaleAttr(),

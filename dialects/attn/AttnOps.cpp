@@ -12,6 +12,8 @@ using namespace fovea;
 using namespace fovea::attn;
 using namespace fovea::sel;
 
+#include "dialects/attn/AttnEnums.cpp.inc"
+
 #define GET_OP_CLASSES
 #include "dialects/attn/AttnOps.cpp.inc"
 
@@ -56,13 +58,34 @@ static ParseResult parseRegionOr(OpAsmParser &parser, Region &region,
   return result.has_value() ? *result : parseSugar();
 }
 
+/// Reads `(%t : type, halves)`.
+static ParseResult parseRope(OpAsmParser &parser, ClauseOperands &table,
+                             RopePairsAttr &pairs) {
+  StringRef word;
+  if (parser.parseLParen() ||
+      parser.parseOperand(table.operands.emplace_back()) ||
+      parser.parseColonType(table.types.emplace_back()) || parser.parseComma())
+    return failure();
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&word))
+    return failure();
+  std::optional<RopePairs> kind = symbolizeRopePairs(word);
+  if (!kind)
+    return parser.emitError(loc, unknownWord("rule of rotation", word,
+                                             {"halves", "pairs"},
+                                             "rules of rotation"));
+  pairs = RopePairsAttr::get(parser.getContext(), *kind);
+  return parser.parseRParen();
+}
+
 template <typename OpT>
 static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
   SmallVector<OpAsmParser::UnresolvedOperand> main;
-  ClauseOperands mask, score, list, levels, offset, lengths;
+  ClauseOperands mask, score, list, levels, offset, lengths, rope;
   Attribute maskAttr;
   ArrayAttr scoreAttr;
   FloatAttr scale;
+  RopePairsAttr ropePairs;
   FunctionType type;
   Region &maskRegion = *result.addRegion();
   Region &scoreRegion = *result.addRegion();
@@ -90,10 +113,13 @@ static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
   });
   clauses.add("prob", [&] { return parser.parseRegion(probRegion); });
   clauses.add("scale", [&] { return parseDoubleInParens(parser, scale); });
+  clauses.add("rope", [&] { return parseRope(parser, rope, ropePairs); });
   if (clauses.parse() || parser.parseOptionalAttrDict(result.attributes) ||
       parser.parseColonType(type))
     return failure();
 
+  if (ropePairs)
+    result.addAttribute("ropePairs", ropePairs);
   if (maskAttr)
     result.addAttribute("mask", maskAttr);
   if (scoreAttr)
@@ -105,7 +131,7 @@ static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
     return failure();
   SmallVector<int32_t> segments = {1, static_cast<int32_t>(main.size()) - 1};
   for (ClauseOperands *clause :
-       {&mask, &score, &list, &levels, &offset, &lengths}) {
+       {&mask, &score, &list, &levels, &offset, &lengths, &rope}) {
     if (parser.resolveOperands(clause->operands, clause->types, loc,
                                result.operands))
       return failure();
@@ -161,6 +187,9 @@ static void printAttention(OpAsmPrinter &printer, AttentionOpInterface op) {
     printTypedOperand(printer, "offset", op.getOffset());
   if (op.getLengths())
     printTypedOperand(printer, "lengths", op.getLengths());
+  if (Value rope = op.getRope())
+    printer << " rope(" << rope << " : " << rope.getType() << ", "
+            << stringifyRopePairs(*op.getRopePairs()) << ")";
   printer.printOptionalAttrDict(op->getDiscardableAttrDictionary().getValue());
   printer << " : (" << op.getQuery().getType();
   for (Value source : op.getSource())

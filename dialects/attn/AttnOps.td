@@ -6,6 +6,7 @@
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "dialects/attn/AttnAttrs.td"
 include "dialects/attn/AttnDialect.td"
+include "dialects/attn/AttnEnums.td"
 include "dialects/attn/AttnInterfaces.td"
 include "dialects/kv/KVTypes.td"
 include "dialects/sel/SelAttrs.td"
@@ -22,9 +23,11 @@ class Attn_AttentionBase<string mnemonic>
     Variadic<AnyType>:$maskOperands, Variadic<AnyType>:$scoreOperands,
     Optional<KV_ListType>:$list, Optional<Sel_LevelsType>:$levels,
     Optional<AnyType>:$offset, Optional<AnyType>:$lengths,
+    Optional<AnyType>:$rope,
     OptionalAttr<Sel_MaskAttr>:$mask,
     OptionalAttr<Attn_ScoreArrayAttr>:$score,
-    OptionalAttr<F64Attr>:$scale);
+    OptionalAttr<F64Attr>:$scale,
+    OptionalAttr<Attn_RopePairs>:$ropePairs);
   let regions = (region AnyRegion:$maskRegion, AnyRegion:$scoreRegion,
                         AnyRegion:$probRegion);
   let hasCustomAssemblyFormat = 1;
@@ -62,9 +65,21 @@ def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
     | `scale(x)` | instead of 1/sqrt(d) |
     | `offset(%o : tensor<?xi32>)` | query i of the call is token i + o[b] |
     | `lengths(%n : tensor<?xi32>)` | keys at or past n[b] do not exist |
+    | `rope(%t : tensor<?x64x2xf32>, halves)` | rotates queries and keys; over a cache that asks for it |
 
     Without `lengths` a sequence has sk keys; without `offset` the offset is
     the number of its keys minus sq: the last query is the last token.
+
+    Over a cache (`%q, %c`) the batch of the call gives sequences, rows and
+    lengths: the keys of sequence b are its tokens, uncommitted ones included,
+    and its rows are its last tokens. The query is then [b, hq, sq, d], or
+    token-major [rows, hq, d] with the rows of all sequences one behind the
+    other; o has the same shape, lse one dim less. With `rope` the keys are
+    stored without rotation, and queries and keys are rotated by their
+    positions: t[p, i] is (cos, sin) of pair i at position p, x0' = x0 cos - x1
+    sin, x1' = x0 sin + x1 cos, where `halves` pairs the channels i and
+    i + d/2, `pairs` 2i and 2i + 1. With `rope = before` a position is the token
+    index, with `slot` the rank among the tokens that the cache still has.
 
     In a region q and k are token indices. A region may use scalars and tables
     (tensors) of the function; it holds arith, math and tensor.extract
@@ -79,8 +94,8 @@ def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
     hidden.
 
     * attention_c1: `query` is a plain tensor [b, heads, tokens, dim] of f32,
-      f16 or bf16;
-    * attention_c2: the source is a key and a value, or one pyramid;
+      f16 or bf16, or [rows, heads, dim] over a cache;
+    * attention_c2: the source is a key and a value, one pyramid, or one cache;
     * attention_c3: key and value are such tensors, plain or coded;
     * attention_c4: heads and dims are static;
     * attention_c5: query heads are a multiple of KV heads;
@@ -92,13 +107,22 @@ def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
     * attention_c11: o is [b, query heads, sq, value dim] of f32, f16 or bf16;
     * attention_c12: lse is f32 [b, query heads, sq];
     * attention_c13: a mask or score is sugar or a region, not both;
-    * attention_c14: a list needs a key and a value, and excludes levels;
+    * attention_c14: a list needs a key and a value, or a cache, and excludes
+      levels;
     * attention_c15: a pyramid needs levels, from a map or from the mask
       region, and levels need a pyramid;
     * attention_c16: the unit of a level map is a multiple of the greatest
       level;
     * attention_c17: offset and lengths are i32 over the batch;
-    * attention_c18: scale is finite.
+    * attention_c18: scale is finite;
+    * attention_c19: over a cache there is neither offset nor lengths;
+    * attention_c20: a list of pages is over a cache with a paged `all` or
+      `older`, any other is not over a cache, and the rows are token-major or
+      one per sequence;
+    * attention_c21: rope stands exactly where the cache rotates in the kernel;
+      the table is tensor<?x(d/2)x2xf32>;
+    * attention_c22: the rows of the query are like those that the kernel
+      appends to the cache: both token-major or neither.
 
     Example:
 

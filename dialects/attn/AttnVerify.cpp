@@ -20,6 +20,8 @@ RankedTensorType attn::detail::keyType(OperandRange source) {
   Type type = source.front().getType();
   if (auto pyramid = dyn_cast<kv::PyramidType>(type))
     return pyramid.getKey();
+  if (auto cache = dyn_cast<kv::CacheType>(type))
+    return cache.getKeyTensorType();
   return cast<RankedTensorType>(type);
 }
 
@@ -27,6 +29,8 @@ RankedTensorType attn::detail::valueType(OperandRange source) {
   Type type = source.back().getType();
   if (auto pyramid = dyn_cast<kv::PyramidType>(type))
     return pyramid.getValue();
+  if (auto cache = dyn_cast<kv::CacheType>(type))
+    return cache.getValueTensorType();
   return cast<RankedTensorType>(type);
 }
 
@@ -83,21 +87,71 @@ static std::string spellShape(ArrayRef<int64_t> shape) {
   return text;
 }
 
+/// What attention over a cache demands of its query and clauses.
+static LogicalResult verifyCacheSource(AttentionOpInterface op) {
+  kv::CacheType cache = op.getCache();
+  if (failed(
+          sel::verifyQueryOverCache(op, op.getQuery(), op.getSource().front())))
+    return failure();
+  // attention_c19
+  if (op.getOffset() || op.getLengths())
+    return op->emitOpError()
+           << "expected no clause '" << (op.getOffset() ? "offset" : "lengths")
+           << "' over a cache: the batch of the call gives "
+              "the tokens [attention_c19]";
+  // attention_c20
+  if (Value list = op.getList()) {
+    auto type = cast<kv::ListType>(list.getType());
+    if (!type.countsPages() || cache.getPagedSegment() < 0)
+      return op->emitOpError()
+             << "expected a list over a cache to count pages "
+                "of a paged 'all' or 'older', got "
+             << type << " and " << cache << " [attention_c20]";
+    if (failed(sel::verifyOneRowEach(op, op.getQueryType(), "attention_c20")))
+      return failure();
+  }
+  return success();
+}
+
+/// attention_c21
+static LogicalResult verifyRope(AttentionOpInterface op) {
+  kv::CacheType cache = op.getCache();
+  bool rotates = cache && cache.getRope() != kv::CacheRope::after;
+  Value table = op.getRope();
+  if (!table && !rotates)
+    return success();
+  if (!rotates)
+    return op->emitOpError("expected no clause 'rope' but over a cache with "
+                           "'rope = before' or 'rope = slot' [attention_c21]");
+  if (!table)
+    return op->emitOpError("expected the clause 'rope' over a cache with "
+                           "'rope = ")
+           << kv::stringifyCacheRope(cache.getRope()) << "' [attention_c21]";
+  int64_t pairs = cache.getKeyDim() / 2;
+  if (!isF32WithShape(table.getType(), {ShapedType::kDynamic, pairs, 2}))
+    return op->emitOpError()
+           << "expected the table of 'rope' to be tensor<?x" << pairs
+           << "x2xf32>, got " << table.getType() << " [attention_c21]";
+  return success();
+}
+
 static LogicalResult verifySource(AttentionOpInterface op) {
   OperandRange source = op.getSource();
   // attention_c2
-  bool pyramid =
-      source.size() == 1 && isa<kv::PyramidType>(source.front().getType());
+  bool one = source.size() == 1 &&
+             isa<kv::PyramidType, kv::CacheType>(source.front().getType());
   bool pair = source.size() == 2 &&
               llvm::all_of(source.getTypes(), llvm::IsaPred<RankedTensorType>);
-  if (!pyramid && !pair) {
+  if (!one && !pair) {
     InFlightDiagnostic diagnostic =
-        op->emitOpError() << "expected the source to be a key and a value, or "
-                             "one pyramid, got ";
+        op->emitOpError() << "expected the source to be a key and a value, one "
+                             "pyramid, or one cache, got ";
     llvm::interleaveComma(source.getTypes(), diagnostic);
     return diagnostic << " [attention_c2]";
   }
   RankedTensorType key = op.getKeyType(), value = op.getValueType();
+  if (op.getCache())
+    return verifyCacheSource(op);
   if (failed(sel::verifyQueryAndKey(op, op.getQuery().getType(), key)) ||
       failed(sel::verifyRows(op, "value", value, true, "attention_c3")))
     return failure();
@@ -111,6 +165,11 @@ static LogicalResult verifySource(AttentionOpInterface op) {
 }
 
 static LogicalResult verifyChoice(AttentionOpInterface op) {
+  // attention_c20
+  if (op.getList() && !op.getCache() &&
+      cast<kv::ListType>(op.getList().getType()).countsPages())
+    return op->emitOpError("expected a list of pages to come with a cache "
+                           "[attention_c20]");
   // attention_c14
   if (op.getList() && (op.getPyramid() || op.getLevels()))
     return op->emitOpError("expected a list to come with a key and a value and "
@@ -153,8 +212,11 @@ static LogicalResult verifyModifiers(AttentionOpInterface op) {
   if (failed(sel::verifyMaskSugar(op, op.getMaskAttr(), op.getMaskOperands(),
                                   query.getDimSize(1))))
     return failure();
-  int64_t shape[] = {query.getDimSize(0), query.getDimSize(1),
-                     query.getDimSize(2), op.getKeyType().getDimSize(2)};
+  int64_t any = ShapedType::kDynamic;
+  bool ragged = op.hasRaggedRows();
+  int64_t shape[] = {ragged ? any : query.getDimSize(0), query.getDimSize(1),
+                     ragged ? any : query.getDimSize(2),
+                     op.getKeyType().getDimSize(2)};
   if (ArrayAttr modifiers = op.getScoreAttr())
     for (Attribute modifier : modifiers)
       if (failed(cast<ScoreAttrInterface>(modifier).verifyScore(
@@ -171,8 +233,8 @@ static LogicalResult verifyModifiers(AttentionOpInterface op) {
 }
 
 static LogicalResult verifyAttention(AttentionOpInterface op) {
-  if (failed(verifySource(op)) || failed(verifyChoice(op)) ||
-      failed(verifyModifiers(op)))
+  if (failed(verifySource(op)) || failed(verifyRope(op)) ||
+      failed(verifyChoice(op)) || failed(verifyModifiers(op)))
     return failure();
   // attention_c17
   int64_t batch = op.getQueryType().getDimSize(0);

@@ -43,18 +43,37 @@ ParseResult kv::parseOwner(AsmParser &parser, int64_t &queryBlock,
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseKeyword(&word))
     return failure();
+  if (word == "page") {
+    unit = pageUnit;
+    return success();
+  }
   if (word != "k")
-    return parser.emitError(loc, unknownWord("unit", word, {"k"}));
-  return failure(parser.parseColon() || parser.parseInteger(unit));
+    return parser.emitError(loc, unknownWord("unit", word, {"k", "page"}));
+  if (parser.parseColon() || parser.parseInteger(unit))
+    return failure();
+  if (unit == pageUnit)
+    unit = 0; // as wrong, and not a word
+  return success();
 }
 
 void kv::printOwner(AsmPrinter &printer, int64_t queryBlock, int64_t unit) {
-  printer << "per = (b, h, q : " << queryBlock << "), unit = k : " << unit;
+  printer << "per = (b, h, q : " << queryBlock << "), unit = ";
+  if (unit == pageUnit)
+    printer << "page";
+  else
+    printer << "k : " << unit;
 }
 
 LogicalResult kv::verifyOwner(function_ref<InFlightDiagnostic()> emitError,
                               int64_t queryBlock, int64_t unit,
                               StringRef label) {
+  if (unit == pageUnit) {
+    if (queryBlock != 1)
+      return emitError() << "expected units of pages to come with q : 1, got q "
+                            ": "
+                         << queryBlock << " [" << label << "]";
+    return success();
+  }
   if (queryBlock < 1 || unit < 1)
     return emitError() << "expected the query block and the unit to be at "
                           "least 1, got "

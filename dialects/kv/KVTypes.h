@@ -4,17 +4,21 @@
 #ifndef FOVEA_DIALECTS_KV_KVTYPES_H
 #define FOVEA_DIALECTS_KV_KVTYPES_H
 
+#include "dialects/kv/KVCache.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/OpImplementation.h"
 
-#include "dialects/kv/KVEnums.h.inc"
+namespace fovea::kv {
+/// The unit of a list, score or level map whose units are pages.
+inline constexpr int64_t pageUnit = -1;
+} // namespace fovea::kv
 
 #define GET_TYPEDEF_CLASSES
 #include "dialects/kv/KVTypes.h.inc"
 
 namespace fovea::kv {
 
-/// Parses `per = (b, h, q : 64), unit = k : 64`.
+/// Parses `per = (b, h, q : 64), unit = k : 64`, or `unit = page` (pageUnit).
 mlir::ParseResult parseOwner(mlir::AsmParser &parser, int64_t &queryBlock,
                              int64_t &unit);
 

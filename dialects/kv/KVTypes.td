@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The types of dialect kv: pyramids and lists of chosen blocks.
+// The types of dialect kv: pyramids and lists of chosen blocks. Caches:
+// KVCache.td.
 #ifndef FOVEA_DIALECTS_KV_KVTYPES
 #define FOVEA_DIALECTS_KV_KVTYPES
 
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
+include "dialects/kv/KVCache.td"
 include "dialects/kv/KVDialect.td"
 
 def KV_ListOrder : I32EnumAttr<"ListOrder", "the order of a list",
@@ -64,12 +66,13 @@ def KV_ListType : KV_Type<"List", "list"> {
   let summary = "List the chosen key blocks of each block of queries";
   let description = [{
     For every owner, a list of block indices and its length: unit j stands for
-    the keys [j * unit, (j + 1) * unit). The owner is a query head of a
+    the keys [j * m, (j + 1) * m) for `unit = k : m`, and for `unit = page` for
+    page j of the segment `all` or `older` of a cache. The owner is a query head of a
     sequence and a block of queries; block i holds the queries
     [i * n, (i + 1) * n) of the call for `per = (b, h, q : n)`. No index
     appears twice. `order` says whether the indices ascend.
 
-    Both block sizes are at least 1 [list_c1].
+    Both block sizes are at least 1, and a list of pages has q : 1 [list_c1].
 
     Example:
 
@@ -95,6 +98,10 @@ def KV_ListType : KV_Type<"List", "list"> {
   let parameters = (ins
     "int64_t":$queryBlock, "int64_t":$unit,
     "::fovea::kv::ListOrder":$order);
+  let extraClassDeclaration = [{
+    /// Whether the units are the pages of a cache.
+    bool countsPages() { return getUnit() == ::fovea::kv::pageUnit; }
+  }];
 }
 
 #endif // FOVEA_DIALECTS_KV_KVTYPES

@@ -29,6 +29,17 @@ llvm::LogicalResult verifyRows(mlir::Operation *op, llvm::StringRef what,
                                mlir::Type type, bool mayBeCoded,
                                llvm::StringRef label);
 
+/// Checks a query over the cache `source`: as verifyQueryAndKey, with
+/// token-major rows [rows, heads, dim] allowed, and attention_c22.
+llvm::LogicalResult verifyQueryOverCache(mlir::Operation *op, mlir::Value query,
+                                         mlir::Value source);
+
+/// Checks that every row can choose its own pages: rows are token-major or one
+/// per sequence.
+llvm::LogicalResult verifyOneRowEach(mlir::Operation *op,
+                                     mlir::RankedTensorType query,
+                                     llvm::StringRef label);
+
 /// Checks offset or lengths: i32 tensors of rank 1 over `batch`.
 llvm::LogicalResult verifyPerBatch(mlir::Operation *op, llvm::StringRef what,
                                    mlir::Value value, int64_t batch,

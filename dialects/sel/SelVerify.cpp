@@ -2,6 +2,7 @@
 // Verification of sel's ops, and the checks that attn's ops share with them.
 // Labels: docs/spec.md.
 #include "dialects/kv/KVInterfaces.h"
+#include "dialects/kv/KVOps.h"
 #include "dialects/sel/SelOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -75,6 +76,39 @@ LogicalResult sel::verifyQueryAndKey(Operation *op, Type queryType,
                              << key.getDimSize(0) << " and "
                              << query.getDimSize(0) << " [attention_c9]";
   return success();
+}
+
+LogicalResult sel::verifyQueryOverCache(Operation *op, Value query,
+                                        Value source) {
+  auto cache = cast<kv::CacheType>(source.getType());
+  auto type = dyn_cast<RankedTensorType>(query.getType());
+  // Token-major rows are checked as those of one sequence.
+  Type rows = query.getType();
+  bool ragged = type && type.getRank() == 3;
+  if (ragged)
+    rows = RankedTensorType::get(
+        {1, type.getDimSize(1), type.getDimSize(0), type.getDimSize(2)},
+        type.getElementType(), type.getEncoding());
+  if (failed(verifyQueryAndKey(op, rows, cache.getKeyTensorType())))
+    return failure();
+  // attention_c22
+  auto append = source.getDefiningOp<kv::AppendOp>();
+  if (append && append.getKey().getType().getRank() != type.getRank())
+    return op->emitOpError()
+           << "expected the query's rows to be like those appended to the "
+              "cache, got "
+           << type << " and " << append.getKey().getType()
+           << " [attention_c22]";
+  return success();
+}
+
+LogicalResult sel::verifyOneRowEach(Operation *op, RankedTensorType query,
+                                    StringRef label) {
+  if (query.getRank() == 3 || query.getDimSize(2) == 1)
+    return success();
+  return op->emitOpError() << "expected pages to be chosen for token-major "
+                              "rows or for one row per sequence, got "
+                           << query << " [" << label << "]";
 }
 
 LogicalResult sel::verifyPerBatch(Operation *op, StringRef what, Value value,

@@ -19,6 +19,13 @@ public:
     // The op that computes the result decides first; pools, encodings and
     // scores only follow what it reads.
     kernel.walk([&](attn::AttentionOpInterface op) {
+      if (op.getCache()) {
+        suggestRows(op.getQuery());
+        suggest(op.getRope(), "positions pairs cossin");
+        suggestTables(op.getMaskOperands(), op.getQueryHeads(), "sk");
+        suggestBiases(op.getScoreOperands(), "sq", "sk");
+        return;
+      }
       suggestPair(op.getQuery(), op.getSource().front());
       for (Value source : op.getSource())
         suggest(source, "b h " + keysOf(op.getSource().front()) + " d");
@@ -28,6 +35,10 @@ public:
                     keysOf(op.getSource().front()));
       suggest(op.getOffset(), "b");
       suggest(op.getLengths(), "b");
+    });
+    kernel.walk([&](kv::AppendOp op) {
+      suggestRows(op.getKey());
+      suggestRows(op.getValue());
     });
     kernel.walk([&](sel::ScoreOp op) {
       suggestPair(op.getQuery(), op.getKey());
@@ -86,6 +97,13 @@ private:
   void suggestPair(Value query, Value key) {
     suggest(query, "b h " + queriesOf(query) + " d");
     suggest(key, "b h " + keysOf(key) + " d");
+  }
+
+  /// Rows of a batch: the number of positions of a sequence is that of the
+  /// query's, whatever the tensor.
+  void suggestRows(Value rows) {
+    auto type = cast<RankedTensorType>(rows.getType());
+    suggest(rows, type.getRank() == 3 ? "rows h d" : "b h sq d");
   }
 
   /// Tables of a mask: numbers by head, or a table by token.

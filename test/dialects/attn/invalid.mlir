@@ -3,7 +3,7 @@
 
 !t = tensor<?x8x?x64xf32>
 func.func @clause(%q: !t) {
-  // expected-error@+1 {{unknown clause 'maks': did you mean 'mask'? clauses are: lengths, levels, mask, offset, over, prob, scale, score}}
+  // expected-error@+1 {{unknown clause 'maks': did you mean 'mask'? clauses are: lengths, levels, mask, offset, over, prob, rope, scale, score}}
   %o = attn.attention %q, %q, %q maks(causal) : (!t, !t, !t) -> !t
   return
 }
@@ -57,7 +57,7 @@ func.func @attention_c1_coded(%q: !t, %x: tensor<?x8x?x64xf32, #kv.int8<per tok>
 
 !t = tensor<?x8x?x64xf32>
 func.func @attention_c2(%q: !t) {
-  // expected-error@+1 {{expected the source to be a key and a value, or one pyramid, got 'tensor<?x8x?x64xf32>' [attention_c2]}}
+  // expected-error@+1 {{expected the source to be a key and a value, one pyramid, or one cache, got 'tensor<?x8x?x64xf32>' [attention_c2]}}
   %o = attn.attention %q, %q : (!t, !t) -> !t
   return
 }
@@ -202,7 +202,7 @@ func.func @attention_c12(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @attention_c13_mask(%q: !t) {
   // expected-error@+1 {{expected one mask, got sugar and a region [attention_c13]}}
-  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.causal<bottom_right>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0>}> ({
+  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.causal<bottom_right>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({
   ^bb0(%b: index, %h: index, %i: index, %j: index):
     %c = arith.cmpi sle, %j, %i : index
     sel.yield %c : i1
@@ -215,7 +215,7 @@ func.func @attention_c13_mask(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @attention_c13_score(%q: !t) {
   // expected-error@+1 {{expected one score clause, got sugar and a region [attention_c13]}}
-  %o = "attn.attention"(%q, %q, %q) <{score = [#attn.softcap<50.0>], operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0>}> ({}, {
+  %o = "attn.attention"(%q, %q, %q) <{score = [#attn.softcap<50.0>], operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {
   ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
     attn.yield %s : f32
   }, {}) : (!t, !t, !t) -> !t
@@ -311,7 +311,7 @@ func.func @attention_c17_lengths(%q: !t, %x: i32) {
 !t = tensor<?x8x?x64xf32>
 func.func @attention_c18(%q: !t) {
   // expected-error@+1 {{expected scale to be finite [attention_c18]}}
-  %o = "attn.attention"(%q, %q, %q) <{scale = 0x7FF0000000000000 : f64, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  %o = "attn.attention"(%q, %q, %q) <{scale = 0x7FF0000000000000 : f64, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }
 

@@ -66,8 +66,8 @@ func.func private @order(!kv.list<per = (b, h, q : 1), unit = k : 64, order = as
 
 // -----
 
-// expected-error@+1 {{unknown unit 'page'; units are: k}}
-func.func private @unit(!kv.list<per = (b, h, q : 1), unit = page, order = any>)
+// expected-error@+1 {{unknown unit 'pages': did you mean 'page'? units are: k, page}}
+func.func private @unit(!kv.list<per = (b, h, q : 1), unit = pages, order = any>)
 
 // -----
 
