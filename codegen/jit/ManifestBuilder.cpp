@@ -251,7 +251,12 @@ LogicalResult ManifestReader::addStage(StageOp op) {
   }
   ScheduleAttr schedule = op.getSchedule();
   VariantManifest variant;
-  variant.name = schedule.getKind().str();
+  // Streams are called <launch>_<variant>.
+  StringRef name = op.getSymName();
+  if (!info->stream || !name.consume_front(op.getLaunch()) ||
+      !name.consume_front("_"))
+    name = schedule.getKind();
+  variant.name = name.str();
   variant.schedule = describe(schedule);
   variant.record.rows = schedule.getRows();
   variant.record.keys = schedule.getKeys();

@@ -43,9 +43,16 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target) {
     int64_t prefetch =
         (s.decode.prefetchValue ? 1 : 0) | (s.decode.prefetchNext ? 2 : 0);
     SmallVector<tile::ScheduleAttr> result;
-    result.push_back(tile::ScheduleAttr::get(
-        context, "decode", s.decode.lanes, s.decode.accumulators, s.decode.keys,
-        s.decode.maxRows, s.decode.maxRows, prefetch));
+    auto decode = [&](int64_t rows) {
+      return tile::ScheduleAttr::get(context, "decode", s.decode.lanes,
+                                     s.decode.accumulators, s.decode.keys, rows,
+                                     rows, prefetch);
+    };
+    // Rows past the last live one cost as much as the others, so the step of
+    // one position, the common one, has its own variant.
+    if (shape.group < s.decode.maxRows)
+      result.push_back(decode(shape.group));
+    result.push_back(decode(s.decode.maxRows));
     result.push_back(tile::ScheduleAttr::get(
         context, "prefill", s.prefill.lanes, s.prefill.regRows, s.prefill.keys,
         s.prefill.rows, /*maxRows=*/-1, s.prefill.convert ? 0 : 1));

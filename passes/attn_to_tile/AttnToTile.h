@@ -17,6 +17,7 @@ struct StreamShape {
   int64_t keyDim, valueDim;
   mlir::Type element;     ///< of the keys, as stored
   mlir::Attribute format; ///< of the keys, or null
+  int64_t group;          ///< packed rows of one query position
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes

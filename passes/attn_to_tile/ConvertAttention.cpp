@@ -24,6 +24,7 @@ private:
   LogicalResult readSources();
   LogicalResult chooseSchedules();
   void dropUnreachable(int64_t packed);
+  bool isNarrow(ScheduleAttr schedule);
   void makeResults();
   LogicalResult attendStage(ScheduleAttr schedule);
   void combineStage(ScheduleAttr schedule);
@@ -119,14 +120,24 @@ void AttentionConverter::dropUnreachable(int64_t packed) {
     schedules = {best};
 }
 
+/// Whether a wider variant of the same kind is beside this one: the narrow one
+/// runs one position per item, and the wide one's combine stage merges for
+/// both (it takes as many rows as there are).
+bool AttentionConverter::isNarrow(ScheduleAttr schedule) {
+  return llvm::any_of(schedules, [&](ScheduleAttr s) {
+    return s.getKind() == schedule.getKind() &&
+           s.getRows() > schedule.getRows();
+  });
+}
+
 LogicalResult AttentionConverter::chooseSchedules() {
   bool byHead = mask.byHead || list || levelMap;
   int64_t kvGroup = heads / kvHeads, group = byHead ? 1 : kvGroup;
   rows = RowsAttr::get(op.getContext(), group, kvGroup, heads / group);
   auto keyType = cast<ViewType>(sources[0].getType());
-  schedules = p.schedules(op.getContext(), StreamShape{keyDim, valueDim,
-                                                       keyType.getElementType(),
-                                                       keyType.getFormat()});
+  schedules = p.schedules(
+      op.getContext(), StreamShape{keyDim, valueDim, keyType.getElementType(),
+                                   keyType.getFormat(), group});
   int64_t queries = cast<ViewType>(query.getType()).getShape()[2];
   if (!queryBlock && !ShapedType::isDynamic(queries))
     dropUnreachable(queries * group);
@@ -139,10 +150,15 @@ LogicalResult AttentionConverter::chooseSchedules() {
   // An item lies inside one query block, and a block of keys inside one unit.
   for (ScheduleAttr &s : schedules) {
     int64_t tile = std::gcd(s.getRows(), queryBlock);
+    int64_t most = s == schedules.back() ? -1 : s.getMaxRows();
     s = ScheduleAttr::get(op.getContext(), s.getKind(), s.getLanes(),
-                          s.getReg(), std::min(s.getKeys(), unit), tile,
-                          /*maxRows=*/-1, s.getPrefetch());
+                          s.getReg(), std::min(s.getKeys(), unit), tile, most,
+                          s.getPrefetch());
   }
+  // Blocks of one query have one row per item in every variant.
+  if (schedules.size() > 1 &&
+      schedules.front().getRows() == schedules.back().getRows())
+    schedules.erase(schedules.begin());
   return success();
 }
 
@@ -196,7 +212,9 @@ void AttentionConverter::storeResults(Value state, int64_t tileRows,
 
 LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
   OpBuilder &b = p.b;
-  std::string symbol = (launch + "_" + schedule.getKind()).str();
+  std::string symbol =
+      (launch + "_" + schedule.getKind() + (isNarrow(schedule) ? "1" : ""))
+          .str();
   StageOp stage =
       p.openStage(loc, symbol, launch, Space::Stream, rows, schedule);
   Block &body = stage.getBody().front();
@@ -277,7 +295,8 @@ LogicalResult AttentionConverter::run() {
     if (failed(attendStage(s)))
       return failure();
   for (ScheduleAttr s : schedules)
-    combineStage(s);
+    if (!isNarrow(s))
+      combineStage(s);
   return success();
 }
 
