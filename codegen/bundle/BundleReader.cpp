@@ -45,6 +45,7 @@ private:
   std::string string(uint32_t offset);
   KernelManifest kernel(const fovea_bundle_kernel &record);
   StageManifest stage(const fovea_bundle_stage &record);
+  CacheManifest cache(const fovea_bundle_cache &record);
 
   template <typename... Args>
   void note(const char *format, Args &&...args) {
@@ -134,6 +135,26 @@ StageManifest Reader::stage(const fovea_bundle_stage &record) {
   return stage;
 }
 
+CacheManifest Reader::cache(const fovea_bundle_cache &record) {
+  CacheManifest cache;
+  cache.record = record;
+  cache.name = string(record.name);
+  cache.type = string(record.type);
+  each<fovea_bundle_segment>(
+      FOVEA_SECTION_SEGMENTS, record.segments,
+      [&](const fovea_bundle_segment &s) {
+        SegmentManifest segment;
+        segment.record = s;
+        segment.name = string(s.name);
+        each<fovea_bundle_part>(FOVEA_SECTION_PARTS, s.parts,
+                                [&](const fovea_bundle_part &p) {
+                                  segment.parts.push_back({string(p.name), p});
+                                });
+        cache.segments.push_back(std::move(segment));
+      });
+  return cache;
+}
+
 KernelManifest Reader::kernel(const fovea_bundle_kernel &record) {
   KernelManifest kernel;
   kernel.name = string(record.name);
@@ -169,6 +190,9 @@ KernelManifest Reader::kernel(const fovea_bundle_kernel &record) {
       FOVEA_SECTION_REMARKS, record.remarks, [&](const fovea_bundle_remark &r) {
         kernel.remarks.push_back({string(r.text), r.line, r.column});
       });
+  each<fovea_bundle_cache>(
+      FOVEA_SECTION_CACHES, record.caches,
+      [&](const fovea_bundle_cache &r) { kernel.caches.push_back(cache(r)); });
   return kernel;
 }
 

@@ -47,6 +47,12 @@ static Error checkSlots(const KernelManifest &kernel) {
     if (!names.insert(arg.name).second)
       return failure("expected one argument '{0}' in kernel '{1}', got two",
                      arg.name, kernel.name);
+    if (arg.record.kind == FOVEA_ARG_CACHE) {
+      if (arg.record.slot >= kernel.caches.size())
+        return failure("expected '{0}' to name one of {1} caches, got {2}",
+                       arg.name, kernel.caches.size(), arg.record.slot);
+      continue;
+    }
     if (Error error = claim(tensor ? views : scalars, arg.record.slot,
                             tensor ? nViews : nScalars, arg.name))
       return error;
@@ -67,6 +73,27 @@ static Error checkSlots(const KernelManifest &kernel) {
     if (Error error = claim(views, buffer.record.slot, nViews, buffer.name))
       return error;
   }
+  for (const CacheManifest &cache : kernel.caches)
+    for (const SegmentManifest &segment : cache.segments) {
+      std::string prefix = cache.name + "." + segment.name;
+      for (const PartManifest &part : segment.parts)
+        if (Error error = claim(views, part.record.slot, nViews,
+                                prefix + "." + part.name))
+          return error;
+      if (Error error = claim(views, segment.record.pages_slot, nViews,
+                              prefix + ".pages"))
+        return error;
+      if (Error error = claim(views, segment.record.ranges_slot, nViews,
+                              prefix + ".ranges"))
+        return error;
+    }
+  // Several caches may read one argument.
+  for (const CacheManifest &cache : kernel.caches)
+    for (int32_t slot : {cache.record.key_slot, cache.record.value_slot})
+      if (uint32_t(slot) >= nViews)
+        return failure("expected what is appended to '{0}' to have a slot "
+                       "below {1}, got {2}",
+                       cache.name, nViews, slot);
   return Error::success();
 }
 
@@ -76,6 +103,9 @@ static Error checkStages(const BundleManifest &bundle,
     if (stage.variants.empty())
       return failure("expected stage '{0}' of kernel '{1}' to have a variant",
                      stage.name, kernel.name);
+    if (stage.record.cache >= int32_t(kernel.caches.size()))
+      return failure("expected stage '{0}' to name one of {1} caches, got {2}",
+                     stage.name, kernel.caches.size(), stage.record.cache);
     if (stage.record.mask >= int32_t(kernel.masks.size()))
       return failure("expected stage '{0}' to name one of {1} masks, got {2}",
                      stage.name, kernel.masks.size(), stage.record.mask);
@@ -124,6 +154,7 @@ private:
   uint32_t string(StringRef text);
   void kernel(const KernelManifest &kernel);
   void stage(const StageManifest &stage);
+  void cache(const CacheManifest &cache);
 
   template <typename Record>
   void section(fovea_bundle_section_kind kind,
@@ -149,6 +180,9 @@ private:
   std::vector<fovea_bundle_mask> masks;
   std::vector<fovea_bundle_remark> remarks;
   std::vector<fovea_bundle_target> targets;
+  std::vector<fovea_bundle_cache> caches;
+  std::vector<fovea_bundle_segment> segments;
+  std::vector<fovea_bundle_part> parts;
 
   struct Pending {
     fovea_bundle_section record;
@@ -195,6 +229,26 @@ void Writer::stage(const StageManifest &stage) {
   stages.push_back(record);
 }
 
+void Writer::cache(const CacheManifest &cache) {
+  fovea_bundle_cache record = cache.record;
+  record.name = string(cache.name);
+  record.type = string(cache.type);
+  size_t firstSegment = segments.size();
+  for (const SegmentManifest &segment : cache.segments) {
+    fovea_bundle_segment s = segment.record;
+    s.name = string(segment.name);
+    size_t firstPart = parts.size();
+    for (const PartManifest &part : segment.parts) {
+      parts.push_back(part.record);
+      parts.back().name = string(part.name);
+    }
+    s.parts = spanFrom(parts, firstPart);
+    segments.push_back(s);
+  }
+  record.segments = spanFrom(segments, firstSegment);
+  caches.push_back(record);
+}
+
 void Writer::kernel(const KernelManifest &kernel) {
   fovea_bundle_kernel record{};
   record.name = string(kernel.name);
@@ -233,6 +287,10 @@ void Writer::kernel(const KernelManifest &kernel) {
   for (const StageManifest &s : kernel.stages)
     stage(s);
   record.stages = spanFrom(stages, first);
+  first = caches.size();
+  for (const CacheManifest &c : kernel.caches)
+    cache(c);
+  record.caches = spanFrom(caches, first);
   kernels.push_back(record);
 }
 
@@ -261,6 +319,9 @@ std::string Writer::finish(const BundleManifest &bundle) {
   section(FOVEA_SECTION_MASKS, masks);
   section(FOVEA_SECTION_REMARKS, remarks);
   section(FOVEA_SECTION_TARGETS, targets);
+  section(FOVEA_SECTION_CACHES, caches);
+  section(FOVEA_SECTION_SEGMENTS, segments);
+  section(FOVEA_SECTION_PARTS, parts);
   bytes(FOVEA_SECTION_SPEC, 0, bundle.spec, kSectionAlign);
   for (auto [index, target] : llvm::enumerate(bundle.targets))
     bytes(FOVEA_SECTION_CODE, uint32_t(index), target.code, kCodeAlign);

@@ -42,6 +42,12 @@ static StringRef spaceName(uint32_t space) {
     return "stream";
   case FOVEA_SPACE_COMBINE:
     return "combine";
+  case FOVEA_SPACE_APPEND:
+    return "append";
+  case FOVEA_SPACE_PAGES:
+    return "pages";
+  case FOVEA_SPACE_MOVES:
+    return "moves";
   default:
     return "?";
   }
@@ -77,11 +83,53 @@ static std::string extentText(const KernelManifest &kernel,
   return extent.mul == 1 ? base : std::to_string(extent.mul) + " * " + base;
 }
 
+static const char *const ropeNames[] = {"after", "before", "slot"};
+
+/// "k bf16[128]", "bounds f32[256] per page".
+static void printPart(const PartManifest &part, raw_ostream &os) {
+  const fovea_bundle_part &p = part.record;
+  os << part.name << " " << dtypeName(p.dtype) << "[" << p.extent << "]"
+     << (p.per_page ? " per page" : "");
+}
+
+static void printCache(const CacheManifest &cache, raw_ostream &os) {
+  const fovea_bundle_cache &c = cache.record;
+  os << "  cache  " << cache.name << ": " << c.heads << " heads, dims "
+     << c.key_dim << " and " << c.value_dim << ", rows of "
+     << dtypeName(c.input_dtype) << ", rope "
+     << (c.rope < 3 ? ropeNames[c.rope] : "?") << "\n    type " << cache.type
+     << "\n";
+  for (const SegmentManifest &segment : cache.segments) {
+    const fovea_bundle_segment &s = segment.record;
+    os << "    segment " << segment.name;
+    if (s.tokens)
+      os << "(" << s.tokens << ")";
+    os << ": ";
+    if (s.page_tokens)
+      os << "pages of " << s.page_tokens;
+    else
+      os << "contiguous";
+    os << (s.token_major ? ", token-major" : ", head-major");
+    if (s.ring)
+      os << ", ring of " << s.ring;
+    os << "; ";
+    for (auto [i, part] : llvm::enumerate(segment.parts)) {
+      os << (i ? ", " : "");
+      printPart(part, os);
+    }
+    os << "\n";
+  }
+}
+
 static void printArg(const KernelManifest &kernel, const ArgManifest &arg,
                      raw_ostream &os) {
   const fovea_bundle_arg &r = arg.record;
   os << "  " << (r.is_result ? "result " : "arg    ") << arg.name << ": "
-     << dtypeName(r.dtype);
+     << (r.kind == FOVEA_ARG_CACHE ? "cache" : dtypeName(r.dtype));
+  if (r.kind == FOVEA_ARG_CACHE) {
+    os << "\n";
+    return;
+  }
   if (r.kind == FOVEA_ARG_SCALAR) {
     os << " scalar\n";
     return;
@@ -123,6 +171,11 @@ static void printStage(const BundleManifest &bundle,
   if (r.space == FOVEA_SPACE_COMBINE && r.of >= 0 &&
       size_t(r.of) < kernel.stages.size())
     os << " of " << kernel.stages[r.of].name;
+  if (r.cache >= 0 && size_t(r.cache) < kernel.caches.size())
+    os << (r.space == FOVEA_SPACE_STREAM ? ", cache " : " of cache ")
+       << kernel.caches[r.cache].name;
+  if (r.flags & FOVEA_STAGE_SERVICE)
+    os << ", service";
   os << "\n";
   for (const VariantManifest &variant : stage.variants) {
     const fovea_bundle_variant &v = variant.record;
@@ -152,6 +205,8 @@ static void printKernel(const BundleManifest &bundle,
   os << "kernel " << kernel.name << "\n";
   for (const ArgManifest &arg : kernel.args)
     printArg(kernel, arg, os);
+  for (const CacheManifest &cache : kernel.caches)
+    printCache(cache, os);
   for (const BufferManifest &buffer : kernel.buffers) {
     os << "  buffer " << buffer.name << ": " << dtypeName(buffer.record.dtype)
        << " [";

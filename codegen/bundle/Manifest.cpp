@@ -3,6 +3,7 @@
 #include "codegen/bundle/Manifest.h"
 
 #include <algorithm>
+#include <set>
 
 namespace fovea {
 
@@ -14,6 +15,11 @@ StageManifest::StageManifest() {
   record.cache = -1;
   for (fovea_bundle_extent &extent : record.grid)
     extent = constantExtent(1);
+}
+
+CacheManifest::CacheManifest() {
+  record.append_stage = record.moves_stage = record.pages_stage = -1;
+  record.key_slot = record.value_slot = -1;
 }
 
 ArgManifest::ArgManifest() {
@@ -30,9 +36,22 @@ int32_t KernelManifest::symbol(const std::string &symbolName) {
 }
 
 uint32_t KernelManifest::viewCount() const {
+  std::set<int64_t> slots;
+  for (const ArgManifest &arg : args)
+    if (arg.record.kind == FOVEA_ARG_TENSOR)
+      slots.insert(arg.record.slot);
+  for (const BufferManifest &buffer : buffers)
+    slots.insert(buffer.record.slot);
+  // What the append stage of a cache reads may be an argument's slot.
   uint32_t count = static_cast<uint32_t>(buffers.size());
   for (const ArgManifest &arg : args)
     count += arg.record.kind == FOVEA_ARG_TENSOR;
+  for (const CacheManifest &cache : caches) {
+    for (int32_t slot : {cache.record.key_slot, cache.record.value_slot})
+      count += slots.insert(slot).second;
+    for (const SegmentManifest &segment : cache.segments)
+      count += static_cast<uint32_t>(segment.parts.size()) + 2;
+  }
   return count;
 }
 

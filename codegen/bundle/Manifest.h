@@ -56,6 +56,24 @@ struct RemarkManifest {
   uint32_t line = 0, column = 0;
 };
 
+struct PartManifest {
+  std::string name;
+  fovea_bundle_part record{};
+};
+
+struct SegmentManifest {
+  std::string name;
+  fovea_bundle_segment record{};
+  std::vector<PartManifest> parts;
+};
+
+struct CacheManifest {
+  CacheManifest();
+  std::string name, type;
+  fovea_bundle_cache record{};
+  std::vector<SegmentManifest> segments; ///< in token order
+};
+
 struct KernelManifest {
   std::string name;
   std::vector<ArgManifest> args; ///< arguments, then results
@@ -64,6 +82,7 @@ struct KernelManifest {
   std::vector<StageManifest> stages;
   std::vector<MaskManifest> masks;
   std::vector<RemarkManifest> remarks;
+  std::vector<CacheManifest> caches;
 
   /// Index of a symbol, appended if it is new.
   int32_t symbol(const std::string &symbolName);

@@ -41,10 +41,10 @@ const fovea_bundle_section *BundleView::section(uint32_t kind,
 }
 
 static const char *const kindNames[] = {
-    nullptr,   "STRINGS", "KERNELS",  "ARGS",    "SYMBOLS",
-    "BUFFERS", "STAGES",  "VARIANTS", "ENTRIES", "MASKS",
-    "REMARKS", "TARGETS", "SPEC",     "CODE",    "PLAN_CODE"};
-static constexpr uint32_t maxKind = FOVEA_SECTION_PLAN_CODE;
+    nullptr,  "STRINGS",  "KERNELS",   "ARGS",   "SYMBOLS",  "BUFFERS",
+    "STAGES", "VARIANTS", "ENTRIES",   "MASKS",  "REMARKS",  "TARGETS",
+    "SPEC",   "CODE",     "PLAN_CODE", "CACHES", "SEGMENTS", "PARTS"};
+static constexpr uint32_t maxKind = FOVEA_SECTION_PARTS;
 static constexpr uint32_t maxSections = 64;
 
 static fovea_status readHeader(BundleView &b) {
@@ -174,6 +174,12 @@ fovea_status readBundle(const void *bytes, size_t size, BundleView &out) {
     st = readRecords(out, FOVEA_SECTION_REMARKS, out.remarks);
   if (!st)
     st = readRecords(out, FOVEA_SECTION_TARGETS, out.targets);
+  if (!st)
+    st = readRecords(out, FOVEA_SECTION_CACHES, out.caches);
+  if (!st)
+    st = readRecords(out, FOVEA_SECTION_SEGMENTS, out.segments);
+  if (!st)
+    st = readRecords(out, FOVEA_SECTION_PARTS, out.parts);
   if (st)
     return st;
   return checkRecords(out);

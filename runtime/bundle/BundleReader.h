@@ -42,6 +42,9 @@ struct BundleView {
   Records<fovea_bundle_mask> masks;
   Records<fovea_bundle_remark> remarks;
   Records<fovea_bundle_target> targets;
+  Records<fovea_bundle_cache> caches;
+  Records<fovea_bundle_segment> segments;
+  Records<fovea_bundle_part> parts;
 
   const char *string(uint32_t offset) const { return strings.items + offset; }
   /// The section, or NULL.

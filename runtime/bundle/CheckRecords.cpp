@@ -35,7 +35,7 @@ private:
 
   const BundleView &b;
   const fovea_bundle_kernel &k;
-  uint64_t takenViews = 0, takenScalars = 0, knownSymbols = 0;
+  uint64_t takenViews = 0, takenScalars = 0, takenCaches = 0, knownSymbols = 0;
 };
 
 fovea_status bad(const char *kernel, const char *what, const char *want,
@@ -78,6 +78,8 @@ fovea_status KernelCheck::spans() {
   if (!st)
     st = checkSpan("masks of a kernel", k.masks, b.masks.size(), maxMasks);
   if (!st)
+    st = checkSpan("caches of a kernel", k.caches, b.caches.size(), maxCaches);
+  if (!st)
     st = checkSpan("remarks of a kernel", k.remarks, b.remarks.size(),
                    maxRemarks);
   return st;
@@ -102,6 +104,16 @@ fovea_status KernelCheck::argument(const fovea_bundle_arg &a) {
   if (fovea_status st = string("an argument's name", a.name))
     return st;
   const char *arg = b.string(a.name);
+  if (a.kind == FOVEA_ARG_CACHE) {
+    if (a.rank || a.dtype || a.is_result)
+      return bad(name(), "the rank and dtype of a cache", "0, and no result",
+                 a.rank);
+    if (a.slot >= k.caches.count || (takenCaches >> a.slot & 1))
+      return bad(name(), "a cache argument's slot", "a cache of its own",
+                 a.slot);
+    takenCaches |= uint64_t(1) << a.slot;
+    return FOVEA_OK;
+  }
   if (!dtypeSize(a.dtype))
     return bad(name(), "an argument's dtype", "a known code", a.dtype);
   if (a.is_result > 1)
@@ -115,7 +127,7 @@ fovea_status KernelCheck::argument(const fovea_bundle_arg &a) {
     return FOVEA_OK;
   }
   if (a.kind != FOVEA_ARG_TENSOR)
-    return bad(name(), "an argument's kind", "0 or 1", a.kind);
+    return bad(name(), "an argument's kind", "0, 1 or 2", a.kind);
   if (a.rank > FOVEA_ABI_MAX_RANK)
     return bad(name(), "an argument's rank", "at most 6", a.rank);
   for (uint32_t d = 0; d < a.rank; ++d) {
@@ -227,8 +239,17 @@ fovea_status KernelCheck::stream(const fovea_bundle_stage &s) {
       s.value_dim > 65536)
     return bad(name(), "a stage's dims", "between 0 and 65536",
                s.key_dim < 0 || s.key_dim > 65536 ? s.key_dim : s.value_dim);
-  if (s.flags & ~FOVEA_STAGE_TOP_LEFT)
-    return bad(name(), "a stage's flags", "known ones", s.flags);
+  if (s.cache >= 0) {
+    // The batch gives them: nothing else may, and no argument needs to.
+    if (s.offset_slot != -1 || s.length_slot != -1)
+      return bad(name(),
+                 "the offset_slot and length_slot of a stage with a "
+                 "cache",
+                 "-1", s.offset_slot != -1 ? s.offset_slot : s.length_slot);
+    knownSymbols |= uint64_t(1) << s.k_symbol;
+    if (s.grid[0].symbol >= 0)
+      knownSymbols |= uint64_t(1) << s.grid[0].symbol;
+  }
   if (fovea_status st = batchTable(s, "a stage's offset_slot", s.offset_slot))
     return st;
   return batchTable(s, "a stage's length_slot", s.length_slot);
@@ -275,8 +296,22 @@ fovea_status KernelCheck::stage(uint32_t index) {
   const fovea_bundle_stage &s = b.stages.slice(k.stages)[index];
   if (fovea_status st = string("a stage's name", s.name))
     return st;
-  if (s.space > FOVEA_SPACE_COMBINE)
-    return bad(name(), "a stage's space", "0, 1 or 2", s.space);
+  if (s.space > FOVEA_SPACE_MOVES)
+    return bad(name(), "a stage's space", "between 0 and 5", s.space);
+  bool writesCache = s.space >= FOVEA_SPACE_APPEND;
+  if (s.cache < (writesCache ? 0 : -1) || s.cache >= int64_t(k.caches.count))
+    return bad(name(), "a stage's cache",
+               writesCache ? "one of the kernel's"
+                           : "one of the kernel's or -1",
+               s.cache);
+  int32_t flags = s.space == FOVEA_SPACE_STREAM
+                      ? FOVEA_STAGE_TOP_LEFT | FOVEA_STAGE_READS_B
+                  : writesCache ? FOVEA_STAGE_SERVICE
+                                : 0;
+  if (s.flags & ~flags)
+    return bad(name(), "a stage's flags", "those of its space", s.flags);
+  if (s.space == FOVEA_SPACE_MOVES && !(s.flags & FOVEA_STAGE_SERVICE))
+    return bad(name(), "the flags of a moves stage", "a service", s.flags);
   if (fovea_status st = checkSpan("variants of a stage", s.variants,
                                   b.variants.size(), maxVariants))
     return st;
@@ -326,21 +361,23 @@ fovea_status KernelCheck::run() {
   for (const fovea_bundle_arg &a : b.args.slice(k.args))
     if (fovea_status st = argument(a))
       return st;
-  for (uint32_t i = 0; i < k.symbols.count; ++i)
-    if (!(knownSymbols >> i & 1))
-      return fail(FOVEA_BAD_BUNDLE,
-                  "kernel '%s': expected symbol '%s' to be an extent of an "
-                  "argument",
-                  name(), b.string(b.symbols.slice(k.symbols)[i].name));
   for (const fovea_bundle_mask &m : b.masks.slice(k.masks))
     if (fovea_status st = mask(m))
       return st;
   for (uint32_t i = 0; i < k.stages.count; ++i)
     if (fovea_status st = stage(i))
       return st;
+  for (uint32_t i = 0; i < k.symbols.count; ++i)
+    if (!(knownSymbols >> i & 1))
+      return fail(FOVEA_BAD_BUNDLE,
+                  "kernel '%s': expected symbol '%s' to be an extent of an "
+                  "argument",
+                  name(), b.string(b.symbols.slice(k.symbols)[i].name));
   for (const fovea_bundle_buffer &w : b.buffers.slice(k.buffers))
     if (fovea_status st = buffer(w))
       return st;
+  if (fovea_status st = checkCaches(b, k, takenViews))
+    return st;
   uint64_t all =
       k.n_views == 64 ? ~uint64_t(0) : (uint64_t(1) << k.n_views) - 1;
   if (takenViews != all)

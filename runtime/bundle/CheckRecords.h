@@ -16,8 +16,17 @@ enum : uint32_t {
   maxStages = 64,
   maxVariants = 16,
   maxMasks = 64,
-  maxRemarks = 1024
+  maxRemarks = 1024,
+  maxCaches = 16,
+  maxSegments = 4, // first, older, recent, new
+  maxParts = 16
 };
+
+/// Checks the caches of a kernel whose other records have been checked, and
+/// marks the view slots that belong to them.
+fovea_status checkCaches(const BundleView &bundle,
+                         const fovea_bundle_kernel &kernel,
+                         uint64_t &takenViews);
 
 /// The frame of `bundle` has been checked; checks what its records say.
 fovea_status checkRecords(const BundleView &bundle);

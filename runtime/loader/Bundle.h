@@ -39,6 +39,7 @@ struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   fovea::rt::Records<fovea_bundle_buffer> buffers;
   fovea::rt::Records<fovea_bundle_stage> stages;
   fovea::rt::Records<fovea_bundle_mask> masks;
+  fovea::rt::Records<fovea_bundle_cache> caches;
   fovea::rt::Array<const char *> remarks;
   int32_t target = -1; // index into the bundle's targets; -1: none runs here
 
@@ -51,6 +52,15 @@ struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   fovea::rt::Records<fovea_bundle_variant>
   variants(const fovea_bundle_stage &stage) const {
     return view().variants.slice(stage.variants);
+  }
+  /// In token order.
+  fovea::rt::Records<fovea_bundle_segment>
+  segments(const fovea_bundle_cache &cache) const {
+    return view().segments.slice(cache.segments);
+  }
+  fovea::rt::Records<fovea_bundle_part>
+  parts(const fovea_bundle_segment &segment) const {
+    return view().parts.slice(segment.parts);
   }
   /// The machine code of a variant for the kernel's target.
   fovea_stage_fn entry(const fovea_bundle_variant &variant) const;

@@ -135,6 +135,7 @@ fovea_status fovea_kernel_get(fovea_bundle *bundle, const char *name,
   kernel->buffers = view.buffers.slice(record->buffers);
   kernel->stages = view.stages.slice(record->stages);
   kernel->masks = view.masks.slice(record->masks);
+  kernel->caches = view.caches.slice(record->caches);
   Records<fovea_bundle_remark> remarks = view.remarks.slice(record->remarks);
   if (!kernel->remarks.create(remarks.size())) {
     kernel->release();
@@ -165,7 +166,9 @@ fovea_status fovea_kernel_arg(const fovea_kernel *kernel, int index,
                 fovea_kernel_args(kernel), index);
   const fovea_bundle_arg &a = kernel->args[size_t(index)];
   fovea_arg_info info{};
-  info.kind = a.kind == FOVEA_ARG_SCALAR ? FOVEA_SCALAR : FOVEA_TENSOR;
+  info.kind = a.kind == FOVEA_ARG_SCALAR  ? FOVEA_SCALAR
+              : a.kind == FOVEA_ARG_CACHE ? FOVEA_CACHE
+                                          : FOVEA_TENSOR;
   info.dtype = int32_t(a.dtype);
   info.rank = int32_t(a.rank);
   info.is_result = int32_t(a.is_result);

@@ -40,6 +40,65 @@ fovea_bundle_arg &BundleBuilder::tensor(const std::string &name,
   return args.back();
 }
 
+fovea_bundle_cache &BundleBuilder::cache(const std::string &name,
+                                         uint32_t heads, uint32_t keyDim,
+                                         uint32_t valueDim,
+                                         const std::vector<SegmentSpec> &specs,
+                                         uint32_t &slot, fovea_dtype input) {
+  static const char *const kinds[] = {"all", "first", "older", "recent", "new"};
+  fovea_bundle_arg a{};
+  a.name = string(name);
+  a.kind = FOVEA_ARG_CACHE;
+  a.slot = uint32_t(caches.size());
+  for (int32_t &symbol : a.symbol)
+    symbol = -1;
+  fovea_bundle_cache c{};
+  c.name = a.name;
+  c.type = string("!kv.cache<" + name + ">");
+  c.arg = uint32_t(args.size());
+  c.heads = heads;
+  c.key_dim = keyDim;
+  c.value_dim = valueDim;
+  c.input_dtype = input;
+  c.segments = {uint32_t(segments.size()), uint32_t(specs.size())};
+  c.append_stage = c.moves_stage = c.pages_stage = -1;
+  for (const SegmentSpec &spec : specs) {
+    fovea_bundle_segment s{};
+    s.name = string(kinds[spec.kind]);
+    s.kind = spec.kind;
+    s.token_major = spec.tokenMajor;
+    s.tokens = spec.tokens;
+    s.page_tokens = spec.pageTokens;
+    s.ring = spec.kind == FOVEA_SEGMENT_RECENT ? spec.tokens : 0;
+    s.parts.first = uint32_t(parts.size());
+    auto part = [&](const std::string &what, fovea_dtype dtype, uint32_t rank,
+                    int64_t extent, int64_t inner, bool perPage) {
+      parts.push_back(
+          {string(what), dtype, slot++, perPage, rank, 0, extent, inner});
+    };
+    for (bool value : {false, true}) {
+      fovea_dtype dtype = value ? spec.value : spec.key;
+      int64_t dim = value ? valueDim : keyDim;
+      part(value ? "v" : "k", dtype, 4, dim, dim, false);
+      if (dtype == FOVEA_DTYPE_I8)
+        part(value ? "v.scale" : "k.scale", FOVEA_DTYPE_F32, 3, 1, 1, false);
+    }
+    for (const std::string &kept : spec.bounds)
+      part(kept, FOVEA_DTYPE_F32, 4, 2 * keyDim, keyDim, true);
+    for (const std::string &kept : spec.means)
+      part(kept, FOVEA_DTYPE_F32, 3, keyDim, keyDim, true);
+    s.parts.count = uint32_t(parts.size()) - s.parts.first;
+    s.pages_slot = slot++;
+    s.ranges_slot = slot++;
+    segments.push_back(s);
+  }
+  c.key_slot = int32_t(slot++);
+  c.value_slot = int32_t(slot++);
+  args.push_back(a);
+  caches.push_back(c);
+  return caches.back();
+}
+
 namespace {
 
 struct Section {
@@ -68,6 +127,9 @@ std::vector<uint8_t> BundleBuilder::build() const {
   add(FOVEA_SECTION_MASKS, masks);
   add(FOVEA_SECTION_REMARKS, remarks);
   add(FOVEA_SECTION_TARGETS, targets);
+  add(FOVEA_SECTION_CACHES, caches);
+  add(FOVEA_SECTION_SEGMENTS, segments);
+  add(FOVEA_SECTION_PARTS, parts);
   add(FOVEA_SECTION_SPEC, spec);
   for (const auto &[index, bytes] : code)
     add(FOVEA_SECTION_CODE, bytes, index);

@@ -13,6 +13,16 @@
 
 namespace fovea::test {
 
+/// One segment of a cache, as a test writes it.
+struct SegmentSpec {
+  fovea_bundle_segment_kind kind = FOVEA_SEGMENT_ALL;
+  int64_t tokens = 0;     // first(n), recent(n)
+  int64_t pageTokens = 0; // 0: contiguous
+  fovea_dtype key = FOVEA_DTYPE_F32, value = FOVEA_DTYPE_F32; // I8: and scales
+  bool tokenMajor = false;
+  std::vector<std::string> bounds = {}, means = {}; // per page
+};
+
 /// Sections as plain vectors; tests change any of them before build().
 struct BundleBuilder {
   std::vector<char> strings;
@@ -26,6 +36,9 @@ struct BundleBuilder {
   std::vector<fovea_bundle_mask> masks;
   std::vector<fovea_bundle_remark> remarks;
   std::vector<fovea_bundle_target> targets;
+  std::vector<fovea_bundle_cache> caches;
+  std::vector<fovea_bundle_segment> segments;
+  std::vector<fovea_bundle_part> parts;
   std::string spec;
   std::map<uint32_t, std::vector<uint8_t>> code; // by section index
   std::vector<uint8_t> planCode;
@@ -38,6 +51,15 @@ struct BundleBuilder {
   fovea_bundle_arg &tensor(const std::string &name, fovea_dtype dtype,
                            uint32_t slot, const std::vector<int> &dims,
                            bool result = false);
+  /// A cache argument. View slots are taken from `slot` on: of each segment k,
+  /// k.scale, v, v.scale, metadata, pages, ranges; then those of the keys and
+  /// values to append, unless `cache.key_slot` is changed afterwards. The
+  /// stages are the test's to fill in.
+  fovea_bundle_cache &cache(const std::string &name, uint32_t heads,
+                            uint32_t keyDim, uint32_t valueDim,
+                            const std::vector<SegmentSpec> &segments,
+                            uint32_t &slot,
+                            fovea_dtype input = FOVEA_DTYPE_F32);
   std::vector<uint8_t> build() const;
 };
 

@@ -2,6 +2,7 @@
 // Bundles of the small kernels that tests of the runtime run.
 #include "test/support/TestKernel.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -50,12 +51,13 @@ static fovea_bundle_span addVariant(BundleBuilder &b, Function function,
 }
 
 static void addKernel(BundleBuilder &b, const std::string &name,
-                      uint32_t scalars) {
+                      uint32_t scalars, uint32_t cacheViews = 0) {
   fovea_bundle_kernel k{};
   k.name = b.string(name);
   for (const fovea_bundle_arg &a : b.args)
     k.n_views += a.kind == FOVEA_ARG_TENSOR;
-  k.n_views += uint32_t(b.buffers.size());
+  k.n_views += uint32_t(b.buffers.size()) + cacheViews;
+  k.caches = {0, uint32_t(b.caches.size())};
   k.n_scalars = scalars;
   k.args = {0, uint32_t(b.args.size())};
   k.symbols = {0, uint32_t(b.symbols.size())};
@@ -141,6 +143,7 @@ BundleBuilder sumKernel(const KernelOptions &options) {
     c.space = FOVEA_SPACE_COMBINE;
     c.variants = addVariant(b, Function::Combine, options.rows, options.keys);
     c.of = 0;
+    c.cache = -1;
     b.stages.push_back(c);
   }
   addKernel(b, "sum", 1);
@@ -163,8 +166,68 @@ BundleBuilder countKernel(int heads) {
   s.grid[0] = extentOf(batch);
   s.grid[1] = extentOf(FOVEA_EXTENT_ONE, heads);
   s.grid[2] = extentOf(sq);
+  s.cache = -1;
   b.stages.push_back(s);
   addKernel(b, "count", 0);
+  return b;
+}
+
+BundleBuilder cacheKernel(const CacheOptions &options) {
+  BundleBuilder b;
+  b.string("");
+  int rows = int(b.symbol("rows")), batch = int(b.symbol("b"));
+  int sk = int(b.symbol("sk"));
+  uint32_t heads = uint32_t(options.heads), dim = uint32_t(options.dim);
+  b.tensor("q", FOVEA_DTYPE_F32, 0, {rows, ~options.heads, ~options.dim});
+  b.tensor("o", FOVEA_DTYPE_F32, 1, {rows, ~options.heads, ~options.dim}, true);
+  uint32_t slot = 2;
+  fovea_bundle_cache &c = b.cache("c", heads, dim, dim, options.segments, slot);
+  std::rotate(b.args.begin() + 1, b.args.begin() + 2, b.args.end());
+  c.arg = 1; // before the result
+  if (options.appends) {
+    slot -= 2;
+    c.key_slot = int32_t(slot++);
+    c.value_slot = int32_t(slot++);
+    for (const char *name : {"k", "v"}) {
+      b.tensor(name, FOVEA_DTYPE_F32,
+               uint32_t(*name == 'k' ? c.key_slot : c.value_slot),
+               {rows, ~options.heads, ~options.dim});
+      std::rotate(b.args.begin() + 1, b.args.end() - 1, b.args.end());
+      ++c.arg;
+    }
+  }
+  addTarget(b, "x86-64");
+  auto stage = [&](const char *name, fovea_bundle_space space,
+                   Function function, int32_t flags) {
+    fovea_bundle_stage s{};
+    s.name = b.string(name);
+    s.space = space;
+    s.variants = addVariant(b, function, testRows, testKeys);
+    for (fovea_bundle_extent &e : s.grid)
+      e = extentOf(FOVEA_EXTENT_ONE);
+    s.group = s.kv_group = 1;
+    s.heads = options.heads;
+    s.mask = s.offset_slot = s.length_slot = s.list_slot = s.of = -1;
+    s.key_dim = s.value_dim = options.dim;
+    s.flags = flags;
+    b.stages.push_back(s);
+    return int32_t(b.stages.size() - 1);
+  };
+  int32_t run = options.appends ? 0 : FOVEA_STAGE_SERVICE;
+  bool paged = false;
+  for (const SegmentSpec &s : options.segments)
+    paged |= !s.bounds.empty() || !s.means.empty();
+  c.append_stage = stage("append", FOVEA_SPACE_APPEND, options.append, run);
+  if (paged)
+    c.pages_stage = stage("pages", FOVEA_SPACE_PAGES, options.pages, run);
+  int32_t attend = stage("attend", FOVEA_SPACE_STREAM, options.attend, 0);
+  b.stages[size_t(attend)].grid[0] = extentOf(batch);
+  b.stages[size_t(attend)].q_symbol = rows;
+  b.stages[size_t(attend)].k_symbol = sk;
+  if (options.segments.back().kind == FOVEA_SEGMENT_NEW)
+    c.moves_stage =
+        stage("moves", FOVEA_SPACE_MOVES, options.moves, FOVEA_STAGE_SERVICE);
+  addKernel(b, "step", 0, slot - 2 - (options.appends ? 2 : 0));
   return b;
 }
 

@@ -53,6 +53,19 @@ BundleBuilder sumKernel(const KernelOptions &options = {});
 /// arguments q, v, o.
 BundleBuilder countKernel(int heads = 2);
 
+struct CacheOptions {
+  int heads = 2, dim = 4;
+  std::vector<SegmentSpec> segments = {{FOVEA_SEGMENT_ALL, 0, 16}};
+  bool appends = true; // arguments k and v; else the append stage is a service
+  Function append = Function::Nothing, pages = Function::Nothing;
+  Function moves = Function::Nothing, attend = Function::Nothing;
+};
+
+/// Kernel "step" over f32 rows [rows, heads, dim]: arguments q, [k, v,] the
+/// cache c, then the result o. Slots: q 0, o 1, the cache's from 2 on, then k
+/// and v. Stages: append, [pages,] attend, [moves].
+BundleBuilder cacheKernel(const CacheOptions &options = {});
+
 /// A dense f32 or i32 tensor that owns its memory.
 class Tensor {
 public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Bundles: what a good one tells, and what each kind of damage gets.
+#include "runtime/loader/Bundle.h"
 #include "test/unit/runtime/Fixture.h"
 
 #include <cstdio>
@@ -118,8 +119,8 @@ TEST(Bundle, EveryFlippedBitIsRefused) {
 /// A bundle with a well-formed frame and one wrong record.
 void refuse(const char *words,
             const std::function<void(BundleBuilder &)> &spoil,
-            fovea_status status = FOVEA_BAD_BUNDLE) {
-  BundleBuilder b = sumKernel();
+            fovea_status status = FOVEA_BAD_BUNDLE,
+            BundleBuilder b = sumKernel()) {
   spoil(b);
   std::vector<uint8_t> bytes = b.build();
   fovea_ctx *ctx = openContext();
@@ -145,7 +146,7 @@ TEST(Bundle, EveryRecordIsChecked) {
   refuse("owners of its scalar", [](B b) { b.kernels[0].n_scalars = 2; });
   refuse("view slot of 'o' to be below 4", [](B b) { b.args[3].slot = 4; });
   refuse("view slot 0 to have one owner", [](B b) { b.args[1].slot = 0; });
-  refuse("argument's kind", [](B b) { b.args[0].kind = 2; });
+  refuse("argument's kind", [](B b) { b.args[0].kind = 3; });
   refuse("argument's dtype", [](B b) { b.args[0].dtype = 10; });
   refuse("argument's rank", [](B b) { b.args[0].rank = 7; });
   refuse("argument's symbol", [](B b) { b.args[0].symbol[0] = 3; });
@@ -163,7 +164,8 @@ TEST(Bundle, EveryRecordIsChecked) {
          [](B b) { b.buffers[0].extent[1].symbol = 3; });
   refuse("of an earlier stage", [](B b) { b.buffers[0].extent[0].stage = 2; });
   refuse("of a stream stage", [](B b) { b.buffers[0].extent[0].stage = 1; });
-  refuse("stage's space", [](B b) { b.stages[0].space = 3; });
+  refuse("stage's space", [](B b) { b.stages[0].space = 6; });
+  refuse("stage's cache", [](B b) { b.stages[0].cache = 0; });
   refuse("variants of a stage", [](B b) { b.stages[0].variants.first = 9; });
   refuse("at least one", [](B b) { b.stages[0].variants.count = 0; });
   refuse("stage's group", [](B b) { b.stages[0].group = 0; });
@@ -179,6 +181,7 @@ TEST(Bundle, EveryRecordIsChecked) {
   refuse("stage's splittable", [](B b) { b.stages[0].splittable = 2; });
   refuse("stage's dims", [](B b) { b.stages[0].key_dim = -1; });
   refuse("stage's flags", [](B b) { b.stages[0].flags = 2; });
+  refuse("stage's flags", [](B b) { b.stages[1].flags = 1; });
   refuse("that a combine merges", [](B b) { b.stages[1].of = 1; });
   refuse("variant's rows", [](B b) { b.variants[0].rows = 0; });
   refuse("variant's keys", [](B b) { b.variants[0].keys = 0; });
@@ -205,6 +208,141 @@ TEST(Bundle, EveryRecordIsChecked) {
   refuse("mask's reads", [](B b) { b.masks[0].reads = 16; });
   refuse("mask's analysed", [](B b) { b.masks[0].analysed = 2; });
   refuse("remark's text", [](B b) { b.remarks[0].text = 1 << 20; });
+}
+
+/// first, older in codes with metadata, recent, new.
+CacheOptions richCache(bool appends = true) {
+  CacheOptions options;
+  SegmentSpec older{FOVEA_SEGMENT_OLDER, 0, 16, FOVEA_DTYPE_I8,
+                    FOVEA_DTYPE_F16};
+  older.bounds = {"bounds"};
+  older.means = {"means"};
+  options.segments = {{FOVEA_SEGMENT_FIRST, 4, 4},
+                      older,
+                      {FOVEA_SEGMENT_RECENT, 64},
+                      {FOVEA_SEGMENT_NEW, 0, 1}};
+  options.appends = appends;
+  return options;
+}
+
+TEST(Bundle, DescribesItsCaches) {
+  for (bool appends : {true, false}) {
+    Loaded k(cacheKernel(richCache(appends)));
+    int at = appends ? 3 : 1;
+    ASSERT_EQ(fovea_kernel_args(k.kernel), at + 2);
+    fovea_arg_info info{};
+    info.size = sizeof info;
+    ASSERT_FOVEA(fovea_kernel_arg(k.kernel, at, &info));
+    EXPECT_STREQ(info.name, "c");
+    EXPECT_EQ(info.kind, FOVEA_CACHE);
+    EXPECT_EQ(info.dtype, FOVEA_DTYPE_NONE);
+    EXPECT_EQ(info.rank, 0);
+    ASSERT_EQ(k.kernel->caches.size(), 1u);
+    const fovea_bundle_cache &cache = k.kernel->caches[0];
+    ASSERT_EQ(k.kernel->segments(cache).size(), 4u);
+    const fovea_bundle_segment &older = k.kernel->segments(cache)[1];
+    EXPECT_EQ(older.page_tokens, 16);
+    ASSERT_EQ(k.kernel->parts(older).size(), 5u);
+    EXPECT_STREQ(k.kernel->view().string(k.kernel->parts(older)[1].name),
+                 "k.scale");
+    EXPECT_EQ(k.kernel->stages[size_t(cache.moves_stage)].space,
+              uint32_t(FOVEA_SPACE_MOVES));
+  }
+  Loaded plain(cacheKernel());
+  EXPECT_EQ(plain.kernel->caches[0].moves_stage, -1);
+  EXPECT_EQ(plain.kernel->caches[0].pages_stage, -1);
+}
+
+// Stages: 0 append, 1 pages, 2 attend, 3 moves. Parts of older: 2 to 6.
+TEST(Bundle, EveryRecordOfACacheIsChecked) {
+  using B = BundleBuilder &;
+  auto r = [](const char *words,
+              const std::function<void(BundleBuilder &)> &spoil,
+              bool appends = true) {
+    refuse(words, spoil, FOVEA_BAD_BUNDLE, cacheKernel(richCache(appends)));
+  };
+  r("caches of a kernel", [](B b) { b.kernels[0].caches.count = 2; });
+  r("the rank and dtype of a cache", [](B b) { b.args[3].dtype = 1; });
+  r("the rank and dtype of a cache", [](B b) { b.args[3].rank = 1; });
+  r("the rank and dtype of a cache", [](B b) { b.args[3].is_result = 1; });
+  r("a cache of its own", [](B b) { b.args[3].slot = 1; });
+  r("a cache of its own", [](B b) { b.args[2] = b.args[3]; });
+  r("the name of a cache", [](B b) { b.caches[0].name = 1 << 20; });
+  r("the type of a cache", [](B b) { b.caches[0].type = 1 << 20; });
+  r("one of the kernel's arguments", [](B b) { b.caches[0].arg = 9; });
+  r("the argument that names it", [](B b) { b.caches[0].arg = 0; });
+  r("heads of a cache", [](B b) { b.caches[0].heads = 0; });
+  r("key_dim of a cache", [](B b) { b.caches[0].key_dim = 0; });
+  r("value_dim of a cache", [](B b) { b.caches[0].value_dim = 1 << 17; });
+  r("input_dtype", [](B b) { b.caches[0].input_dtype = FOVEA_DTYPE_I8; });
+  r("rope of a cache", [](B b) { b.caches[0].rope = 3; });
+  r("the segments", [](B b) { b.caches[0].segments.count = 0; });
+  r("the segments", [](B b) { b.caches[0].segments.count = 5; });
+  r("the segments", [](B b) { b.caches[0].segments.first = 9; });
+  r("append_stage", [](B b) { b.caches[0].append_stage = -1; });
+  r("append_stage", [](B b) { b.caches[0].append_stage = 4; });
+  r("append_stage", [](B b) { b.caches[0].append_stage = 2; });
+  r("moves_stage", [](B b) { b.caches[0].moves_stage = -1; });
+  r("pages_stage", [](B b) { b.caches[0].pages_stage = -1; });
+  r("key_slot", [](B b) { b.caches[0].key_slot = -1; });
+  r("key_slot", [](B b) { b.caches[0].key_slot = 99; });
+  r("key_slot", [](B b) { b.caches[0].key_slot = 1; });
+  r("rank 3 or 4", [](B b) { b.args[1].rank = 2; });
+  r("input's dtype", [](B b) { b.args[1].dtype = FOVEA_DTYPE_F16; });
+  r("a view slot of its own", [](B b) { b.caches[0].value_slot = 2; });
+  r("a segment's name", [](B b) { b.segments[0].name = 1 << 20; });
+  r("a segment's kind", [](B b) { b.segments[3].kind = 5; });
+  r("a segment's kind", [](B b) { b.segments[1].kind = 1; });
+  r("a segment's kind", [](B b) {
+    b.segments[0].kind = 0;
+    b.segments[0].tokens = 0;
+  });
+  r("another than new", [](B b) {
+    b.caches[0].segments = {3, 1};
+    b.caches[0].pages_stage = -1;
+  });
+  r("token_major", [](B b) { b.segments[0].token_major = 2; });
+  r("a segment's tokens", [](B b) { b.segments[0].tokens = 0; });
+  r("a segment's tokens", [](B b) { b.segments[1].tokens = 3; });
+  r("page_tokens", [](B b) { b.segments[0].page_tokens = -1; });
+  r("a segment's ring", [](B b) { b.segments[0].ring = 4; });
+  r("a segment's ring", [](B b) { b.segments[2].ring = 63; });
+  r("a segment's parts", [](B b) { b.segments[0].parts.count = 99; });
+  r("a segment's parts", [](B b) { b.segments[0].parts.count = 0; });
+  r("k [k.scale] v", [](B b) { b.segments[0].parts.count = 1; });
+  r("metadata after v", [](B b) {
+    b.parts[6].per_page = 0;
+    b.parts[6].extent = b.parts[6].inner = 1;
+  });
+  r("pages_slot", [](B b) { b.segments[0].pages_slot = 99; });
+  r("ranges_slot", [](B b) { b.segments[0].ranges_slot = 0; });
+  r("a part's name", [](B b) { b.parts[0].name = 1 << 20; });
+  r("a part's dtype", [](B b) { b.parts[0].dtype = 0; });
+  r("a part's per_page", [](B b) { b.parts[5].per_page = 2; });
+  r("in a contiguous segment", [](B b) { b.segments[1].page_tokens = 0; });
+  r("a part's rank", [](B b) { b.parts[0].rank = 2; });
+  r("a part's rank", [](B b) { b.parts[5].rank = 7; });
+  r("a part's extent", [](B b) { b.parts[0].extent = 0; });
+  r("without a chan dim", [](B b) { b.parts[0].rank = 3; });
+  r("divisor of its extent", [](B b) { b.parts[5].inner = 3; });
+  r("its extent per token", [](B b) { b.parts[0].inner = 2; });
+  r("a part's slot", [](B b) { b.parts[0].slot = 0; });
+  r("a stage's cache", [](B b) { b.stages[0].cache = -1; });
+  r("a stage's cache", [](B b) { b.stages[2].cache = 1; });
+  r("a moves stage", [](B b) { b.stages[3].flags = 0; });
+  r("of a stage with a cache", [](B b) {
+    b.args[0].rank = 1;
+    b.args[0].dtype = FOVEA_DTYPE_I32;
+    b.stages[2].offset_slot = 0;
+  });
+  r("symbol 'sk' to be", [](B b) { b.stages[2].k_symbol = 0; });
+  r(
+      "owners of its view slots",
+      [](B b) { b.caches[0].value_slot = b.caches[0].key_slot; }, false);
+  r("the argument that names it", [](B b) {
+    b.caches.push_back(b.caches[0]);
+    b.kernels[0].caches.count = 2;
+  });
 }
 
 /// Changes bytes of the frame and corrects the checksum.
@@ -235,8 +373,8 @@ TEST(Bundle, TheFrameIsChecked) {
       FOVEA_UNSUPPORTED);
   refuseFrame("at most 64 sections", [](H h, S) { h.n_sections = 65; });
   refuseFrame("(its header)", [](H h, S) { h.file_size = 100; });
-  refuseFrame("a kind between 1 and 14", [](H, S s) { s[0].kind = 15; });
-  refuseFrame("a kind between 1 and 14", [](H, S s) { s[0].kind = 0; });
+  refuseFrame("a kind between 1 and 17", [](H, S s) { s[0].kind = 18; });
+  refuseFrame("a kind between 1 and 17", [](H, S s) { s[0].kind = 0; });
   refuseFrame("at a multiple of 64", [](H, S s) { s[0].offset += 32; });
   refuseFrame("to lie in", [](H, S s) { s[0].offset = 0; });
   refuseFrame("to lie in", [](H, S s) { s[0].size = UINT64_MAX; });
@@ -366,6 +504,7 @@ std::vector<std::pair<std::string, std::vector<uint8_t>>> fuzzSeeds() {
   options.masked = false;
   add("lengths.fvb", sumKernel(options));
   add("count.fvb", countKernel());
+  add("cache.fvb", cacheKernel(richCache()));
   return seeds;
 }
 

@@ -10,6 +10,7 @@
 #include <random>
 
 using namespace fovea;
+using fovea::test::cacheManifest;
 using fovea::test::sampleManifest;
 
 static std::string write(const BundleManifest &manifest) {
@@ -44,8 +45,33 @@ TEST(BundleWriter, roundTrips) {
   EXPECT_EQ(manifest->targets[1].code.size(), 5000u);
 }
 
+TEST(BundleWriter, cachesRoundTrip) {
+  std::string bytes = write(cacheManifest());
+  auto manifest = readBundle(bytes);
+  ASSERT_TRUE(bool(manifest)) << llvm::toString(manifest.takeError());
+  EXPECT_EQ(write(*manifest), bytes);
+  EXPECT_EQ(manifest->kernels[0].caches.size(), 0u);
+  ASSERT_EQ(manifest->kernels[1].caches.size(), 1u);
+  const CacheManifest &cache = manifest->kernels[1].caches[0];
+  EXPECT_EQ(cache.segments[1].name, "new");
+  EXPECT_EQ(cache.segments[0].parts[3].name, "bounds");
+  // q, k, v, o; the segments' parts, pages and ranges.
+  EXPECT_EQ(manifest->kernels[1].viewCount(), 4u + 6u + 4u);
+  std::string text = print(*manifest, bytes);
+  for (const char *line :
+       {"  arg    c: cache\n",
+        "  cache  c: 8 heads, dims 128 and 128, rows of bf16, rope before\n"
+        "    type !kv.cache<heads = 8>\n",
+        "    segment all: pages of 16, head-major; k i8[128], k.scale f32[1], "
+        "v bf16[128], bounds f32[256] per page\n",
+        "    segment new: pages of 1, token-major; k bf16[128], v bf16[128]\n",
+        "  stage  append: append of cache c\n", ", cache c\n",
+        "  stage  moves: moves of cache c, service\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << "\nin\n" << text;
+}
+
 TEST(BundleWriter, isByteIdentical) {
-  EXPECT_EQ(write(sampleManifest()), write(sampleManifest()));
+  EXPECT_EQ(write(cacheManifest()), write(cacheManifest()));
 }
 
 // Records come from the caller's memory; bytes that they do not use must not
@@ -57,7 +83,7 @@ TEST(BundleWriter, unusedExtentsDoNotLeak) {
 }
 
 TEST(BundleWriter, sectionsAreAligned) {
-  std::string bytes = write(sampleManifest());
+  std::string bytes = write(cacheManifest());
   fovea_bundle_header header;
   memcpy(&header, bytes.data(), sizeof(header));
   EXPECT_EQ(header.magic, FOVEA_BUNDLE_MAGIC);
@@ -71,7 +97,8 @@ TEST(BundleWriter, sectionsAreAligned) {
     fovea_bundle_section section;
     memcpy(&section, bytes.data() + sizeof(header) + i * sizeof(section),
            sizeof(section));
-    bool code = section.kind >= FOVEA_SECTION_CODE;
+    bool code = section.kind == FOVEA_SECTION_CODE ||
+                section.kind == FOVEA_SECTION_PLAN_CODE;
     EXPECT_EQ(section.offset % (code ? 4096 : 64), 0u);
     for (uint64_t at = end; at < section.offset; ++at)
       ASSERT_EQ(bytes[at], 0) << "padding at " << at;
@@ -143,6 +170,33 @@ TEST(BundleWriter, refusesBadManifests) {
             "96 bytes of plan code, got offset 96");
 }
 
+TEST(BundleWriter, refusesBadCaches) {
+  auto error = [](std::function<void(KernelManifest &)> change) {
+    BundleManifest manifest = cacheManifest();
+    change(manifest.kernels[1]);
+    auto bytes = writeBundle(manifest);
+    return bytes ? std::string() : llvm::toString(bytes.takeError());
+  };
+  EXPECT_EQ(error([](auto &k) { k.args[3].record.slot = 1; }),
+            "expected 'c' to name one of 1 caches, got 1");
+  EXPECT_EQ(error([](auto &k) { k.stages[0].record.cache = 1; }),
+            "expected stage 'append' to name one of 1 caches, got 1");
+  EXPECT_EQ(
+      error([](auto &k) { k.caches[0].segments[0].parts[2].record.slot = 1; }),
+      "expected 'c.all.v' of kernel 'step' to have a slot of its own "
+      "below 14, got 1");
+  EXPECT_EQ(
+      error([](auto &k) { k.caches[0].segments[1].record.pages_slot = 0; }),
+      "expected 'c.new.pages' of kernel 'step' to have a slot of its own "
+      "below 14, got 0");
+  EXPECT_EQ(
+      error([](auto &k) { k.caches[0].segments[1].record.ranges_slot = 99; }),
+      "expected 'c.new.ranges' of kernel 'step' to have a slot of its own "
+      "below 14, got 99");
+  EXPECT_EQ(error([](auto &k) { k.caches[0].record.key_slot = -1; }),
+            "expected what is appended to 'c' to have a slot below 15, got -1");
+}
+
 TEST(BundleReader, refusesDamage) {
   std::string bytes = write(sampleManifest());
   EXPECT_EQ(readError(""), "expected a bundle, got a file of 0 bytes");
@@ -161,19 +215,19 @@ TEST(BundleReader, refusesDamage) {
 
 // With the checksum repaired a damaged file reaches the range checks.
 TEST(BundleReader, survivesRandomDamage) {
-  std::string bytes = write(sampleManifest());
+  std::string bytes = write(cacheManifest());
   std::mt19937 random(1);
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {
     std::string damaged = bytes;
     for (int flips = 0; flips < 3; ++flips) {
-      size_t at = 16 + random() % 4000;
+      size_t at = 16 + random() % 6000;
       damaged[at] = char(random());
     }
     fovea_bundle_header header;
     memcpy(&header, damaged.data(), sizeof(header));
     header.file_size = damaged.size();
-    header.n_sections = 14;
+    header.n_sections = 17;
     header.checksum = fovea_bundle_checksum(damaged.data() + sizeof(header),
                                             damaged.size() - sizeof(header));
     memcpy(damaged.data(), &header, sizeof(header));

@@ -106,6 +106,107 @@ inline BundleManifest sampleManifest() {
   return bundle;
 }
 
+/// The sample with a second kernel, which appends to a cache of codes and new
+/// rows and has metadata per page.
+inline BundleManifest cacheManifest() {
+  BundleManifest bundle = sampleManifest();
+  KernelManifest kernel;
+  kernel.name = "step";
+  for (const char *name : {"q", "k", "v", "o"}) {
+    ArgManifest arg;
+    arg.name = name;
+    arg.record.dtype = FOVEA_DTYPE_BF16;
+    arg.record.rank = 3;
+    arg.record.slot = uint32_t(kernel.args.size());
+    arg.record.is_result = *name == 'o';
+    arg.record.shape[0] = -1;
+    arg.record.symbol[0] = kernel.symbol("rows");
+    arg.record.shape[1] = 8;
+    arg.record.shape[2] = 128;
+    kernel.args.push_back(arg);
+  }
+  ArgManifest cacheArg;
+  cacheArg.name = "c";
+  cacheArg.record.kind = FOVEA_ARG_CACHE;
+  kernel.args.insert(kernel.args.begin() + 3, cacheArg);
+
+  uint32_t slot = 4;
+  auto part = [&](const char *name, uint32_t dtype, uint32_t rank,
+                  int64_t extent, uint32_t perPage) {
+    PartManifest p;
+    p.name = name;
+    p.record.dtype = dtype;
+    p.record.slot = slot++;
+    p.record.per_page = perPage;
+    p.record.rank = rank;
+    p.record.extent = extent;
+    p.record.inner = perPage ? extent / 2 : extent;
+    return p;
+  };
+  SegmentManifest all, fresh;
+  all.name = "all";
+  all.record.kind = FOVEA_SEGMENT_ALL;
+  all.record.page_tokens = 16;
+  all.parts = {part("k", FOVEA_DTYPE_I8, 4, 128, 0),
+               part("k.scale", FOVEA_DTYPE_F32, 3, 1, 0),
+               part("v", FOVEA_DTYPE_BF16, 4, 128, 0),
+               part("bounds", FOVEA_DTYPE_F32, 4, 256, 1)};
+  all.record.pages_slot = slot++;
+  all.record.ranges_slot = slot++;
+  fresh.name = "new";
+  fresh.record.kind = FOVEA_SEGMENT_NEW;
+  fresh.record.page_tokens = 1;
+  fresh.record.token_major = 1;
+  fresh.parts = {part("k", FOVEA_DTYPE_BF16, 4, 128, 0),
+                 part("v", FOVEA_DTYPE_BF16, 4, 128, 0)};
+  fresh.record.pages_slot = slot++;
+  fresh.record.ranges_slot = slot++;
+  CacheManifest cache;
+  cache.name = "c";
+  cache.type = "!kv.cache<heads = 8>";
+  cache.record.arg = 3;
+  cache.record.heads = 8;
+  cache.record.key_dim = cache.record.value_dim = 128;
+  cache.record.input_dtype = FOVEA_DTYPE_BF16;
+  cache.record.rope = FOVEA_ROPE_BEFORE;
+  cache.record.append_stage = 0;
+  cache.record.pages_stage = 1;
+  cache.record.moves_stage = 3;
+  cache.record.key_slot = 1;
+  cache.record.value_slot = 2;
+  cache.segments = {all, fresh};
+  kernel.caches = {cache};
+
+  VariantManifest any;
+  any.name = "grid";
+  any.record.rows = 16;
+  any.record.keys = 16;
+  any.record.max_rows = INT64_MAX;
+  any.record.scratch_bytes = 64;
+  any.entries = {{0, 0}, {1, 0}};
+  for (auto [name, space] : {std::pair("append", FOVEA_SPACE_APPEND),
+                             {"pages", FOVEA_SPACE_PAGES},
+                             {"attend", FOVEA_SPACE_STREAM},
+                             {"moves", FOVEA_SPACE_MOVES}}) {
+    StageManifest stage;
+    stage.name = name;
+    stage.record.space = space;
+    stage.record.cache = 0;
+    stage.record.flags = space == FOVEA_SPACE_MOVES    ? FOVEA_STAGE_SERVICE
+                         : space == FOVEA_SPACE_STREAM ? FOVEA_STAGE_READS_B
+                                                       : 0;
+    stage.variants = {any};
+    kernel.stages.push_back(stage);
+  }
+  StageManifest &attend = kernel.stages[2];
+  attend.record.grid[0] = symbolExtent(kernel.symbol("b"));
+  attend.record.q_symbol = kernel.symbol("rows");
+  attend.record.k_symbol = kernel.symbol("sk");
+  attend.record.heads = 8;
+  bundle.kernels.push_back(kernel);
+  return bundle;
+}
+
 } // namespace fovea::test
 
 #endif // FOVEA_TEST_UNIT_BUNDLEWRITER_SAMPLEMANIFEST_H
