@@ -230,8 +230,9 @@ TEST(MaskSolver, BoundsTheLevelsOfATile) {
       int32_t r = levels(0, 0, q0, q0 + tile, k0, k0 + tile, n);
       EXPECT_LE(r & 255, *seen.begin()) << q0 << " " << k0;
       EXPECT_GE(r >> 8, *seen.rbegin()) << q0 << " " << k0;
-      if (seen.size() == 1 && k0 + tile <= n)
+      if (seen.size() == 1 && k0 + tile <= n) {
         EXPECT_EQ(r & 255, r >> 8) << q0 << " " << k0;
+      }
     }
   // keep returns the level.
   EXPECT_EQ(compiled.keep(0, 200, 150, n), 2);
