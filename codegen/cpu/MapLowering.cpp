@@ -163,6 +163,11 @@ Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
   Value v = result->front().v;
   if (!Emitter::lanesOf(v))
     v = e.splat(v, lanes);
-  bool isMask = map.getOn() == tile::On::Partial;
-  return isMask && inTables ? e.andI(v, inTables) : v;
+  if (map.getOn() != tile::On::Partial)
+    return v;
+  for (Value condition : {inTables, vectoriser.valid})
+    if (condition)
+      v = e.andI(v, Emitter::lanesOf(condition) ? condition
+                                                : e.splat(condition, lanes));
+  return v;
 }

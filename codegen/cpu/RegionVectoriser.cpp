@@ -4,6 +4,8 @@
 // arithmetic where its interval allows.
 #include "codegen/cpu/RegionVectoriser.h"
 
+#include "passes/analysis/MaskImport.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -84,6 +86,8 @@ FailureOr<LaneValue> RegionVectoriser::emitOp(Operation *op) {
       return failure();
     args.push_back(*arg);
   }
+  if (isMaskDivision(op))
+    args[1] = guardDivisor(op, args[1]);
   FailureOr<LaneValue> result = failure();
   if (OpTrait::hasElementwiseMappableTraits(op) && op->getNumResults() == 1 &&
       op->getNumRegions() == 0)
@@ -146,6 +150,41 @@ Value RegionVectoriser::divide(Operation *op, Value x, Value y) {
   return result;
 }
 
+/// A divisor that can be below 1 becomes 1 there, and `valid` false. The rule
+/// is the mask importer's: up to 40 bits without sign are read as they are,
+/// wider ones as signed.
+LaneValue RegionVectoriser::guardDivisor(Operation *op, LaneValue divisor) {
+  Value operand = op->getOperand(1);
+  const ConstantIntRanges &range = divisor.range;
+  unsigned bits = ConstantIntRanges::getStorageBitwidth(operand.getType());
+  bool known = range.smin().getBitWidth() == bits;
+  if (matchPattern(operand, m_Constant()) ||
+      (known && range.smin().isStrictlyPositive()))
+    return divisor;
+  int64_t n = Emitter::lanesOf(divisor.v);
+  Type elem = getElementTypeOrSelf(divisor.v.getType());
+  auto number = [&](int64_t c) -> Value {
+    Value one = e.constant(e.b.getIntegerAttr(elem, c));
+    return n ? e.splat(one, n) : one;
+  };
+  bool isBits = isUnsignedMaskDivision(op) && bits <= 40;
+  Value good = isBits ? e.cmp(arith::CmpIPredicate::ne, divisor.v, number(0))
+                      : e.cmp(arith::CmpIPredicate::sge, divisor.v, number(1));
+  LaneValue result = LaneValue::any(e.select(good, divisor.v, number(1)));
+  result.range = anyRange(operand.getType());
+  if (known && !isBits)
+    result.range = ConstantIntRanges::fromSigned(
+        APInt(bits, 1), llvm::APIntOps::smax(range.smax(), APInt(bits, 1)));
+  if (valid && Emitter::lanesOf(valid) != n) {
+    if (n)
+      valid = e.splat(valid, n);
+    else
+      good = e.splat(good, Emitter::lanesOf(valid));
+  }
+  valid = valid ? e.andI(valid, good) : good;
+  return result;
+}
+
 FailureOr<LaneValue>
 RegionVectoriser::emitElementwise(Operation *op, ArrayRef<LaneValue> args) {
   Type resultType = op->getResult(0).getType();
@@ -197,14 +236,11 @@ RegionVectoriser::emitElementwise(Operation *op, ArrayRef<LaneValue> args) {
     operands.push_back(
         shape(arg.v, elementFor(operand.getType(), narrow), varying));
   APInt divisor;
-  bool isDivision =
-      isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
-          arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
   bool shifts =
       isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(op) &&
       matchPattern(op->getOperand(1), m_ConstantInt(&divisor)) &&
       !divisor.isZero();
-  if (isDivision && varying && narrow && !shifts) {
+  if (isMaskDivision(op) && varying && narrow && !shifts) {
     result.v = divide(op, operands[0], operands[1]);
     return result;
   }

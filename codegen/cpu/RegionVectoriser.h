@@ -48,11 +48,17 @@ public:
 
   std::string reason;
 
+  /// i1, scalar or lanes: no division so far had a run-time divisor below 1.
+  /// Null where there was none to ask. A divisor below 1 reads as 1, so that
+  /// nothing traps; a mask hides such a pair, as its solved functions do.
+  mlir::Value valid;
+
 private:
   mlir::FailureOr<LaneValue> emitOp(mlir::Operation *op);
   mlir::FailureOr<LaneValue> emitElementwise(mlir::Operation *op,
                                              llvm::ArrayRef<LaneValue> args);
   mlir::FailureOr<LaneValue> lookup(mlir::Value v);
+  LaneValue guardDivisor(mlir::Operation *op, LaneValue divisor);
   /// Division of i32 lanes through f64, which is exact and has no trap.
   mlir::Value divide(mlir::Operation *op, mlir::Value x, mlir::Value y);
   /// As `elem` with `lanes` lanes (or scalar when not `varying`).

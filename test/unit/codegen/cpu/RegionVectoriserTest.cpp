@@ -137,6 +137,72 @@ TEST_P(VectoriserTest, AgreesWithScalar) {
   }
 }
 
+// A run-time divisor below 1 traps in no path (scalar, narrow lanes, wide
+// lanes) and makes the pair invalid.
+TEST_P(VectoriserTest, DividesByAnyRunTimeNumber) {
+  if (!hostRuns(GetParam()))
+    GTEST_SKIP() << "this processor lacks the instruction set";
+  const int lanes = 16;
+  const char *divided[] = {"%k", "%q", "%wide"};
+  std::string text;
+  for (size_t i = 0; i < std::size(divided); ++i)
+    text += "func.func @p" + std::to_string(i) +
+            R"((%h: index, %q: index, %k: index) -> i1 {
+              %c = arith.constant 4294967296 : index
+              %w = arith.muli %q, %c : index
+              %wide = arith.addi %w, %k : index
+              %z = arith.constant 0 : index
+              %x = arith.remsi )" +
+            divided[i] + R"(, %h : index
+              %y = arith.divui %k, %h : index
+              %s = arith.addi %x, %y : index
+              %r = arith.cmpi sge, %s, %z : index
+              return %r : i1 })";
+  auto module = parseSourceString<ModuleOp>(text, &testContext());
+  ASSERT_TRUE(module);
+  OpBuilder builder(&testContext());
+  builder.setInsertionPointToEnd(module->getBody());
+  Type ptr = LLVM::LLVMPointerType::get(&testContext());
+  Type i64 = builder.getI64Type();
+  for (size_t i = 0; i < std::size(divided); ++i) {
+    auto scalar = cast<func::FuncOp>(
+        SymbolTable::lookupSymbolIn(*module, "p" + std::to_string(i)));
+    auto fn = builder.create<func::FuncOp>(
+        module->getLoc(), "v" + std::to_string(i),
+        builder.getFunctionType({i64, i64, i64, ptr}, {}));
+    Emitter e(fn, GetParam());
+    Value q = e.add(e.splat(e.toInt(fn.getArgument(1), e.i32), lanes),
+                    e.iota(lanes, e.i32));
+    RegionVectoriser vectoriser(e, lanes);
+    LaneValue h = LaneValue::index(fn.getArgument(0), INT32_MIN);
+    auto out =
+        vectoriser.emit(scalar.front(), {h, LaneValue::index(q),
+                                         LaneValue::index(fn.getArgument(2))});
+    ASSERT_TRUE(succeeded(out)) << vectoriser.reason;
+    ASSERT_TRUE(bool(vectoriser.valid));
+    auto splat = [&](Value v) {
+      return Emitter::lanesOf(v) ? v : e.splat(v, lanes);
+    };
+    Value live = e.andI(splat(out->front().v), splat(vectoriser.valid));
+    e.store(e.toInt(live, e.i32), fn.getArgument(3));
+    e.ret();
+  }
+  LoadedModule loaded(*module, machineFor(GetParam()));
+  ASSERT_EQ(loaded.undefined, "");
+  for (size_t i = 0; i < std::size(divided); ++i) {
+    auto *vector = loaded.get<void(int64_t, int64_t, int64_t, int32_t *)>(
+        "v" + std::to_string(i));
+    for (int64_t h : {-7, -1, 0, 1, 7})
+      for (int64_t k : {0, 1, 100}) {
+        int32_t out[lanes];
+        vector(h, 3, k, out);
+        for (int j = 0; j < lanes; ++j)
+          ASSERT_EQ(bool(out[j]), h >= 1)
+              << divided[i] << " by " << h << ", k " << k;
+      }
+  }
+}
+
 TEST_P(VectoriserTest, SaysWhatHasNoCode) {
   auto module = parseSourceString<ModuleOp>(
       R"(func.func private @f(index) -> i1
