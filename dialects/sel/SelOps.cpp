@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // sel's ops: spelling and canonicalisation. Verification is in SelVerify.cpp.
 #include "dialects/sel/SelOps.h"
+#include "dialects/sel/FoldMaskPattern.h"
 
 #include "dialects/kv/Words.h"
 #include "dialects/sel/Clauses.h"
@@ -146,40 +147,9 @@ void ScoreOp::print(OpAsmPrinter &printer) {
           << " -> " << getOutput().getType();
 }
 
-namespace {
-/// Simplifies the mask and drops operands that it no longer uses.
-struct FoldScoreMask : OpRewritePattern<ScoreOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(ScoreOp op,
-                                PatternRewriter &rewriter) const override {
-    MaskAttrInterface mask = op.getMaskAttr();
-    if (!mask)
-      return rewriter.notifyMatchFailure(op, "has no mask");
-    SmallVector<unsigned> kept;
-    MaskAttrInterface folded = foldMask(mask);
-    if (folded)
-      folded = cast<MaskAttrInterface>(renumberArguments(folded, kept));
-    if (folded == mask)
-      return rewriter.notifyMatchFailure(op, "the mask is simple");
-    SmallVector<Value> operands;
-    for (unsigned index : kept)
-      operands.push_back(op.getMaskOperands()[index]);
-    rewriter.modifyOpInPlace(op, [&] {
-      op.getMaskOperandsMutable().assign(operands);
-      if (folded)
-        op.setMaskAttr(folded);
-      else
-        op.removeMaskAttr();
-    });
-    return success();
-  }
-};
-} // namespace
-
 void ScoreOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                           MLIRContext *context) {
-  patterns.add<FoldScoreMask>(context);
+  patterns.add<FoldMaskPattern<ScoreOp>>(context);
 }
 
 //===----------------------------------------------------------------------===//

@@ -11,26 +11,18 @@ namespace {
 fovea_dtype dtypeOf(DLDataType t) {
   if (t.lanes != 1)
     return FOVEA_DTYPE_NONE;
-  switch (t.code << 8 | t.bits) {
-  case kDLFloat << 8 | 32:
-    return FOVEA_DTYPE_F32;
-  case kDLFloat << 8 | 16:
-    return FOVEA_DTYPE_F16;
-  case kDLBfloat << 8 | 16:
-    return FOVEA_DTYPE_BF16;
-  case kDLFloat << 8 | 64:
-    return FOVEA_DTYPE_F64;
-  case kDLInt << 8 | 8:
-    return FOVEA_DTYPE_I8;
-  case kDLUInt << 8 | 8:
-    return FOVEA_DTYPE_U8;
-  case kDLInt << 8 | 32:
-    return FOVEA_DTYPE_I32;
-  case kDLInt << 8 | 64:
-    return FOVEA_DTYPE_I64;
-  case FOVEA_DL_BOOL << 8 | 8:
-    return FOVEA_DTYPE_BOOL;
-  }
+  static constexpr struct {
+    uint8_t code, bits;
+    fovea_dtype dtype;
+  } known[] = {
+      {kDLFloat, 32, FOVEA_DTYPE_F32},     {kDLFloat, 16, FOVEA_DTYPE_F16},
+      {kDLBfloat, 16, FOVEA_DTYPE_BF16},   {kDLFloat, 64, FOVEA_DTYPE_F64},
+      {kDLInt, 8, FOVEA_DTYPE_I8},         {kDLUInt, 8, FOVEA_DTYPE_U8},
+      {kDLInt, 32, FOVEA_DTYPE_I32},       {kDLInt, 64, FOVEA_DTYPE_I64},
+      {FOVEA_DL_BOOL, 8, FOVEA_DTYPE_BOOL}};
+  for (auto [code, bits, dtype] : known)
+    if (t.code == code && t.bits == bits)
+      return dtype;
   return FOVEA_DTYPE_NONE;
 }
 

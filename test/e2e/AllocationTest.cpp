@@ -5,41 +5,12 @@
 // one.
 #include "test/e2e/Compiled.h"
 #include "test/e2e/Loaded.h"
-
-#include <atomic>
-#include <cstdlib>
+#include "test/support/CountAllocations.h"
 
 using namespace fovea;
 using namespace fovea::e2e;
-
-static std::atomic<int64_t> allocations{0};
-
-// Visible, or the shared libraries would keep the C library's.
-#pragma GCC visibility push(default)
-extern "C" {
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-
-void *malloc(size_t n) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_malloc(n);
-}
-void *calloc(size_t n, size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_calloc(n, size);
-}
-void *realloc(void *p, size_t n) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_realloc(p, n);
-}
-void *aligned_alloc(size_t align, size_t n) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_memalign(align, n);
-}
-}
-#pragma GCC visibility pop
+using fovea::test::allocations;
+using fovea::test::allocationsDuring;
 
 TEST(Allocation, NoneInRunsOfCompiledKernels) {
   std::vector<Case> rows = {
@@ -89,15 +60,15 @@ TEST(Allocation, NoneInRunsOfCompiledKernels) {
       void *workspace =
           std::aligned_alloc(64, (fovea_plan_workspace(plan) + 64) / 64 * 64);
       int n = int(args.size()), bad = 0;
-      int64_t before = allocations.load();
-      for (int step = 0; step < 3; ++step) {
-        bad += fovea_plan_update(plan, nullptr, args.data(), n);
-        for (int layer = 0; layer < 3; ++layer)
-          bad += fovea_run(plan, layer, args.data(), n, workspace, nullptr);
-      }
-      int64_t after = allocations.load();
+      int64_t count = allocationsDuring([&] {
+        for (int step = 0; step < 3; ++step) {
+          bad += fovea_plan_update(plan, nullptr, args.data(), n);
+          for (int layer = 0; layer < 3; ++layer)
+            bad += fovea_run(plan, layer, args.data(), n, workspace, nullptr);
+        }
+      });
       EXPECT_EQ(bad, 0) << fovea_message();
-      EXPECT_EQ(after - before, 0);
+      EXPECT_EQ(count, 0);
       std::free(workspace);
       fovea_plan_destroy(plan);
     }

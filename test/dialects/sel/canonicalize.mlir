@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// RUN: fovea-opt %s -canonicalize | FileCheck %s
+// RUN: fovea-opt %s -canonicalize -verify-diagnostics | FileCheck %s
 
 !t = tensor<?x8x?x64xf32>
 !s = !sel.scores<per = (b, h, q : 64), unit = k : 64>
@@ -17,6 +17,7 @@ func.func @score(%q: !t, %w: index) -> !t attributes {attn.kernel} {
 // CHECK-LABEL: @nothing_hidden
 func.func @nothing_hidden(%q: !t, %w: index) -> !t attributes {attn.kernel} {
   // CHECK: sel.score %{{.*}}, %{{.*}} pooled :
+  // expected-remark@+1 {{the mask 'window(inf, inf) or window(%0)' hides nothing and is dropped}}
   %s = sel.score %q, %q pooled mask(window(inf, inf) or window(%w : index)) : !t, !t -> !s
   %l = sel.choose %s top_k(4) : !s -> !kv.list<per = (b, h, q : 64), unit = k : 64, order = any>
   %o = attn.attention %q, %q, %q over(%l : !kv.list<per = (b, h, q : 64), unit = k : 64, order = any>) : (!t, !t, !t) -> !t

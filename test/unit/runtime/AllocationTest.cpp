@@ -2,51 +2,14 @@
 // An update, a run and a graph's run allocate nothing. The counter sits in
 // this program's malloc, so it sees the runtime's new and malloc alike; a test
 // plants one allocation and must see it.
+#include "test/support/CountAllocations.h"
 #include "test/unit/runtime/Fixture.h"
 
-#include <atomic>
 #include <dlfcn.h>
 
 using namespace fovea::test;
 
-static std::atomic<int64_t> allocations{0};
-
-// Visible, or the shared libraries would keep the C library's.
-#pragma GCC visibility push(default)
-extern "C" {
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-
-void *malloc(size_t n) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_malloc(n);
-}
-void *calloc(size_t n, size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_calloc(n, size);
-}
-void *realloc(void *p, size_t n) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_realloc(p, n);
-}
-void *aligned_alloc(size_t align, size_t n) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_memalign(align, n);
-}
-}
-#pragma GCC visibility pop
-
 namespace {
-
-/// Allocations of all threads during `work`.
-template <typename Work>
-int64_t during(Work work) {
-  int64_t before = allocations.load();
-  work();
-  return allocations.load() - before;
-}
 
 TEST(Allocation, NoneInUpdatesAndRuns) {
   for (int workers : {1, 2}) {
@@ -64,7 +27,7 @@ TEST(Allocation, NoneInUpdatesAndRuns) {
       steps.back()->table(*lengths.back());
     }
     int bad = 0;
-    int64_t count = during([&] {
+    int64_t count = allocationsDuring([&] {
       for (int round = 0; round < 3; ++round)
         for (auto &s : steps) {
           bad += fovea_plan_update(plan, nullptr, s->data(), s->size());
@@ -94,7 +57,7 @@ TEST(Allocation, NoneInGraphs) {
   ASSERT_FOVEA(fovea_graph_finish(graph));
   fovea_value externals[] = {q.value(), v.value(), o.value()};
   int bad = 0;
-  int64_t count = during([&] {
+  int64_t count = allocationsDuring([&] {
     for (int i = 0; i < 5; ++i)
       bad += fovea_graph_run(graph, externals, 3, 100, nullptr);
   });
@@ -120,7 +83,7 @@ TEST(Allocation, APlantedOneIsSeen) {
   Plan plan(k.kernel, 64, 1, 64);
   SumStep s(1, 32, 32, 4);
   ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
-  EXPECT_EQ(during([&] {
+  EXPECT_EQ(allocationsDuring([&] {
               fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr);
             }),
             1);
