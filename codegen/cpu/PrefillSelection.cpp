@@ -20,7 +20,8 @@ static Value rowOf(Emitter &e, const Selection &chosen, const QueryTile &tile,
 
 static void emitListRuns(StageFunction &s, const Selection &chosen,
                          const QueryTile &tile, const View &list,
-                         const View &count, StreamParams::RunBody body) {
+                         const View &count, Value extent,
+                         StreamParams::RunBody body) {
   Emitter &e = s.e;
   Value unit = e.cI64(chosen.unit), zero = e.cI64(0);
   Value row = rowOf(e, chosen, tile, list, 4);
@@ -32,10 +33,11 @@ static void emitListRuns(StageFunction &s, const Selection &chosen,
               Value at = e.at(row, e.mul(i, list.stride[3]), 4);
               Value lo = e.mul(e.toInt(e.load(e.i32, at), e.i64), unit);
               auto sge = arith::CmpIPredicate::sge;
-              Value bad = e.orI(e.cmp(sge, lo, tile.len),
+              Value bad = e.orI(e.cmp(sge, lo, extent),
                                 e.cmp(arith::CmpIPredicate::slt, lo, zero));
               e.ifThen(bad, [&] { s.fail(StageListOutOfRange); });
-              // A bad block becomes an empty run.
+              // A bad block becomes an empty run; one between the sequence's
+              // length and the extent has no keys.
               lo = e.select(bad, zero, lo);
               Value hi = e.minS(e.add(lo, unit), tile.len);
               body({lo, e.select(bad, zero, hi), zero});
@@ -72,11 +74,12 @@ static void emitLevelRuns(StageFunction &s, const StreamParams &params,
 
 void emitSelectedRuns(StageFunction &s, const StreamParams &params,
                       const QueryTile &tile, const View &table,
-                      const View &count, StreamParams::RunBody body) {
+                      const View &count, Value extent,
+                      StreamParams::RunBody body) {
   if (params.selection->levels)
     emitLevelRuns(s, params, tile, table, body);
   else
-    emitListRuns(s, *params.selection, tile, table, count, body);
+    emitListRuns(s, *params.selection, tile, table, count, extent, body);
 }
 
 } // namespace fovea::cpu

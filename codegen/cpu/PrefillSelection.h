@@ -9,10 +9,12 @@
 namespace fovea::cpu {
 
 /// Emits loops over the chosen blocks of `tile`, or over its blocks by level,
-/// and calls `body` once. `table` is the view of the list or the level map.
+/// and calls `body` once. `table` is the view of the list or the level map,
+/// `extent` the keys in memory.
 void emitSelectedRuns(StageFunction &s, const StreamParams &params,
                       const QueryTile &tile, const View &table,
-                      const View &count, StreamParams::RunBody body);
+                      const View &count, mlir::Value extent,
+                      StreamParams::RunBody body);
 
 } // namespace fovea::cpu
 

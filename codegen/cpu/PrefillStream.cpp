@@ -233,7 +233,8 @@ void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
   if (p.forEachRun)
     return p.forEachRun(s, tile, body);
   if (p.selection)
-    return emitSelectedRuns(s, p, tile, list, listCount, body);
+    return emitSelectedRuns(s, p, tile, list, listCount,
+                            sources[0].keys.shape[2], body);
   auto clipped = [&](Value lo, Value hi) {
     body({e.maxS(lo, item.k0), e.minS(hi, item.k1), zero});
   };

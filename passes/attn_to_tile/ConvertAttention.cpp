@@ -25,6 +25,7 @@ private:
   LogicalResult chooseSchedules();
   void dropUnreachable(int64_t packed);
   bool isNarrow(ScheduleAttr schedule);
+  void fitQueryBlock();
   void makeResults();
   LogicalResult attendStage(ScheduleAttr schedule);
   void combineStage(ScheduleAttr schedule);
@@ -51,6 +52,9 @@ private:
 };
 
 } // namespace
+
+/// Query blocks from here on run prefill schedules.
+static constexpr int64_t kPrefillQueryBlock = 32;
 
 static int64_t lastDim(Value view) {
   return cast<ViewType>(view.getType()).getShape().back();
@@ -138,28 +142,37 @@ LogicalResult AttentionConverter::chooseSchedules() {
   schedules = p.schedules(
       op.getContext(), StreamShape{keyDim, valueDim, keyType.getElementType(),
                                    keyType.getFormat(), group});
+  if (queryBlock)
+    fitQueryBlock();
   int64_t queries = cast<ViewType>(query.getType()).getShape()[2];
-  if (!queryBlock && !ShapedType::isDynamic(queries))
+  if (!ShapedType::isDynamic(queries))
     dropUnreachable(queries * group);
-  if (!queryBlock)
-    return success();
-  // Lists and levels are read row by row of blocks: the decode schedule runs
-  // them, whatever the number of rows.
-  llvm::erase_if(schedules,
-                 [](ScheduleAttr s) { return s.getKind() != "decode"; });
-  // An item lies inside one query block, and a block of keys inside one unit.
-  for (ScheduleAttr &s : schedules) {
-    int64_t tile = std::gcd(s.getRows(), queryBlock);
-    int64_t most = s == schedules.back() ? -1 : s.getMaxRows();
-    s = ScheduleAttr::get(op.getContext(), s.getKind(), s.getLanes(),
-                          s.getReg(), std::min(s.getKeys(), unit), tile, most,
-                          s.getPrefetch());
-  }
-  // Blocks of one query have one row per item in every variant.
-  if (schedules.size() > 1 &&
-      schedules.front().getRows() == schedules.back().getRows())
-    schedules.erase(schedules.begin());
   return success();
+}
+
+/// Chosen blocks and levels are read per query block: an item lies inside one,
+/// and a block of keys inside one unit. Prefill wants whole vectors of queries.
+void AttentionConverter::fitQueryBlock() {
+  auto resized = [&](ScheduleAttr s, int64_t tile, int64_t most) {
+    return ScheduleAttr::get(op.getContext(), s.getKind(), s.getLanes(),
+                             s.getReg(), std::min(s.getKeys(), unit), tile,
+                             most, s.getPrefetch());
+  };
+  SmallVector<ScheduleAttr> fitting;
+  for (ScheduleAttr s : schedules) {
+    int64_t tile = std::gcd(s.getRows(), queryBlock);
+    if (s.getKind() == "prefill" &&
+        (queryBlock < kPrefillQueryBlock || tile % s.getLanes()))
+      continue;
+    // Small blocks make variants of one kind the same.
+    if (!fitting.empty() && fitting.back().getKind() == s.getKind() &&
+        fitting.back().getRows() == tile)
+      fitting.pop_back();
+    fitting.push_back(resized(s, tile, s.getMaxRows()));
+  }
+  // The last one takes any number of rows.
+  fitting.back() = resized(fitting.back(), fitting.back().getRows(), -1);
+  schedules = fitting;
 }
 
 void AttentionConverter::makeResults() {
