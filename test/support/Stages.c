@@ -193,7 +193,14 @@ static int32_t busy(const fovea_abi_args *a, const fovea_abi_plan *p,
   return 0;
 }
 
+#include "test/support/CacheStages.h"
+
 __attribute__((section(".table"), used)) void *const table[] = {
-    (void *)bounds,  (void *)classify,    (void *)keep,        (void *)trap,
-    (void *)sum,     (void *)combine,     (void *)count,       (void *)nothing,
-    (void *)failing, (void *)bounds_ends, (void *)bounds_wild, (void *)busy};
+    (void *)bounds,       (void *)classify,    (void *)keep,
+    (void *)trap,         (void *)sum,         (void *)combine,
+    (void *)count,        (void *)nothing,     (void *)failing,
+    (void *)bounds_ends,  (void *)bounds_wild, (void *)busy,
+    (void *)append_plain, (void *)append_kept, (void *)append_coded,
+    (void *)append_rich,  (void *)append_sink, (void *)moves_coded,
+    (void *)moves_rich,   (void *)moves_chain, (void *)moves_sink,
+    (void *)pages_kept,   (void *)pages_rich};

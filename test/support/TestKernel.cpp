@@ -231,6 +231,64 @@ BundleBuilder cacheKernel(const CacheOptions &options) {
   return b;
 }
 
+CacheOptions cacheOptions(CacheKind kind, const CacheShape &shape) {
+  using F = Function;
+  CacheOptions o;
+  o.heads = shape.heads;
+  o.dim = shape.dim;
+  o.appends = false;
+  const int64_t page = shape.page;
+  auto segment = [&](fovea_bundle_segment_kind kind, int64_t tokens,
+                     fovea_dtype dtype) {
+    SegmentSpec s;
+    s.kind = kind;
+    s.tokens = tokens;
+    s.pageTokens = kind == FOVEA_SEGMENT_NEW ? shape.newPage : page;
+    s.key = s.value = dtype;
+    s.tokenMajor = shape.tokenMajor;
+    return s;
+  };
+  SegmentSpec fresh = segment(FOVEA_SEGMENT_NEW, 0, FOVEA_DTYPE_F32);
+  SegmentSpec first = segment(FOVEA_SEGMENT_FIRST, 3, FOVEA_DTYPE_F32);
+  SegmentSpec recent = segment(FOVEA_SEGMENT_RECENT, 5, FOVEA_DTYPE_F32);
+  SegmentSpec older = segment(FOVEA_SEGMENT_OLDER, 0, FOVEA_DTYPE_I8);
+  SegmentSpec all = segment(FOVEA_SEGMENT_ALL, 0, FOVEA_DTYPE_F32);
+  switch (kind) {
+  case CacheKind::Kept:
+    all.bounds = {"bounds"};
+    all.means = {"means"};
+    o.pages = F::PagesKept;
+    [[fallthrough]];
+  case CacheKind::Plain:
+    o.append = kind == CacheKind::Kept ? F::AppendKept : F::AppendPlain;
+    o.segments = {all};
+    break;
+  case CacheKind::Coded:
+    all.key = all.value = FOVEA_DTYPE_I8;
+    o.append = F::AppendCoded;
+    o.moves = F::MovesCoded;
+    o.segments = {all, fresh};
+    break;
+  case CacheKind::Chain:
+    recent.key = recent.value = FOVEA_DTYPE_BF16;
+    [[fallthrough]];
+  case CacheKind::Rich:
+    older.bounds = {"bounds"};
+    older.means = {"means"};
+    o.append = F::AppendRich;
+    o.moves = kind == CacheKind::Rich ? F::MovesRich : F::MovesChain;
+    o.pages = F::PagesRich;
+    o.segments = {first, older, recent, fresh};
+    break;
+  case CacheKind::Sink:
+    o.append = F::AppendSink;
+    o.moves = F::MovesSink;
+    o.segments = {first, recent, fresh};
+    break;
+  }
+  return o;
+}
+
 Tensor::Tensor(std::vector<int64_t> dims, fovea_dtype dtype, double fill)
     : shape(std::move(dims)) {
   bytes.resize(size_t(count()) * 4 + 64);

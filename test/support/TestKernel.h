@@ -22,7 +22,19 @@ enum class Function {
   Failing,
   BoundsEnds,
   BoundsWild,
-  Busy
+  Busy,
+  // Of the caches of cacheKernel(CacheKind).
+  AppendPlain,
+  AppendKept,
+  AppendCoded,
+  AppendRich,
+  AppendSink,
+  MovesCoded,
+  MovesRich,
+  MovesChain,
+  MovesSink,
+  PagesKept,
+  PagesRich
 };
 
 enum { testRows = 8, testKeys = 16 };
@@ -65,6 +77,23 @@ struct CacheOptions {
 /// cache c, then the result o. Slots: q 0, o 1, the cache's from 2 on, then k
 /// and v. Stages: append, [pages,] attend, [moves].
 BundleBuilder cacheKernel(const CacheOptions &options = {});
+
+/// Caches whose stages do something.
+enum class CacheKind {
+  Plain, // all : f32; new rows lie in their final pages
+  Kept,  // the same with bounds and means per page
+  Coded, // all : int8
+  Rich,  // first(3), older : int8 with bounds and means, recent(5) : f32
+  Chain, // the same with recent(5) : bf16
+  Sink   // first(3), recent(5), the others dropped
+};
+struct CacheShape {
+  int64_t page = 4;    // 0: contiguous
+  int64_t newPage = 2; // of `new`; 0: contiguous
+  bool tokenMajor = false;
+  int heads = 2, dim = 4;
+};
+CacheOptions cacheOptions(CacheKind kind, const CacheShape &shape = {});
 
 /// A dense f32 or i32 tensor that owns its memory.
 class Tensor {
