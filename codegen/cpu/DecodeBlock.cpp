@@ -47,6 +47,7 @@ Value roundToInt(Emitter &e, Value v) {
 void BlockBuilder::emitFull(Value first) {
   Value count = e.cI64(s.keys);
   copyScales(first, count, Value());
+  rotateKeys(first, count, Value());
   scores(first, count, Value());
   if (p.score || source.level)
     modify(first, count, Value(), /*masked=*/false);
@@ -60,6 +61,7 @@ void BlockBuilder::emitPartial(Value first, Value n, Value unmasked) {
   Value count = e.mul(e.divU(e.add(n, s.step - 1), e.cI64(s.step)), s.step);
   Value end = e.add(first, n), last = e.sub(end, 1);
   copyScales(first, count, last);
+  rotateKeys(first, count, last);
   scores(first, count, last);
   if (p.keep)
     e.ifElse(
@@ -88,9 +90,9 @@ void BlockBuilder::copyScales(Value first, Value count, Value last) {
     });
   };
   if (source.kScale)
-    copy(source.kScale, source.kScaleStride, m.keyScales);
+    copy(source.kScale, source.kScaleStride, source.kScales);
   if (source.vScale)
-    copy(source.vScale, source.vScaleStride, m.valueScales);
+    copy(source.vScale, source.vScaleStride, source.vScales);
 }
 
 /// The scales of the keys of one vector of scores, in their lanes.
@@ -105,9 +107,43 @@ Value BlockBuilder::scaleLanes(Value table, Value firstKey) {
   return e.shuffle(v, v, mask);
 }
 
+Value BlockBuilder::keyRow(Value first, Value t, Value last) {
+  unsigned bytes = sizeOf(source.kElem);
+  if (source.kRows)
+    return e.at(source.k, e.loadAt(e.i64, source.kRows, t), 1);
+  Value key = e.add(first, t);
+  if (last)
+    key = e.minS(key, last);
+  return e.at(source.k, e.mul(key, source.kStride), bytes);
+}
+
+Value BlockBuilder::valueRow(Value first, Value t, Value last) {
+  unsigned bytes = sizeOf(source.vElem);
+  if (source.vRows)
+    return e.at(source.v, e.loadAt(e.i64, source.vRows, t), 1);
+  Value key = e.add(first, t);
+  if (last)
+    key = e.minS(key, last);
+  return e.at(source.v, e.mul(key, source.vStride), bytes);
+}
+
+/// The block's keys, turned to their positions, as f32 rows.
+void BlockBuilder::rotateKeys(Value first, Value count, Value last) {
+  if (!source.rotation.data)
+    return;
+  e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value t) {
+    Value token = e.add(first, t);
+    if (last)
+      token = e.minS(token, last);
+    emitRotate(e, p.rope, source.rotation, source.kElem, p.keyDim,
+               keyRow(first, t, last), e.sub(token, source.shift),
+               e.at(m.keyTile, e.mul(t, s.keyPad), 4));
+  });
+}
+
 void BlockBuilder::scores(Value first, Value count, Value last) {
   Values queryScales;
-  if (p.integerDot)
+  if (source.integer)
     for (int64_t row0 = 0; row0 < s.rows; row0 += s.lanes) {
       int64_t n = std::min(s.padded, s.lanes);
       Value v = e.load(e.vec(n, e.f32), e.at(m.queryScale, 4 * row0));
@@ -119,24 +155,23 @@ void BlockBuilder::scores(Value first, Value count, Value last) {
   e.forLoop(e.cI64(0), count, e.cI64(s.step), [&](Value t) {
     Values keyRows;
     for (int64_t i = 0; i < s.step; ++i) {
-      Value key = e.add(e.add(first, t), i);
-      if (last)
-        key = e.minS(key, last);
-      keyRows.push_back(
-          e.at(source.k, e.mul(key, source.kStride), sizeOf(p.k)));
+      Value key = e.add(t, i);
+      keyRows.push_back(source.rotation.data
+                            ? e.at(m.keyTile, e.mul(key, s.keyPad), 4)
+                            : keyRow(first, key, last));
       if (!p.prefetchV)
         continue;
-      Value row = e.at(source.v, e.mul(key, source.vStride), sizeOf(p.v));
-      for (int64_t at = 0; at < p.valueDim * sizeOf(p.v); at += 64)
+      Value row = valueRow(first, key, last);
+      for (int64_t at = 0; at < p.valueDim * sizeOf(source.vElem); at += 64)
         e.prefetch(e.at(row, at));
     }
     for (int64_t row0 = 0; row0 < s.rows; row0 += s.lanes) {
       Value v =
           sumRows(e, dot(keyRows, row0, std::min(s.lanes, s.rows - row0)));
-      if (p.integerDot)
+      if (source.integer)
         v = e.fmul(e.toF32(v), queryScales[row0 / s.lanes]);
-      if (source.kScale)
-        v = e.fmul(v, scaleLanes(m.keyScales, t));
+      if (source.kCoded)
+        v = e.fmul(v, scaleLanes(source.kScales, t));
       e.store(v, e.at(scoreAt(t), 4 * row0));
     }
   });
@@ -145,10 +180,10 @@ void BlockBuilder::scores(Value first, Value count, Value last) {
 /// Partial sums of the dots of keyRows with rows [row0, row0 + nRows), one
 /// vector for each lane of the result.
 Values BlockBuilder::dot(ArrayRef<Value> keyRows, int64_t row0, int64_t nRows) {
-  Values live = p.integerDot ? dotCodes(keyRows, row0, nRows)
-                             : dotFloat(keyRows, row0, nRows);
-  Values all(s.lanes, p.integerDot ? e.splatInt(s.lanes, e.i32, 0)
-                                   : e.splatF32(s.lanes, 0));
+  Values live = source.integer ? dotCodes(keyRows, row0, nRows)
+                               : dotFloat(keyRows, row0, nRows);
+  Values all(s.lanes, source.integer ? e.splatInt(s.lanes, e.i32, 0)
+                                     : e.splatF32(s.lanes, 0));
   for (size_t i = 0; i < keyRows.size(); ++i)
     for (int64_t r = 0; r < nRows; ++r)
       all[i * s.padded + r] = live[i * nRows + r];
@@ -207,13 +242,14 @@ Values BlockBuilder::dotFloat(ArrayRef<Value> keyRows, int64_t row0,
                               int64_t nRows) {
   int64_t keys = keyRows.size();
   Values init(keys * nRows, e.splatF32(s.lanes, 0));
+  Elem elem = source.rotation.data ? Elem::F32 : source.kElem;
   return alongDim(
       e, p.keyDim, s.lanes, unrollOf(nRows), init,
       [&](Value d, int64_t n, ValueRange carried) {
         Values acc(carried.begin(), carried.end()), k;
         for (Value row : keyRows)
-          k.push_back(
-              loadPartialAsF32(e, p.k, e.at(row, d, sizeOf(p.k)), n, s.lanes));
+          k.push_back(loadPartialAsF32(e, elem, e.at(row, d, sizeOf(elem)), n,
+                                       s.lanes));
         for (int64_t r = 0; r < nRows; ++r) {
           Value q = e.load(e.vec(s.lanes, e.f32),
                            e.at(e.at(m.q, 4 * (row0 + r) * s.keyPad), d, 4));
@@ -252,7 +288,7 @@ Values BlockBuilder::dotCodes(ArrayRef<Value> keyRows, int64_t row0,
         Values acc(carried.begin(), carried.end());
         auto query = [&](int64_t r) {
           return e.load(words,
-                        e.at(e.at(m.q, 2 * (row0 + r) * s.keyPad), d, 2));
+                        e.at(e.at(m.qCodes, 2 * (row0 + r) * s.keyPad), d, 2));
         };
         auto key = [&](int64_t i) {
           return e.toInt(
@@ -368,8 +404,8 @@ void BlockBuilder::softmax(Value count) {
     for (int64_t v = 0; v < n; ++v) {
       Value w = e.exp2(e.fsub(e.load(floats, score(t, v)), top[v]));
       next.push_back(e.fadd(carried[v], w));
-      if (source.vScale)
-        w = e.fmul(w, scaleLanes(m.valueScales, t));
+      if (source.vCoded)
+        w = e.fmul(w, scaleLanes(source.vScales, t));
       e.store(w, score(t, v));
     }
     return next;
@@ -415,19 +451,26 @@ void BlockBuilder::values(Value first, Value n, bool full) {
 /// tokens [t, t + 2): row after row, so that memory is read in order.
 void BlockBuilder::prefetchKeys(Value first, Value index, Value t,
                                 const ValueChunk &chunk) {
-  int64_t lines = llvm::divideCeil(p.keyDim * sizeOf(p.k), 64);
+  unsigned bytes = sizeOf(source.kElem);
+  int64_t lines = llvm::divideCeil(p.keyDim * bytes, 64);
   // A key row takes `turns` turns of two tokens; a turn, `rows` key rows.
   int64_t turns = std::max<int64_t>(1, std::min(chunk.of / 2, lines));
   int64_t rows = chunk.of == 1 ? 2 : 1;
   int64_t perTurn = llvm::divideCeil(lines, turns);
   Value turn = e.shrU(t, 1);
-  Value row = e.add(e.add(first, s.keys),
-                    e.add(e.mul(index, llvm::divideCeil(s.keys, chunk.of)),
-                          e.mul(e.divU(turn, e.cI64(turns)), rows)));
+  Value row = e.add(e.mul(index, llvm::divideCeil(s.keys, chunk.of)),
+                    e.mul(e.divU(turn, e.cI64(turns)), rows));
+  if (!source.kNext)
+    row = e.add(e.add(first, s.keys), row);
   Value line = e.mul(e.remU(turn, e.cI64(turns)), perTurn * 64);
   for (int64_t r = 0; r < rows; ++r) {
-    Value key =
-        e.at(source.k, e.mul(e.add(row, r), source.kStride), sizeOf(p.k));
+    Value key = e.add(row, r);
+    if (source.kNext)
+      key = e.at(source.k,
+                 e.loadAt(e.i64, source.kNext, e.minS(key, e.cI64(s.keys - 1))),
+                 1);
+    else
+      key = e.at(source.k, e.mul(key, source.kStride), bytes);
     for (int64_t i = 0; i < perTurn; ++i)
       e.prefetch(e.at(e.at(key, line, 1), 64 * i));
   }
@@ -448,15 +491,17 @@ void BlockBuilder::valueChunk(Value first, Value n, Value d, Value index,
     for (int64_t c = 0; c < chunk.count; ++c)
       init.push_back(e.fmul(e.load(floats, output(r, c)), alpha));
   }
-  Value base =
-      e.at(source.v, e.add(e.mul(first, source.vStride), d), sizeOf(p.v));
+  unsigned bytes = sizeOf(source.vElem);
+  Value start = source.vRows ? d : e.add(e.mul(first, source.vStride), d);
+  Value base = e.at(source.v, start, bytes);
   auto token = [&](Value t, Values &acc) {
     Values v;
-    Value row = e.at(base, e.mul(t, source.vStride), sizeOf(p.v));
+    Value row = source.vRows ? e.at(base, e.loadAt(e.i64, source.vRows, t), 1)
+                             : e.at(base, e.mul(t, source.vStride), bytes);
     for (int64_t c = 0; c < chunk.count; ++c)
-      v.push_back(loadPartialAsF32(e, p.v, e.at(row, c * s.lanes * sizeOf(p.v)),
-                                   c + 1 == chunk.count ? chunk.tail : s.lanes,
-                                   s.lanes));
+      v.push_back(loadPartialAsF32(
+          e, source.vElem, e.at(row, c * s.lanes * bytes),
+          c + 1 == chunk.count ? chunk.tail : s.lanes, s.lanes));
     for (int64_t r = 0; r < chunk.rows; ++r) {
       Value weight = e.splat(
           e.load(e.f32, e.at(scoreAt(t), 4 * (chunk.row0 + r))), s.lanes);

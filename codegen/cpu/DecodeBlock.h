@@ -5,6 +5,7 @@
 #ifndef FOVEA_CODEGEN_CPU_DECODEBLOCK_H
 #define FOVEA_CODEGEN_CPU_DECODEBLOCK_H
 
+#include "codegen/cpu/CacheAddress.h"
 #include "codegen/cpu/DecodeStream.h"
 #include "codegen/cpu/StageAbi.h"
 
@@ -35,11 +36,13 @@ struct DecodeMemory {
   mlir::Value error, runs;
   mlir::Value rowQ, rowH;             ///< i32 [state]: token index, query head
   mlir::Value m, l, alpha;            ///< f32 [state], m in units of log2
-  mlir::Value q;                      ///< f32 or i16 [row][keyPad]
+  mlir::Value q;                      ///< f32 [row][keyPad]
+  mlir::Value qCodes;                 ///< i16 [row][keyPad]
   mlir::Value queryScale;             ///< f32 [row], of codes
   mlir::Value o;                      ///< f32 [row][valuePad], un-normalised
   mlir::Value scores;                 ///< f32 [key][padded]
   mlir::Value keyScales, valueScales; ///< f32 [key]
+  mlir::Value keyTile;                ///< f32 [key][keyPad]: rotated keys
 };
 
 /// What is fixed for an item.
@@ -47,14 +50,28 @@ struct DecodeItem {
   mlir::Value b, head, kvHead; ///< head: the first query head
   mlir::Value rows;            ///< live rows
   mlir::Value position, q0, q1, length;
+  mlir::Value shared; ///< i1: rows of several sequences; null: never
 };
 
 /// Keys and values of the item's head. Strides in elements. `level` is null
 /// where rows are tokens.
 struct SourceValues {
+  Elem kElem = Elem::F32, vElem = Elem::F32;
+  bool integer = false; ///< scores by integer dots
+  bool kCoded = false, vCoded = false;
   mlir::Value k, kStride, v, vStride;
   mlir::Value kScale, kScaleStride, vScale, vScaleStride;
   mlir::Value level;
+  /// Where rows are no arithmetic sequence: byte offsets (i64) from k and v of
+  /// the block's rows, and of the keys of the block after it.
+  mlir::Value kRows, vRows, kNext;
+  /// f32 [key]: the scales of the block's rows; copied there if kScale, vScale
+  /// say from where.
+  mlir::Value kScales, vScales;
+  /// Keys turn by the angles of token - shift: view of the rotation, or null
+  /// data.
+  View rotation;
+  mlir::Value shift;
 };
 
 /// Emits the work on one block.
@@ -63,7 +80,12 @@ public:
   BlockBuilder(StageFunction &f, const DecodeParams &p, const DecodeShape &s,
                const DecodeMemory &m, const DecodeItem &it,
                const SourceValues &source)
-      : p(p), s(s), e(f.e), m(m), it(it), source(source) {}
+      : p(p), s(s), e(f.e), m(m), it(it), source(source) {
+    if (!this->source.kScales)
+      this->source.kScales = m.keyScales;
+    if (!this->source.vScales)
+      this->source.vScales = m.valueScales;
+  }
 
   /// A whole block whose every pair lives.
   void emitFull(mlir::Value first);
@@ -75,6 +97,10 @@ private:
   /// `count`: keys rounded up to steps. `last`: index of the last key that
   /// may be read, null where all may.
   void copyScales(Value first, Value count, Value last);
+  void rotateKeys(Value first, Value count, Value last);
+  /// Key row t of the block that starts at `first`.
+  Value keyRow(Value first, Value t, Value last);
+  Value valueRow(Value first, Value t, Value last);
   void scores(Value first, Value count, Value last);
   Values dot(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
   Values dotFloat(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
@@ -101,7 +127,7 @@ private:
   Emitter &e;
   const DecodeMemory &m;
   const DecodeItem &it;
-  const SourceValues source;
+  SourceValues source;
 };
 
 /// Combines the lanes of equal lane mod padded, into all of them.

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Builds the decode stream: what an item is, where its keys come from, and
-// what becomes of its state. The work on a block of keys is in
-// DecodeBlock.cpp.
-#include "codegen/cpu/DecodeBlock.h"
-#include "codegen/cpu/LaneTools.h"
+// Builds the decode stream: what an item is and where its keys come from. The
+// work on a block of keys is in DecodeBlock.cpp.
+#include "codegen/cpu/DecodeBuilder.h"
 
 #include <fovea/abi.h>
 
 #include "llvm/Support/MathExtras.h"
-
-#include <cmath>
-#include <limits>
 
 using namespace mlir;
 
@@ -28,49 +23,7 @@ DecodeShape::DecodeShape(const DecodeParams &p)
       keyPad(llvm::alignTo(p.keyDim, dotLanes)),
       valuePad(llvm::alignTo(p.valueDim, lanes)) {}
 
-namespace {
-
-class DecodeBuilder {
-public:
-  DecodeBuilder(ModuleOp module, const DecodeParams &p)
-      : p(p), s(p), b(OpBuilder::atBlockEnd(module.getBody())),
-        f(b, module.getLoc(), p.name, p.isa), e(f.e) {}
-
-  BuiltStage build();
-
-private:
-  /// The query rows of the item: packed, scaled, with their coordinates.
-  void packQueries(const Item &item);
-  void packRow(Value r, Value source);
-  void packCodes(Value r, Value source);
-  /// Walks over the item's runs, list or levels.
-  void walk(const Item &item);
-  void walkRuns(const Item &item);
-  void walkList(const Item &item);
-  void walkLevels(const Item &item);
-  /// Index of the item's list or level row in a view [b, head, block, ..].
-  Value listRow(const Item &item, const View &view, unsigned bytes);
-  /// Keys [lo, hi) of a source, in its own rows (of `level` tokens).
-  void range(Value lo, Value hi, const SourceValues &source);
-  Value classify(Value t0, Value t1);
-  void finishItem(const Item &item);
-  void fail(StageError error) { e.store(e.cI32(error), m.error); }
-
-  const DecodeParams &p;
-  const DecodeShape s;
-  OpBuilder b;
-  StageFunction f;
-  Emitter &e;
-  DecodeMemory m;
-  DecodeItem it;
-  View q, o, lse, mOut, lOut, wsO, wsM, wsL, list, listCount, levels;
-  std::vector<std::array<View, 4>> sources;
-  Value queries;
-};
-
-} // namespace
-
-BuiltStage DecodeBuilder::build() {
+void DecodeBuilder::reserveScratch() {
   Value scratch = f.reserve(64);
   m.error = scratch;
   m.runs = f.reserve(FOVEA_ABI_MAX_RUNS * sizeof(fovea_abi_run));
@@ -79,20 +32,33 @@ BuiltStage DecodeBuilder::build() {
   m.m = f.reserve(4 * s.state);
   m.l = f.reserve(4 * s.state);
   m.alpha = f.reserve(4 * s.state);
-  m.queryScale = f.reserve(4 * s.state);
-  m.q = f.reserve((p.integerDot ? 2 : 4) * s.rows * s.keyPad);
+  if (anyCodes) {
+    m.queryScale = f.reserve(4 * s.state);
+    m.qCodes = f.reserve(2 * s.rows * s.keyPad);
+  }
+  if (anyFloat)
+    m.q = f.reserve(4 * s.rows * s.keyPad);
   m.o = f.reserve(4 * s.rows * s.valuePad);
   m.scores = f.reserve(4 * s.padded * s.keys);
   m.keyScales = f.reserve(4 * s.keys);
   m.valueScales = f.reserve(4 * s.keys);
+  if (p.rope.rule) {
+    m.keyTile = f.reserve(4 * s.keys * s.keyPad);
+    rotatedRow = f.reserve(4 * s.keyPad);
+  }
+  if (cached())
+    tables = f.reserve(2 * tableBytes());
+}
 
-  q = f.view(p.qSlot, 4);
-  o = f.view(p.oSlot, 4);
+void DecodeBuilder::readViews() {
+  unsigned rank = p.ragged ? 3 : 4;
+  q = f.view(p.qSlot, rank);
+  o = f.view(p.oSlot, rank);
   if (p.lseSlot >= 0)
-    lse = f.view(p.lseSlot, 3);
+    lse = f.view(p.lseSlot, rank - 1);
   if (p.mSlot >= 0) {
-    mOut = f.view(p.mSlot, 3);
-    lOut = f.view(p.lSlot, 3);
+    mOut = f.view(p.mSlot, rank - 1);
+    lOut = f.view(p.lSlot, rank - 1);
   }
   if (p.wsO >= 0) {
     wsO = f.view(p.wsO, 3);
@@ -100,11 +66,13 @@ BuiltStage DecodeBuilder::build() {
     wsL = f.view(p.wsL, 2);
   }
   if (p.listSlot >= 0) {
-    list = f.view(p.listSlot, 4);
-    listCount = f.view(p.listCountSlot, 3);
+    list = f.view(p.listSlot, rank);
+    listCount = f.view(p.listCountSlot, rank - 1);
   }
   if (p.levelSlot >= 0)
     levels = f.view(p.levelSlot, 4);
+  if (p.rope.rule)
+    rotation = f.view(p.rope.table, 3);
   for (const KeySource &source : p.sources) {
     std::array<View, 4> views;
     views[0] = f.view(source.k, 4);
@@ -115,7 +83,18 @@ BuiltStage DecodeBuilder::build() {
       views[3] = f.view(source.vScale, 3);
     sources.push_back(views);
   }
-  queries = f.symbol(p.querySymbol);
+  if (!cached())
+    queries = f.symbol(p.querySymbol);
+}
+
+BuiltStage DecodeBuilder::build() {
+  classes = classesOf(p.segments);
+  for (const SegmentClass &c : classes)
+    (integer(c.k) ? anyCodes : anyFloat) = true;
+  if (!cached())
+    (p.integerDot ? anyCodes : anyFloat) = true;
+  reserveScratch();
+  readViews();
   e.store(e.cI32(StageOk), m.error);
 
   f.forEachItem([&](const Item &item) {
@@ -134,110 +113,9 @@ BuiltStage DecodeBuilder::build() {
   return {f.fn, static_cast<uint64_t>(f.scratchBytes())};
 }
 
-void DecodeBuilder::packQueries(const Item &item) {
-  Value group = e.cI64(p.group);
-  it.b = item.b;
-  it.length = f.kLength(item.b);
-  Value total = e.mul(queries, group);
-  Value last = e.sub(total, 1);
-  it.rows = e.minS(e.sub(total, item.row), e.cI64(s.rows));
-  Value offset = f.qOffset(item.b);
-  it.head = e.mul(item.head, group);
-  it.kvHead = e.divU(it.head, e.cI64(p.kvGroup));
-  Value lastRow = e.sub(e.add(item.row, it.rows), 1);
-  it.position = e.divU(item.row, group);
-  it.q0 = e.add(offset, it.position);
-  it.q1 = e.add(e.add(offset, e.divU(lastRow, group)), 1);
-  // Lane j of the state belongs to row j mod padded. Rows past the last one
-  // repeat it: they are computed and dropped.
-  e.forLoop(e.cI64(0), e.cI64(s.state), e.cI64(1), [&](Value j) {
-    Value r = e.minS(e.add(item.row, e.remU(j, e.cI64(s.padded))), last);
-    Value position = e.divU(r, group);
-    Value head = e.add(it.head, e.remU(r, group));
-    e.store(e.toInt(e.add(offset, position), e.i32), e.at(m.rowQ, j, 4));
-    e.store(e.toInt(head, e.i32), e.at(m.rowH, j, 4));
-    e.ifThen(e.cmp(CmpIPredicate::slt, j, e.cI64(s.rows)), [&] {
-      Value source = addressOf(e, q, {item.b, head, position}, sizeOf(p.q));
-      if (p.integerDot)
-        packCodes(j, source);
-      else
-        packRow(j, source);
-    });
-  });
-}
-
-/// Where the score region runs, it wants natural units; else log2(e) is
-/// folded into the query.
-static float queryFactor(const DecodeParams &p) {
-  return p.score ? p.scale : p.scale * 1.44269504088896341f;
-}
-
-void DecodeBuilder::packRow(Value r, Value source) {
-  Value target = e.at(m.q, e.mul(r, s.keyPad), 4);
-  Value factor = e.splatF32(s.lanes, queryFactor(p));
-  int64_t whole = p.keyDim / s.lanes * s.lanes;
-  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(s.lanes), [&](Value d) {
-    Value v = e.loadAsF32(p.q, e.at(source, d, sizeOf(p.q)), s.lanes);
-    e.store(e.fmul(v, factor), e.at(target, d, 4));
-  });
-  if (whole < p.keyDim) {
-    Value v = loadPartialAsF32(e, p.q, e.at(source, whole * sizeOf(p.q)),
-                               p.keyDim - whole, s.lanes);
-    e.store(e.fmul(v, factor), e.at(target, 4 * whole));
-  }
-}
-
-/// Quantises a row to 16 bits, or fewer where the sum of the dot would not
-/// fit 32. A NaN or inf in it makes the row's scale NaN.
-void DecodeBuilder::packCodes(Value r, Value source) {
-  int64_t n = s.lanes, whole = p.keyDim / n * n;
-  float limit = std::min<double>(
-      32767, std::floor(2147483647.0 / (127.0 * double(p.keyDim))));
-  Value zero = e.splatF32(n, 0);
-  auto magnitude = [&](Value v) {
-    Value bits =
-        e.andI(e.bitcast(v, e.vec(n, e.i32)), e.splatInt(n, e.i32, 0x7fffffff));
-    return e.bitcast(bits, e.vec(n, e.f32));
-  };
-  auto tail = [&] {
-    return loadPartialAsF32(e, p.q, e.at(source, whole * sizeOf(p.q)),
-                            p.keyDim - whole, n);
-  };
-  Values found = e.forLoop(
-      e.cI64(0), e.cI64(whole), e.cI64(n), {zero, zero},
-      [&](Value d, ValueRange c) {
-        Value v = e.loadAsF32(p.q, e.at(source, d, sizeOf(p.q)), n);
-        return Values{e.fmax(c[0], magnitude(v)), e.fma(v, zero, c[1])};
-      });
-  if (whole < p.keyDim) {
-    Value v = tail();
-    found = {e.fmax(found[0], magnitude(v)), e.fma(v, zero, found[1])};
-  }
-  Value largest = maxLanes(e, found[0]);
-  Value poison = sumLanes(e, found[1]);
-  Value some = e.cmp(arith::CmpFPredicate::OGT, largest, e.cF32(0));
-  Value inverse = e.select(some, e.fdiv(e.cF32(limit), largest), e.cF32(0));
-  Value scale = e.fmul(largest, e.cF32(queryFactor(p) / limit));
-  e.store(e.fadd(scale, poison), e.at(m.queryScale, r, 4));
-  Value factor = e.splat(inverse, n);
-  Value target = e.at(m.q, e.mul(r, s.keyPad), 2);
-  auto put = [&](Value v, Value to) {
-    Value codes = roundToInt(e, e.fmul(v, factor));
-    e.store(e.toInt(codes, e.i16), to);
-  };
-  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(n), [&](Value d) {
-    put(e.loadAsF32(p.q, e.at(source, d, sizeOf(p.q)), n), e.at(target, d, 2));
-  });
-  int64_t done = whole;
-  if (whole < p.keyDim) {
-    put(tail(), e.at(target, 2 * whole));
-    done += n;
-  }
-  if (done < s.keyPad)
-    e.store(e.splatInt(n, e.i16, 0), e.at(target, 2 * done));
-}
-
 void DecodeBuilder::walk(const Item &item) {
+  if (cached())
+    return walkSegments(item);
   if (p.listSlot >= 0)
     return walkList(item);
   if (p.levelSlot >= 0)
@@ -249,6 +127,11 @@ static SourceValues sourceOf(Emitter &e, const DecodeParams &p,
                              const std::array<View, 4> &views,
                              const DecodeItem &it) {
   SourceValues source;
+  source.kElem = p.k;
+  source.vElem = p.v;
+  source.integer = p.integerDot;
+  source.kCoded = bool(views[2].data);
+  source.vCoded = bool(views[3].data);
   source.k = addressOf(e, views[0], {it.b, it.kvHead}, sizeOf(p.k));
   source.kStride = views[0].stride[2];
   source.v = addressOf(e, views[1], {it.b, it.kvHead}, sizeOf(p.v));
@@ -269,18 +152,45 @@ void DecodeBuilder::walkRuns(const Item &item) {
   Value end = e.minS(item.k1, it.length);
   if (!p.bounds)
     return range(item.k0, end, source);
-  Value n = e.call(p.bounds,
-                   {f.args, it.b, it.head, it.q0, it.q1, it.length, m.runs})[0];
-  e.forLoop(e.cI64(0), e.toInt(n, e.i64), e.cI64(1), [&](Value i) {
-    Value run = e.at(m.runs, e.mul(i, sizeof(fovea_abi_run)), 1);
-    Value lo = e.load(e.i64, e.at(run, offsetof(fovea_abi_run, lo)));
-    Value hi = e.load(e.i64, e.at(run, offsetof(fovea_abi_run, hi)));
+  forRuns(storeRuns(item), [&](Value lo, Value hi) {
     range(e.maxS(lo, item.k0), e.minS(hi, end), source);
+  });
+}
+
+Value DecodeBuilder::storeRuns(const Item &item) {
+  auto solved = [&] {
+    return e.call(p.bounds,
+                  {f.args, it.b, it.head, it.q0, it.q1, it.length, m.runs})[0];
+  };
+  if (!it.shared)
+    return e.toInt(solved(), e.i64);
+  // Rows of several sequences that all see all of the item's keys.
+  return e.ifElse(
+      it.shared, {e.i64},
+      [&] {
+        e.store(item.k0, e.at(m.runs, offsetof(fovea_abi_run, lo)));
+        e.store(item.k1, e.at(m.runs, offsetof(fovea_abi_run, hi)));
+        return Values{e.cI64(1)};
+      },
+      [&] { return Values{e.toInt(solved(), e.i64)}; })[0];
+}
+
+void DecodeBuilder::forRuns(Value count,
+                            llvm::function_ref<void(Value, Value)> body) {
+  e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value i) {
+    Value run = e.at(m.runs, e.mul(i, sizeof(fovea_abi_run)), 1);
+    body(e.load(e.i64, e.at(run, offsetof(fovea_abi_run, lo))),
+         e.load(e.i64, e.at(run, offsetof(fovea_abi_run, hi))));
   });
 }
 
 Value DecodeBuilder::listRow(const Item &item, const View &view,
                              unsigned bytes) {
+  if (p.ragged)
+    return addressOf(e, view,
+                     {e.add(f.rowOffset(item.b), it.position),
+                      e.divU(it.head, e.cI64(p.listHeads))},
+                     bytes);
   return addressOf(e, view,
                    {item.b, e.divU(it.head, e.cI64(p.listHeads)),
                     e.divU(it.position, e.cI64(p.listQueries))},
@@ -322,7 +232,7 @@ void DecodeBuilder::walkLevels(const Item &item) {
   Value first = e.divU(item.k0, unit);
   Value last =
       e.minS(e.divU(e.add(end, p.listUnit - 1), unit), levels.shape[3]);
-  SmallVector<SourceValues> all;
+  std::vector<SourceValues> all;
   for (const auto &views : sources)
     all.push_back(sourceOf(e, p, views, it));
   e.forLoop(first, last, e.cI64(1), [&](Value i) {
@@ -355,9 +265,8 @@ Value DecodeBuilder::classify(Value t0, Value t1) {
                 {f.args, it.b, it.head, it.q0, it.q1, t0, t1, it.length})[0];
 }
 
-void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source) {
-  BlockBuilder block(f, p, s, m, it, source);
-  Value full = e.cI32(FOVEA_TILE_FULL);
+void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source,
+                          const SegmentRows *segment) {
   auto token = [&](Value row) {
     return source.level ? e.mul(row, source.level) : row;
   };
@@ -365,7 +274,7 @@ void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source) {
     return source.level ? e.minS(token(row), it.length) : row;
   };
   // Where the whole run is full, none of its blocks is asked again.
-  Value whole = full;
+  Value full = e.cI32(FOVEA_TILE_FULL), whole = full;
   if (p.classify)
     whole = e.ifElse(
         e.cmp(CmpIPredicate::slt, lo, hi), {e.i32},
@@ -373,7 +282,9 @@ void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source) {
         [&] { return Values{e.cI32(FOVEA_TILE_EMPTY)}; })[0];
   else if (p.keep)
     whole = e.cI32(FOVEA_TILE_PARTIAL);
-  e.forLoop(lo, hi, e.cI64(s.keys), [&](Value first) {
+  if (p.keep && it.shared)
+    whole = e.select(it.shared, full, whole);
+  auto one = [&](Value first, const SourceValues &source) {
     Value n = e.minS(e.sub(hi, first), e.cI64(s.keys));
     Value kind = whole;
     if (p.classify)
@@ -383,96 +294,61 @@ void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source) {
             return Values{classify(token(first), tokenEnd(e.add(first, n)))};
           },
           [&] { return Values{whole}; })[0];
-    e.ifThen(e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY)), [&] {
-      Value unmasked = e.cmp(CmpIPredicate::eq, kind, full);
-      f.count(StageFunction::Pairs, e.mul(n, it.rows));
-      Value one = e.toInt(unmasked, e.i64);
-      f.count(StageFunction::TilesFull, one);
-      f.count(StageFunction::TilesPartial, e.sub(e.cI64(1), one));
-      Value wholeGroups = e.cBool(true);
-      if (source.level)
-        wholeGroups =
-            e.cmp(CmpIPredicate::sle, token(e.add(first, n)), it.length);
-      Value fast = e.andI(e.andI(unmasked, wholeGroups),
-                          e.cmp(CmpIPredicate::eq, n, e.cI64(s.keys)));
-      e.ifElse(
-          fast, {},
-          [&] {
-            block.emitFull(first);
-            return Values();
-          },
-          [&] {
-            block.emitPartial(first, n, unmasked);
-            return Values();
-          });
+    e.ifThen(e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY)),
+             [&] { block(first, n, kind, source); });
+  };
+  if (!segment)
+    return e.forLoop(lo, hi, e.cI64(s.keys),
+                     [&](Value first) { one(first, source); });
+  // Tables of this block and, made beside it, of the next.
+  auto fill = [&](Value first, Value side) {
+    Value n = e.minS(e.sub(hi, first), e.cI64(s.keys));
+    e.ifThen(e.cmp(CmpIPredicate::slt, first, hi), [&] {
+      emitRowTables(e, *segment, tablesAt(side, source), first, n, s.keys);
     });
-  });
+  };
+  Value bytes = e.cI64(tableBytes());
+  fill(lo, e.cI64(0));
+  e.forLoop(lo, hi, e.cI64(s.keys), {e.cI64(0)},
+            [&](Value first, ValueRange side) {
+              Value other = e.sub(bytes, side[0]);
+              fill(e.add(first, s.keys), other);
+              RowTables own = tablesAt(side[0], source);
+              SourceValues rows = source;
+              rows.kRows = own.k;
+              rows.vRows = own.v;
+              rows.kScales = own.kScale;
+              rows.vScales = own.vScale;
+              rows.kNext = tablesAt(other, source).k;
+              one(first, rows);
+              return Values{other};
+            });
 }
 
-void DecodeBuilder::finishItem(const Item &item) {
-  // Lanes of one row still hold parts of its sum; m is the same in all.
-  if (s.padded < s.lanes) {
-    Value l = e.load(e.vec(s.lanes, e.f32), m.l);
-    l = foldRows(e, l, s.padded,
-                 [&](Value x, Value y) { return e.fadd(x, y); });
-    e.store(l, m.l);
-  }
-  Value total = e.at(m.l, 0);
-  Value minusInf = e.cF32(-std::numeric_limits<float>::infinity());
-  float ln2 = 0.693147180559945309f;
-  auto copyRow = [&](Value from, Value to, Value factor, Elem elem) {
-    Value f = e.splat(factor, s.lanes);
-    int64_t whole = p.valueDim / s.lanes * s.lanes;
-    auto value = [&](Value at) {
-      return e.narrow(elem, e.fmul(e.load(e.vec(s.lanes, e.f32), at), f));
-    };
-    e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(s.lanes), [&](Value d) {
-      e.store(value(e.at(from, d, 4)), e.at(to, d, sizeOf(elem)));
-    });
-    if (whole < p.valueDim)
-      storePartial(e, value(e.at(from, 4 * whole)),
-                   e.at(to, whole * sizeOf(elem)), p.valueDim - whole);
-  };
-  e.forLoop(e.cI64(0), it.rows, e.cI64(1), [&](Value r) {
-    Value l = e.load(e.f32, e.at(total, r, 4));
-    Value empty = e.cmp(arith::CmpFPredicate::OEQ, l, e.cF32(0));
-    Value natural = e.fmul(e.load(e.f32, e.at(m.m, r, 4)), e.cF32(ln2));
-    natural = e.select(empty, minusInf, natural);
-    Value from = e.at(m.o, e.mul(r, s.valuePad), 4);
-    auto finish = [&] {
-      Value packed = e.add(item.row, r);
-      Value position = e.divU(packed, e.cI64(p.group));
-      Value head = e.add(it.head, e.remU(packed, e.cI64(p.group)));
-      Value inverse = e.cF32(1);
-      if (p.mSlot >= 0) {
-        e.store(natural, addressOf(e, mOut, {item.b, head, position}, 4));
-        e.store(l, addressOf(e, lOut, {item.b, head, position}, 4));
-      } else {
-        inverse = e.select(empty, e.cF32(0), e.fdiv(e.cF32(1), l));
-      }
-      copyRow(from, addressOf(e, o, {item.b, head, position}, sizeOf(p.o)),
-              inverse, p.o);
-      if (p.lseSlot >= 0) {
-        Value sum = e.fadd(natural, e.log(e.select(empty, e.cF32(1), l)));
-        e.store(sum, addressOf(e, lse, {item.b, head, position}, 4));
-      }
-      return Values();
-    };
-    if (p.wsO < 0) {
-      finish();
-      return;
-    }
-    e.ifElse(
-        e.cmp(CmpIPredicate::sge, item.slot, e.cI64(0)), {},
-        [&] {
-          copyRow(from, addressOf(e, wsO, {item.slot, r}, 4), e.cF32(1),
-                  Elem::F32);
-          e.store(natural, addressOf(e, wsM, {item.slot, r}, 4));
-          e.store(l, addressOf(e, wsL, {item.slot, r}, 4));
-          return Values();
-        },
-        finish);
-  });
+void DecodeBuilder::block(Value first, Value n, Value kind,
+                          const SourceValues &source) {
+  BlockBuilder block(f, p, s, m, it, source);
+  Value unmasked = e.cmp(CmpIPredicate::eq, kind, e.cI32(FOVEA_TILE_FULL));
+  f.count(StageFunction::Pairs, e.mul(n, it.rows));
+  Value one = e.toInt(unmasked, e.i64);
+  f.count(StageFunction::TilesFull, one);
+  f.count(StageFunction::TilesPartial, e.sub(e.cI64(1), one));
+  Value wholeGroups = e.cBool(true);
+  if (source.level)
+    wholeGroups = e.cmp(CmpIPredicate::sle,
+                        e.mul(e.add(first, n), source.level), it.length);
+  Value fast = e.andI(e.andI(unmasked, wholeGroups),
+                      e.cmp(CmpIPredicate::eq, n, e.cI64(s.keys)));
+  e.ifElse(
+      fast, {},
+      [&] {
+        block.emitFull(first);
+        return Values();
+      },
+      [&] {
+        block.emitPartial(first, n, unmasked);
+        return Values();
+      });
 }
 
 BuiltStage buildDecodeStream(ModuleOp module, const DecodeParams &params) {

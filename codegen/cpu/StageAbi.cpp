@@ -38,8 +38,12 @@ StageFunction::StageFunction(OpBuilder &builder, Location loc, StringRef name,
       used((sizeof(fovea_abi_counters) + 63) / 64 * 64) {}
 
 View StageFunction::view(unsigned slot, unsigned rank) {
+  return viewAt(e.cI64(slot), rank);
+}
+
+View StageFunction::viewAt(Value slot, unsigned rank) {
   Value table = e.load(e.ptr, e.at(args, offsetof(fovea_abi_args, views)));
-  Value base = e.at(table, slot * sizeof(fovea_abi_view));
+  Value base = e.at(table, e.mul(slot, sizeof(fovea_abi_view)), 1);
   View view;
   view.data = e.load(e.ptr, e.at(base, offsetof(fovea_abi_view, data)));
   for (unsigned i = 0; i < rank; ++i) {
@@ -93,6 +97,20 @@ StageFunction::Record StageFunction::source(Value i) {
           field(offsetof(fovea_abi_source, row))};
 }
 
+Value StageFunction::rowCount(Value b) {
+  return e.sub(rowOffset(e.add(b, 1)), rowOffset(b));
+}
+
+std::pair<Value, Value> StageFunction::sharedRow(Value i) {
+  Value table = e.load(e.ptr, e.at(plan, offsetof(fovea_abi_plan, rows)));
+  Value row = e.at(table, e.mul(i, sizeof(fovea_abi_row)), 1);
+  auto field = [&](size_t offset) {
+    return e.toInt(e.load(e.i32, e.at(row, offset)), e.i64);
+  };
+  return {field(offsetof(fovea_abi_row, b)),
+          field(offsetof(fovea_abi_row, position))};
+}
+
 void StageFunction::count(Counter counter, Value n) {
   static const size_t offsets[] = {offsetof(fovea_abi_counters, tiles_full),
                                    offsetof(fovea_abi_counters, tiles_partial),
@@ -118,6 +136,7 @@ void StageFunction::forEachItem(llvm::function_ref<void(const Item &)> body) {
     item.k0 = e.load(e.i64, e.at(p, offsetof(fovea_abi_item, k0)));
     item.k1 = e.load(e.i64, e.at(p, offsetof(fovea_abi_item, k1)));
     item.count = narrow(offsetof(fovea_abi_item, count));
+    item.flags = narrow(offsetof(fovea_abi_item, flags));
     body(item);
   });
 }
@@ -145,6 +164,14 @@ Value addressOf(Emitter &e, const View &view, ArrayRef<Value> indices,
   for (auto [index, stride] : llvm::zip(indices, view.stride))
     offset = e.add(offset, e.mul(index, stride));
   return e.at(view.data, offset, bytes);
+}
+
+Value rowAddress(StageFunction &f, const View &view, bool tokenMajor, Value b,
+                 Value head, Value position, unsigned bytes) {
+  if (!tokenMajor)
+    return addressOf(f.e, view, {b, head, position}, bytes);
+  Value row = f.e.add(f.rowOffset(b), position);
+  return addressOf(f.e, view, {row, head}, bytes);
 }
 
 } // namespace fovea::cpu

@@ -17,7 +17,7 @@ struct View {
 
 /// The fields of one item of the plan, all i64.
 struct Item {
-  mlir::Value b, head, row, slot, k0, k1, count;
+  mlir::Value b, head, row, slot, k0, k1, count, flags;
 };
 
 /// A stage: (args, plan, begin, end, scratch) -> i32, see fovea_stage_fn.
@@ -35,6 +35,8 @@ public:
   /// Reads view `slot`; loads are hoisted by LLVM only if emitted outside
   /// loops, so call it in the entry block.
   View view(unsigned slot, unsigned rank);
+  /// The same for a slot that is known at run time (i64).
+  View viewAt(mlir::Value slot, unsigned rank);
   /// A scalar operand: i64, or f32 from a stored double.
   mlir::Value scalarInt(unsigned slot);
   mlir::Value scalarF32(unsigned slot);
@@ -43,13 +45,16 @@ public:
   /// Token index of query 0, and number of keys, of batch b.
   mlir::Value qOffset(mlir::Value b);
   mlir::Value kLength(mlir::Value b);
-  /// row_off[b]: the first row of sequence b.
+  /// First row of sequence b of the call, and the number of its rows.
   mlir::Value rowOffset(mlir::Value b);
+  mlir::Value rowCount(mlir::Value b);
   /// Where record i of the split items lies, both i64.
   struct Record {
     mlir::Value slot, row;
   };
   Record source(mlir::Value i);
+  /// plan->rows[i]: {b, position}.
+  std::pair<mlir::Value, mlir::Value> sharedRow(mlir::Value i);
   /// Adds n (i64) to a counter of fovea_abi_counters.
   enum Counter { TilesFull, TilesPartial, Pairs, Items };
   void count(Counter counter, mlir::Value n);
@@ -74,6 +79,12 @@ private:
 /// Address of data[indices...] of a view with elements of `bytes`.
 mlir::Value addressOf(Emitter &e, const View &view,
                       llvm::ArrayRef<mlir::Value> indices, unsigned bytes);
+
+/// Address of the row of query `position` of (b, head) in a view [b, head,
+/// position, ..], or, token-major, [row, head, ..] with the plan's rows.
+mlir::Value rowAddress(StageFunction &f, const View &view, bool tokenMajor,
+                       mlir::Value b, mlir::Value head, mlir::Value position,
+                       unsigned bytes);
 
 /// The signature of fovea_bounds_fn, fovea_class_fn and fovea_keep_fn.
 mlir::FunctionType boundsType(mlir::MLIRContext *ctx);

@@ -91,6 +91,10 @@ public:
     views.push_back(tensor.view());
     return views.size() - 1;
   }
+  unsigned add(const fovea_abi_view &view) {
+    views.push_back(view);
+    return views.size() - 1;
+  }
   int32_t run(fovea_stage_fn stage, uint64_t scratchBytes) {
     fovea_abi_args args = {};
     args.size = sizeof args;
@@ -106,14 +110,16 @@ public:
     plan.k_len = lengths.data();
     plan.row_off = rowOffsets.data();
     plan.sources = sources.data();
+    plan.rows = rows.data();
+    plan.moves = moves.data();
     // Poisoned: what a stage reads of it, it has written.
     size_t bytes = (scratchBytes + 63) / 64 * 64;
     std::unique_ptr<void, decltype(&free)> scratch(aligned_alloc(64, bytes),
                                                    free);
     memset(scratch.get(), 0xff, bytes);
     memset(scratch.get(), 0, sizeof counters);
-    int32_t status =
-        stage(&args, &plan, 0, int64_t(items.size()), scratch.get());
+    int64_t n = int64_t(items.empty() ? moves.size() : items.size());
+    int32_t status = stage(&args, &plan, 0, n, scratch.get());
     memcpy(&counters, scratch.get(), sizeof counters);
     return status;
   }
@@ -121,8 +127,10 @@ public:
   std::vector<fovea_abi_view> views;
   std::vector<fovea_abi_scalar> scalars;
   std::vector<fovea_abi_item> items;
-  std::vector<fovea_abi_source> sources;
   std::vector<int64_t> symbols, offsets, lengths, rowOffsets;
+  std::vector<fovea_abi_move> moves;
+  std::vector<fovea_abi_row> rows;
+  std::vector<fovea_abi_source> sources;
   fovea_abi_counters counters = {};
 };
 

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Emits the reads of page tables and ranges, and the tables of rows.
+#include "codegen/cpu/CacheAddress.h"
+
+#include "codegen/cpu/LaneTools.h"
+
+#include <fovea/abi.h>
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+using arith::CmpIPredicate;
+
+/// More tokens than a segment can have: a page or a ring without end.
+static constexpr int64_t kEndless = int64_t(1) << 60;
+/// Entries that one store writes.
+static constexpr int64_t kPack = 4;
+
+std::vector<SegmentClass> classesOf(ArrayRef<CacheSource> segments) {
+  std::vector<SegmentClass> classes;
+  for (auto [i, s] : llvm::enumerate(segments)) {
+    SegmentClass c = {s.kElem,
+                      s.vElem,
+                      s.kScale >= 0,
+                      s.vScale >= 0,
+                      s.pageTokens == 0 && s.ring == 0,
+                      s.listed,
+                      {}};
+    auto same = [&](const SegmentClass &o) {
+      return o.k == c.k && o.v == c.v && o.kCoded == c.kCoded &&
+             o.vCoded == c.vCoded && o.affine == c.affine &&
+             o.listed == c.listed;
+    };
+    auto known = llvm::find_if(classes, same);
+    if (known == classes.end())
+      known = classes.insert(known, c);
+    known->members.push_back(i);
+  }
+  return classes;
+}
+
+RangeValues loadRange(Emitter &e, const View &ranges, Value b) {
+  Value at = addressOf(e, ranges, {b}, 8);
+  auto field = [&](size_t offset) { return e.load(e.i64, e.at(at, offset)); };
+  return {field(offsetof(fovea_abi_range, begin)),
+          field(offsetof(fovea_abi_range, end)),
+          field(offsetof(fovea_abi_range, base)),
+          field(offsetof(fovea_abi_range, table)),
+          field(offsetof(fovea_abi_range, shift))};
+}
+
+SegmentRows loadSegment(StageFunction &f, ArrayRef<CacheSource> segments,
+                        const SegmentClass &members, Value index, Value b,
+                        Value kvHead) {
+  Emitter &e = f.e;
+  // A number of the chosen member.
+  auto pick = [&](llvm::function_ref<int64_t(const CacheSource &)> number) {
+    Value result = e.cI64(number(segments[members.members[0]]));
+    for (size_t i = 1; i < members.members.size(); ++i) {
+      int64_t own = number(segments[members.members[i]]);
+      if (own == number(segments[members.members[0]]) &&
+          llvm::all_of(members.members,
+                       [&](unsigned m) { return number(segments[m]) == own; }))
+        break;
+      result = e.select(e.cmp(CmpIPredicate::eq, index, e.cI64(i)), e.cI64(own),
+                        result);
+    }
+    return result;
+  };
+  auto rows = [&](llvm::function_ref<int64_t(const CacheSource &)> slot,
+                  unsigned rank, unsigned bytes) {
+    View view = f.viewAt(pick(slot), rank);
+    Value data = e.at(view.data, e.mul(kvHead, view.stride[1]), bytes);
+    return PartRows{data, view.stride[0], view.stride[2], bytes};
+  };
+  SegmentRows s;
+  s.k = rows([](const CacheSource &c) { return c.k; }, 4, sizeOf(members.k));
+  s.v = rows([](const CacheSource &c) { return c.v; }, 4, sizeOf(members.v));
+  if (members.kCoded)
+    s.kScale = rows([](const CacheSource &c) { return c.kScale; }, 3, 4);
+  if (members.vCoded)
+    s.vScale = rows([](const CacheSource &c) { return c.vScale; }, 3, 4);
+  RangeValues range = loadRange(
+      e, f.viewAt(pick([](const CacheSource &c) { return c.ranges; }), 2), b);
+  s.begin = range.begin;
+  s.end = range.end;
+  s.base = range.base;
+  s.shift = range.shift;
+  View pages = f.viewAt(pick([](const CacheSource &c) { return c.pages; }), 1);
+  s.table = e.at(pages.data, e.mul(range.table, pages.stride[0]), 4);
+  s.pageTokens = pick([](const CacheSource &c) {
+    return c.pageTokens ? c.pageTokens : kEndless;
+  });
+  s.ring =
+      pick([](const CacheSource &c) { return c.ring ? c.ring : kEndless; });
+  s.wraps = llvm::any_of(members.members,
+                         [&](unsigned m) { return segments[m].ring != 0; });
+  return s;
+}
+
+/// Number of a page of the sequence.
+static Value pageAt(Emitter &e, const SegmentRows &s, Value page) {
+  return e.toInt(e.loadAt(e.i32, s.table, page), e.i64);
+}
+
+Value affineBase(Emitter &e, const SegmentRows &s, const PartRows &part) {
+  Value page = e.mul(pageAt(e, s, e.cI64(0)), part.page);
+  return e.at(part.data, e.sub(page, e.mul(s.base, part.row)), part.bytes);
+}
+
+std::pair<Value, Value> locate(Emitter &e, const SegmentRows &s, Value token) {
+  Value slot = e.sub(token, s.base);
+  if (s.wraps)
+    slot = e.remU(slot, s.ring);
+  Value page = e.divU(slot, s.pageTokens);
+  return {page, e.sub(slot, e.mul(page, s.pageTokens))};
+}
+
+int64_t rowTableEntries(int64_t keys) { return keys + kPack; }
+
+void emitRowTables(Emitter &e, const SegmentRows &s, const RowTables &tables,
+                   Value first, Value n, int64_t count) {
+  auto [page0, offset0] = locate(e, s, first);
+  auto steps = [&](const PartRows &part) {
+    Value step = e.mul(part.row, part.bytes);
+    return e.mul(e.splat(step, kPack), e.iota(kPack, e.i64));
+  };
+  Value kSteps = steps(s.k), vSteps = steps(s.v), zero = e.cI64(0);
+  // Pieces of rows that lie at equal distances: {done, page, offset}.
+  e.whileLoop(
+      {zero, page0, offset0},
+      [&](ValueRange c) { return e.cmp(CmpIPredicate::slt, c[0], n); },
+      [&](ValueRange c) {
+        Value done = c[0], page = c[1], offset = c[2];
+        Value length = e.minS(e.sub(n, done), e.sub(s.pageTokens, offset));
+        if (s.wraps) {
+          Value slot = e.add(e.mul(page, s.pageTokens), offset);
+          length = e.minS(length, e.sub(s.ring, slot));
+        }
+        Value number = pageAt(e, s, page);
+        auto start = [&](const PartRows &part) {
+          return e.add(e.mul(number, part.page), e.mul(offset, part.row));
+        };
+        auto offsets = [&](const PartRows &part, Value steps, Value to) {
+          Value step = e.mul(part.row, part.bytes * kPack);
+          e.forLoop(zero, length, e.cI64(kPack),
+                    {e.mul(start(part), part.bytes)},
+                    [&](Value j, ValueRange at) {
+                      Value v = e.add(e.splat(at[0], kPack), steps);
+                      e.store(v, e.at(to, e.add(done, j), 8));
+                      return Values{e.add(at[0], step)};
+                    });
+        };
+        auto scales = [&](const PartRows &part, Value to) {
+          Value from = e.at(part.data, start(part), 4);
+          e.forLoop(zero, length, e.cI64(1), [&](Value j) {
+            e.store(e.loadAt(e.f32, from, e.mul(j, part.row)),
+                    e.at(to, e.add(done, j), 4));
+          });
+        };
+        if (tables.k)
+          offsets(s.k, kSteps, tables.k);
+        if (tables.v)
+          offsets(s.v, vSteps, tables.v);
+        if (tables.kScale)
+          scales(s.kScale, tables.kScale);
+        if (tables.vScale)
+          scales(s.vScale, tables.vScale);
+        Value end = e.add(offset, length);
+        Value over = e.cmp(CmpIPredicate::eq, end, s.pageTokens);
+        Value next = e.add(page, e.toInt(over, e.i64));
+        Value rest = e.select(over, zero, end);
+        if (s.wraps) {
+          Value slot = e.add(e.mul(page, s.pageTokens), end);
+          Value wrap = e.cmp(CmpIPredicate::eq, slot, s.ring);
+          next = e.select(wrap, zero, next);
+          rest = e.select(wrap, zero, rest);
+        }
+        return Values{e.add(done, length), next, rest};
+      });
+  Value last = e.sub(n, 1);
+  auto repeat = [&](Value table, Type type, unsigned bytes) {
+    if (!table)
+      return;
+    Value v = e.load(type, e.at(table, last, bytes));
+    e.forLoop(n, e.cI64(count), e.cI64(1),
+              [&](Value j) { e.store(v, e.at(table, j, bytes)); });
+  };
+  e.ifThen(e.cmp(CmpIPredicate::slt, n, e.cI64(count)), [&] {
+    repeat(tables.k, e.i64, 8);
+    repeat(tables.v, e.i64, 8);
+    repeat(tables.kScale, e.f32, 4);
+    repeat(tables.vScale, e.f32, 4);
+  });
+}
+
+void emitRotate(Emitter &e, const RopeParams &rope, const View &table,
+                Elem elem, int64_t dim, Value from, Value position, Value to) {
+  int64_t lanes = vectorLanes(e.isa), half = dim / 2;
+  Value angles = addressOf(e, table, {position}, 4);
+  unsigned bytes = sizeOf(elem);
+  auto pickLanes = [&](Value x, Value y, int64_t first, int64_t step) {
+    SmallVector<int64_t> mask;
+    for (int64_t i = 0; i < lanes; ++i)
+      mask.push_back(first + i * step);
+    return e.shuffle(x, y, mask);
+  };
+  auto row = [&](Value d, int64_t n) {
+    return loadPartialAsF32(e, elem, e.at(from, d, bytes), n, lanes);
+  };
+  auto halves = [&](Value d, int64_t n) {
+    // Channels [d, d + n) and their partners; two numbers of the table each.
+    Value at = e.at(angles, e.mul(d, 2), 4);
+    int64_t low = std::min(2 * n, lanes), high = 2 * n - low;
+    Value a = loadPartial(e, e.f32, at, low, lanes), b = a;
+    if (high)
+      b = loadPartial(e, e.f32, e.at(at, 4 * lanes), high, lanes);
+    Value cos = pickLanes(a, b, 0, 2), sin = pickLanes(a, b, 1, 2);
+    Value x0 = row(d, n), x1 = row(e.add(d, half), n);
+    Value y0 = e.fsub(e.fmul(x0, cos), e.fmul(x1, sin));
+    Value y1 = e.fma(x0, sin, e.fmul(x1, cos));
+    storePartial(e, y0, e.at(to, d, 4), n);
+    storePartial(e, y1, e.at(to, e.add(d, half), 4), n);
+  };
+  auto pairs = [&](Value d, int64_t n) {
+    Value x = row(d, n);
+    Value angle = loadPartial(e, e.f32, e.at(angles, d, 4), n, lanes);
+    SmallVector<int64_t> even, odd, other;
+    SmallVector<Attribute> sign;
+    for (int64_t i = 0; i < lanes; ++i) {
+      even.push_back(i & ~int64_t(1));
+      odd.push_back(i | 1);
+      other.push_back(i ^ 1);
+      sign.push_back(e.b.getF32FloatAttr(i & 1 ? 1.0f : -1.0f));
+    }
+    Value signs = e.constant(
+        DenseElementsAttr::get(cast<VectorType>(e.vec(lanes, e.f32)), sign));
+    Value cos = e.shuffle(angle, angle, even);
+    Value sin = e.fmul(e.shuffle(angle, angle, odd), signs);
+    Value y = e.fma(e.shuffle(x, x, other), sin, e.fmul(x, cos));
+    storePartial(e, y, e.at(to, d, 4), n);
+  };
+  int64_t total = rope.halves ? half : dim, whole = total / lanes * lanes;
+  auto body = [&](Value d, int64_t n) {
+    if (rope.halves)
+      halves(d, n);
+    else
+      pairs(d, n);
+  };
+  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(lanes),
+            [&](Value d) { body(d, lanes); });
+  if (whole < total)
+    body(e.cI64(whole), total - whole);
+}
+
+} // namespace fovea::cpu

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Where the tokens of a cache's segments lie. Streams walk a segment in blocks
+// of keys; where its rows are no arithmetic sequence (pages, rings) the block
+// gets tables of its rows' addresses, made while the block before it runs, so
+// that they can be prefetched.
+#ifndef FOVEA_CODEGEN_CPU_CACHEADDRESS_H
+#define FOVEA_CODEGEN_CPU_CACHEADDRESS_H
+
+#include "codegen/cpu/CacheSource.h"
+#include "codegen/cpu/StageAbi.h"
+
+#include <optional>
+
+namespace fovea::cpu {
+
+/// Segments that the same code can read: their slots and sizes may differ.
+struct SegmentClass {
+  Elem k, v;
+  bool kCoded, vCoded; ///< have scales
+  bool affine;         ///< contiguous, no ring
+  bool listed;
+  llvm::SmallVector<unsigned> members;
+};
+
+/// In the order of their first members.
+std::vector<SegmentClass> classesOf(llvm::ArrayRef<CacheSource> segments);
+
+/// One part of a segment for one sequence and KV head: the row at offset o of
+/// page g is at data + (g * page + o * row) * bytes.
+struct PartRows {
+  mlir::Value data, page, row;
+  unsigned bytes = 0;
+};
+
+/// A segment as one sequence and KV head see it.
+struct SegmentRows {
+  mlir::Value begin, end, base, shift; ///< i64, see fovea_abi_range
+  mlir::Value table;                   ///< address of its first page's number
+  mlir::Value pageTokens, ring;        ///< huge where there is none
+  bool wraps = false;                  ///< some member is a ring
+  PartRows k, v, kScale, vScale;       ///< scales: null data without
+};
+
+/// Reads the range of sequence b and the views of member `index` (i64) of the
+/// class.
+SegmentRows loadSegment(StageFunction &f, llvm::ArrayRef<CacheSource> segments,
+                        const SegmentClass &members, mlir::Value index,
+                        mlir::Value b, mlir::Value kvHead);
+
+/// The range of sequence b in a view of ranges.
+struct RangeValues {
+  mlir::Value begin, end, base, table, shift;
+};
+RangeValues loadRange(Emitter &e, const View &ranges, mlir::Value b);
+
+/// Tables of a block's rows: byte offsets (i64) from the part's data, and
+/// scales (f32). Null tables are not written. Room: see rowTableEntries.
+struct RowTables {
+  mlir::Value k, v, kScale, vScale;
+};
+/// Entries of each table for blocks of `keys`.
+int64_t rowTableEntries(int64_t keys);
+/// Fills the tables for the tokens [first, first + n), 1 <= n <= count; the
+/// entries from n to `count` repeat the last one.
+void emitRowTables(Emitter &e, const SegmentRows &segment,
+                   const RowTables &tables, mlir::Value first, mlir::Value n,
+                   int64_t count);
+
+/// Where token t of an affine segment would be if it were in the part:
+/// address of token 0.
+mlir::Value affineBase(Emitter &e, const SegmentRows &segment,
+                       const PartRows &part);
+
+/// The bodies of slots: body(offset of the page, offset in the page) of one
+/// token.
+std::pair<mlir::Value, mlir::Value>
+locate(Emitter &e, const SegmentRows &segment, mlir::Value token);
+
+/// Writes dim f32 at `to`: the row at `from` turned by the angles of
+/// `position`. With `elem` codes the scale stays out. `table` is the view of
+/// the rotation.
+void emitRotate(Emitter &e, const RopeParams &rope, const View &table,
+                Elem elem, int64_t dim, mlir::Value from, mlir::Value position,
+                mlir::Value to);
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_CACHEADDRESS_H

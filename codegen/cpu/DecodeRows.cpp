@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The rows of an item of the decode stream: where they come from, how they are
+// packed, and what becomes of their state.
+#include "codegen/cpu/DecodeBuilder.h"
+#include "codegen/cpu/LaneTools.h"
+
+#include <fovea/abi.h>
+
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+using arith::CmpIPredicate;
+
+DecodeBuilder::RowPlace DecodeBuilder::placeOf(const Item &item, Value r) {
+  Value group = e.cI64(p.group);
+  if (!it.shared) {
+    Value packed = e.add(item.row, r);
+    return {item.b, e.add(it.head, e.remU(packed, group)),
+            e.divU(packed, group)};
+  }
+  Value head =
+      e.add(it.head,
+            e.remU(e.add(r, e.select(it.shared, e.cI64(0), item.row)), group));
+  Values at = e.ifElse(
+      it.shared, {e.i64, e.i64},
+      [&] {
+        auto [b, position] = f.sharedRow(e.add(item.row, e.divU(r, group)));
+        return Values{b, position};
+      },
+      [&] { return Values{item.b, e.divU(e.add(item.row, r), group)}; });
+  return {at[0], head, at[1]};
+}
+
+void DecodeBuilder::packQueries(const Item &item) {
+  Value group = e.cI64(p.group);
+  it.b = item.b;
+  it.length = f.kLength(item.b);
+  it.head = e.mul(item.head, group);
+  it.kvHead = e.divU(it.head, e.cI64(p.kvGroup));
+  Value count = cached() ? f.rowCount(item.b) : queries;
+  Value left = e.sub(e.mul(count, group), item.row);
+  if (cached()) {
+    it.shared = e.cmp(CmpIPredicate::ne,
+                      e.andI(item.flags, e.cI64(FOVEA_ITEM_SHARED)), e.cI64(0));
+    left = e.select(it.shared, e.mul(item.count, group), left);
+  }
+  it.rows = e.minS(left, e.cI64(s.rows));
+  Value lastRow = e.sub(it.rows, 1);
+  // Not read where the item is shared.
+  Value offset = f.qOffset(item.b);
+  it.position = e.divU(item.row, group);
+  it.q0 = e.add(offset, it.position);
+  it.q1 = e.add(e.add(offset, e.divU(e.add(item.row, lastRow), group)), 1);
+  // Lane j of the state belongs to row j mod padded. Rows past the last one
+  // repeat it: they are computed and dropped.
+  e.forLoop(e.cI64(0), e.cI64(s.state), e.cI64(1), [&](Value j) {
+    Value r = e.minS(e.remU(j, e.cI64(s.padded)), lastRow);
+    RowPlace at = placeOf(item, r);
+    Value token = e.add(f.qOffset(at.b), at.position);
+    e.store(e.toInt(token, e.i32), e.at(m.rowQ, j, 4));
+    e.store(e.toInt(at.head, e.i32), e.at(m.rowH, j, 4));
+    e.ifThen(e.cmp(CmpIPredicate::slt, j, e.cI64(s.rows)), [&] {
+      Value source =
+          rowAddress(f, q, p.ragged, at.b, at.head, at.position, sizeOf(p.q));
+      Elem elem = p.q;
+      if (p.rope.rule) {
+        Value position = token;
+        if (p.rope.rule == RopeParams::Slot) {
+          View ranges = f.view(p.segments.back().ranges, 2);
+          position = e.sub(position, loadRange(e, ranges, at.b).shift);
+        }
+        emitRotate(e, p.rope, rotation, elem, p.keyDim, source, position,
+                   rotatedRow);
+        source = rotatedRow;
+        elem = Elem::F32;
+      }
+      if (anyCodes)
+        packCodes(j, source, elem);
+      if (anyFloat)
+        packRow(j, source, elem);
+    });
+  });
+}
+
+/// Where the score region runs, it wants natural units; else log2(e) is
+/// folded into the query.
+static float queryFactor(const DecodeParams &p) {
+  return p.score ? p.scale : p.scale * 1.44269504088896341f;
+}
+
+void DecodeBuilder::packRow(Value r, Value source, Elem elem) {
+  Value target = e.at(m.q, e.mul(r, s.keyPad), 4);
+  Value factor = e.splatF32(s.lanes, queryFactor(p));
+  int64_t whole = p.keyDim / s.lanes * s.lanes;
+  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(s.lanes), [&](Value d) {
+    Value v = e.loadAsF32(elem, e.at(source, d, sizeOf(elem)), s.lanes);
+    e.store(e.fmul(v, factor), e.at(target, d, 4));
+  });
+  if (whole < p.keyDim) {
+    Value v = loadPartialAsF32(e, elem, e.at(source, whole * sizeOf(elem)),
+                               p.keyDim - whole, s.lanes);
+    e.store(e.fmul(v, factor), e.at(target, 4 * whole));
+  }
+}
+
+/// Quantises a row to 16 bits, or fewer where the sum of the dot would not
+/// fit 32. A NaN or inf in it makes the row's scale NaN.
+void DecodeBuilder::packCodes(Value r, Value source, Elem elem) {
+  int64_t n = s.lanes, whole = p.keyDim / n * n;
+  float limit = std::min<double>(
+      32767, std::floor(2147483647.0 / (127.0 * double(p.keyDim))));
+  Value zero = e.splatF32(n, 0);
+  auto magnitude = [&](Value v) {
+    Value bits =
+        e.andI(e.bitcast(v, e.vec(n, e.i32)), e.splatInt(n, e.i32, 0x7fffffff));
+    return e.bitcast(bits, e.vec(n, e.f32));
+  };
+  auto tail = [&] {
+    return loadPartialAsF32(e, elem, e.at(source, whole * sizeOf(elem)),
+                            p.keyDim - whole, n);
+  };
+  Values found = e.forLoop(
+      e.cI64(0), e.cI64(whole), e.cI64(n), {zero, zero},
+      [&](Value d, ValueRange c) {
+        Value v = e.loadAsF32(elem, e.at(source, d, sizeOf(elem)), n);
+        return Values{e.fmax(c[0], magnitude(v)), e.fma(v, zero, c[1])};
+      });
+  if (whole < p.keyDim) {
+    Value v = tail();
+    found = {e.fmax(found[0], magnitude(v)), e.fma(v, zero, found[1])};
+  }
+  Value largest = maxLanes(e, found[0]);
+  Value poison = sumLanes(e, found[1]);
+  Value some = e.cmp(arith::CmpFPredicate::OGT, largest, e.cF32(0));
+  Value inverse = e.select(some, e.fdiv(e.cF32(limit), largest), e.cF32(0));
+  Value scale = e.fmul(largest, e.cF32(queryFactor(p) / limit));
+  e.store(e.fadd(scale, poison), e.at(m.queryScale, r, 4));
+  Value factor = e.splat(inverse, n);
+  Value target = e.at(m.qCodes, e.mul(r, s.keyPad), 2);
+  auto put = [&](Value v, Value to) {
+    Value codes = roundToInt(e, e.fmul(v, factor));
+    e.store(e.toInt(codes, e.i16), to);
+  };
+  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(n), [&](Value d) {
+    put(e.loadAsF32(elem, e.at(source, d, sizeOf(elem)), n),
+        e.at(target, d, 2));
+  });
+  int64_t done = whole;
+  if (whole < p.keyDim) {
+    put(tail(), e.at(target, 2 * whole));
+    done += n;
+  }
+  if (done < s.keyPad)
+    e.store(e.splatInt(n, e.i16, 0), e.at(target, 2 * done));
+}
+
+void DecodeBuilder::finishItem(const Item &item) {
+  // Lanes of one row still hold parts of its sum; m is the same in all.
+  if (s.padded < s.lanes) {
+    Value l = e.load(e.vec(s.lanes, e.f32), m.l);
+    l = foldRows(e, l, s.padded,
+                 [&](Value x, Value y) { return e.fadd(x, y); });
+    e.store(l, m.l);
+  }
+  Value total = e.at(m.l, 0);
+  Value minusInf = e.cF32(-std::numeric_limits<float>::infinity());
+  float ln2 = 0.693147180559945309f;
+  auto copyRow = [&](Value from, Value to, Value factor, Elem elem) {
+    Value f = e.splat(factor, s.lanes);
+    int64_t whole = p.valueDim / s.lanes * s.lanes;
+    auto value = [&](Value at) {
+      return e.narrow(elem, e.fmul(e.load(e.vec(s.lanes, e.f32), at), f));
+    };
+    e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(s.lanes), [&](Value d) {
+      e.store(value(e.at(from, d, 4)), e.at(to, d, sizeOf(elem)));
+    });
+    if (whole < p.valueDim)
+      storePartial(e, value(e.at(from, 4 * whole)),
+                   e.at(to, whole * sizeOf(elem)), p.valueDim - whole);
+  };
+  e.forLoop(e.cI64(0), it.rows, e.cI64(1), [&](Value r) {
+    Value l = e.load(e.f32, e.at(total, r, 4));
+    Value empty = e.cmp(arith::CmpFPredicate::OEQ, l, e.cF32(0));
+    Value natural = e.fmul(e.load(e.f32, e.at(m.m, r, 4)), e.cF32(ln2));
+    natural = e.select(empty, minusInf, natural);
+    Value from = e.at(m.o, e.mul(r, s.valuePad), 4);
+    auto finish = [&] {
+      RowPlace at = placeOf(item, r);
+      auto place = [&](const View &view, unsigned bytes) {
+        return rowAddress(f, view, p.ragged, at.b, at.head, at.position, bytes);
+      };
+      Value inverse = e.cF32(1);
+      if (p.mSlot >= 0) {
+        e.store(natural, place(mOut, 4));
+        e.store(l, place(lOut, 4));
+      } else {
+        inverse = e.select(empty, e.cF32(0), e.fdiv(e.cF32(1), l));
+      }
+      copyRow(from, place(o, sizeOf(p.o)), inverse, p.o);
+      if (p.lseSlot >= 0) {
+        Value sum = e.fadd(natural, e.log(e.select(empty, e.cF32(1), l)));
+        e.store(sum, place(lse, 4));
+      }
+      return Values();
+    };
+    if (p.wsO < 0) {
+      finish();
+      return;
+    }
+    e.ifElse(
+        e.cmp(CmpIPredicate::sge, item.slot, e.cI64(0)), {},
+        [&] {
+          copyRow(from, addressOf(e, wsO, {item.slot, r}, 4), e.cF32(1),
+                  Elem::F32);
+          e.store(natural, addressOf(e, wsM, {item.slot, r}, 4));
+          e.store(l, addressOf(e, wsL, {item.slot, r}, 4));
+          return Values();
+        },
+        finish);
+  });
+}
+
+} // namespace fovea::cpu
