@@ -160,13 +160,13 @@ LogicalResult CacheType::verify(EmitError emitError, int64_t heads,
 // The storage plan
 //===----------------------------------------------------------------------===//
 
-bool CacheType::hasNewSegment() {
+bool CacheType::hasNewSegment() const {
   const CacheSegment &last = getSegments().back();
   return last.kind != SegmentKind::all || last.key.getPlain() != getNewType() ||
          last.value.getPlain() != getNewType();
 }
 
-SmallVector<SegmentPlan> CacheType::getSegmentPlans() {
+SmallVector<SegmentPlan> CacheType::getSegmentPlans() const {
   SmallVector<SegmentPlan> plans;
   auto add = [&](const CacheSegment &segment) {
     SegmentPlan plan;
@@ -193,14 +193,14 @@ SmallVector<SegmentPlan> CacheType::getSegmentPlans() {
   return plans;
 }
 
-int64_t CacheType::getPagedSegment() {
+int64_t CacheType::getPagedSegment() const {
   for (auto [i, segment] : llvm::enumerate(getSegments()))
     if (takesTheRest(segment.kind) && segment.layout.pageTokens)
       return static_cast<int64_t>(i);
   return -1;
 }
 
-const CacheKept *CacheType::findKept(StringRef name) {
+const CacheKept *CacheType::findKept(StringRef name) const {
   const CacheKept *entry = llvm::find_if(
       getKept(), [&](const CacheKept &k) { return k.name == name; });
   return entry == getKept().end() ? nullptr : entry;
@@ -212,11 +212,11 @@ static RankedTensorType logicalTensor(CacheType cache, int64_t dim) {
       cache.getNewType());
 }
 
-RankedTensorType CacheType::getKeyTensorType() {
+RankedTensorType CacheType::getKeyTensorType() const {
   return logicalTensor(*this, getKeyDim());
 }
 
-RankedTensorType CacheType::getValueTensorType() {
+RankedTensorType CacheType::getValueTensorType() const {
   return logicalTensor(*this, getValueDim());
 }
 

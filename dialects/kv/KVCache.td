@@ -121,19 +121,19 @@ def KV_CacheType : TypeDef<KV_Dialect, "Cache"> {
     /// The storage of every segment in token order, `new` included where there
     /// is one: what lowering and the manifest read, and nothing else of the
     /// type's segments and layouts.
-    ::llvm::SmallVector<::fovea::kv::SegmentPlan> getSegmentPlans();
+    ::llvm::SmallVector<::fovea::kv::SegmentPlan> getSegmentPlans() const;
     /// Whether appended rows have a segment of their own.
-    bool hasNewSegment();
+    bool hasNewSegment() const;
     /// The segment whose pages `unit = page` counts and `keep` describes (`all`
-    /// or `older`), as an index into getSegmentPlans(); -1 if there is none or
+    /// or `older`), as an index into getSegmentPlans() const; -1 if there is none or
     /// it has no pages.
-    int64_t getPagedSegment();
+    int64_t getPagedSegment() const;
     /// The metadata called `name`, or null.
-    const ::fovea::kv::CacheKept *findKept(::llvm::StringRef name);
+    const ::fovea::kv::CacheKept *findKept(::llvm::StringRef name) const;
     /// Keys and values as attention sees them, [b, heads, tokens, dim] of the
     /// element type of appended rows.
-    ::mlir::RankedTensorType getKeyTensorType();
-    ::mlir::RankedTensorType getValueTensorType();
+    ::mlir::RankedTensorType getKeyTensorType() const;
+    ::mlir::RankedTensorType getValueTensorType() const;
   }];
 }
 

@@ -23,6 +23,31 @@ static Cell real(double value) {
   return cell;
 }
 
+int64_t AttentionInputs::tokens() const {
+  if (cached.empty())
+    return source.keys[0]->dim(2);
+  int64_t most = 0;
+  for (int64_t length : lengths)
+    most = std::max(most, length);
+  return most;
+}
+
+const double *AttentionInputs::key(int64_t b, int64_t h, int64_t index,
+                                   size_t level) const {
+  if (!cached.empty())
+    return cached[b].keys + (index * cachedHeads + keyHead(h)) * keyDim();
+  const Tensor &keys = *source.keys[level];
+  return &keys.data[keys.offset(b, keyHead(h), index)];
+}
+
+const double *AttentionInputs::value(int64_t b, int64_t h, int64_t index,
+                                     size_t level) const {
+  if (!cached.empty())
+    return cached[b].values + (index * cachedHeads + keyHead(h)) * valueDim();
+  const Tensor &values = *source.values[level];
+  return &values.data[values.offset(b, keyHead(h), index)];
+}
+
 RowReader::RowReader(const AttentionInputs &inputs) : inputs(inputs) {
   if (inputs.mask)
     mask = inputs.mask->frame();
@@ -48,9 +73,12 @@ void RowReader::begin(int64_t b, int64_t h, int64_t i) {
   if (!inputs.list)
     return;
   const List &list = *inputs.list;
-  int64_t units = ceilDiv(inputs.tokens(), list.unit);
+  int64_t units = inputs.cached.empty() ? ceilDiv(inputs.tokens(), list.unit)
+                                        : inputs.cached[b].pageCount;
   chosenUnits.assign(units, false);
-  int64_t owner = (b * list.shape[1] + h) * list.shape[2] + i / list.queryBlock;
+  int64_t owner = inputs.ragged() ? inputs.rowOf(b, h, i)
+                                  : (b * list.shape[1] + h) * list.shape[2] +
+                                        i / list.queryBlock;
   for (int64_t unit : list.units[owner]) {
     if (unit < 0 || unit >= units)
       ownFault = "chosen block out of range";
@@ -60,10 +88,18 @@ void RowReader::begin(int64_t b, int64_t h, int64_t i) {
 }
 
 bool RowReader::chosen(int64_t k) const {
-  return !inputs.list || chosenUnits[k / inputs.list->unit];
+  if (!inputs.list)
+    return true;
+  if (inputs.cached.empty())
+    return chosenUnits[k / inputs.list->unit];
+  // Only the tokens of pages are chosen; the others are always seen.
+  int64_t page = inputs.cached[b].pages[k];
+  return page == Cache::elsewhere || chosenUnits[page];
 }
 
 int64_t RowReader::levelOf(int64_t k) {
+  if (!inputs.cached.empty() && inputs.cached[b].pages[k] == Cache::gone)
+    return 0;
   if (!chosen(k))
     return 0;
   int64_t level = 1;
@@ -80,10 +116,9 @@ int64_t RowReader::levelOf(int64_t k) {
 }
 
 double RowReader::scoreOf(const double *query, const VisibleRow &row) {
-  const Tensor &keys = *inputs.source.keys[row.level];
-  const double *key = &keys.data[keys.offset(b, inputs.keyHead(h), row.index)];
+  const double *key = inputs.key(b, h, row.index, row.level);
   double s = 0;
-  for (int64_t d = 0, dim = keys.dim(3); d < dim; ++d)
+  for (int64_t d = 0, dim = inputs.keyDim(); d < dim; ++d)
     s += query[d] * key[d];
   s *= inputs.scale;
   if (std::isfinite(s))
@@ -100,7 +135,8 @@ llvm::ArrayRef<VisibleRow> RowReader::visible() {
   int64_t tokens = inputs.lengths[b];
   for (int64_t k = 0; k < tokens; ++k)
     tokenLevels[k] = levelOf(k);
-  const double *query = &inputs.query->data[inputs.query->offset(b, h, i)];
+  const double *query =
+      &inputs.query->data[inputs.rowOf(b, h, i) * inputs.keyDim()];
   for (size_t n = 0; n < inputs.source.levels.size(); ++n) {
     int64_t level = inputs.source.levels[n];
     for (int64_t first = 0; first < tokens; first += level) {
@@ -152,28 +188,49 @@ Softmax fovea::reference::softmax(llvm::ArrayRef<VisibleRow> rows) {
 static void accumulate(double *out, double weight,
                        const AttentionInputs &inputs, int64_t b, int64_t h,
                        const VisibleRow &row) {
-  const Tensor &values = *inputs.source.values[row.level];
-  const double *value =
-      &values.data[values.offset(b, inputs.keyHead(h), row.index)];
-  for (int64_t d = 0, dim = values.dim(3); d < dim; ++d)
+  const double *value = inputs.value(b, h, row.index, row.level);
+  for (int64_t d = 0, dim = inputs.valueDim(); d < dim; ++d)
     out[d] += weight * value[d];
 }
 
-/// Calls body(reader, b, h, i) for every row; fails if a reader does.
+namespace {
+/// A row of the call, by sequence and index in it.
+struct CallRow {
+  int64_t b, h, i;
+};
+} // namespace
+
+/// Row number `row` of the results; `sequences` gives the sequence of every
+/// token-major row.
+static CallRow callRow(const AttentionInputs &inputs,
+                       llvm::ArrayRef<int64_t> sequences, int64_t row) {
+  int64_t heads = inputs.heads();
+  if (inputs.ragged()) {
+    int64_t b = sequences[row / heads];
+    return {b, row % heads, row / heads - inputs.cached[b].firstRow};
+  }
+  int64_t queries = inputs.query->dim(2);
+  return {row / (heads * queries), row / queries % heads, row % queries};
+}
+
+/// Calls body(reader, row) for every row; fails if a reader does.
 template <typename Body>
 static llvm::Error forRows(const AttentionInputs &inputs, double &maxScore,
                            Body body) {
   std::mutex mutex;
   const char *fault = nullptr;
-  int64_t heads = inputs.heads(), queries = inputs.queries();
-  forRanges(inputs.batches() * heads * queries, [&](int64_t from, int64_t to) {
+  std::vector<int64_t> sequences;
+  for (size_t b = 0; inputs.ragged() && b < inputs.cached.size(); ++b)
+    sequences.insert(sequences.end(), inputs.cached[b].rows, b);
+  int64_t rows = inputs.query->size() / inputs.keyDim();
+  forRanges(rows, [&](int64_t from, int64_t to) {
     RowReader reader(inputs);
     for (int64_t row = from; row < to; ++row) {
       if (row % inputs.stride)
         continue;
-      int64_t b = row / (heads * queries), h = row / queries % heads;
-      reader.begin(b, h, row % queries);
-      body(reader, b, h, row % queries);
+      CallRow at = callRow(inputs, sequences, row);
+      reader.begin(at.b, at.h, at.i);
+      body(reader, at, row);
     }
     std::lock_guard<std::mutex> lock(mutex);
     maxScore = std::max(maxScore, reader.maxScore());
@@ -187,33 +244,34 @@ static llvm::Error forRows(const AttentionInputs &inputs, double &maxScore,
 }
 
 static Tensor outputLike(const AttentionInputs &inputs) {
-  return Tensor({inputs.batches(), inputs.heads(), inputs.queries(),
-                 inputs.source.values[0]->dim(3)});
+  std::vector<int64_t> shape = inputs.query->shape;
+  shape.back() = inputs.valueDim();
+  return Tensor(shape);
 }
 static Tensor rowsLike(const AttentionInputs &inputs) {
-  return Tensor({inputs.batches(), inputs.heads(), inputs.queries()});
+  std::vector<int64_t> shape = inputs.query->shape;
+  shape.pop_back();
+  return Tensor(shape);
 }
 
 llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
                                                   double &maxScore) {
   Attended result{outputLike(inputs), rowsLike(inputs)};
-  llvm::Error error =
-      forRows(inputs, maxScore,
-              [&](RowReader &reader, int64_t b, int64_t h, int64_t i) {
-                llvm::ArrayRef<VisibleRow> rows = reader.visible();
-                Softmax weights = softmax(rows);
-                double *out = &result.o.data[result.o.offset(b, h, i)];
-                for (size_t n = 0; n < rows.size(); ++n) {
-                  double p = weights.weights[n] / weights.l;
-                  accumulate(out, reader.probability(p, rows[n]), inputs, b, h,
-                             rows[n]);
-                }
-                // A row that sees nothing: o stays 0, lse is -inf + log 0 =
-                // -inf.
-                result.lse(b, h, i) = weights.m + std::log(weights.l);
-              });
+  llvm::Error error = forRows(
+      inputs, maxScore, [&](RowReader &reader, CallRow at, int64_t row) {
+        llvm::ArrayRef<VisibleRow> rows = reader.visible();
+        Softmax weights = softmax(rows);
+        double *out = &result.o.data[row * inputs.valueDim()];
+        for (size_t n = 0; n < rows.size(); ++n) {
+          double p = weights.weights[n] / weights.l;
+          accumulate(out, reader.probability(p, rows[n]), inputs, at.b, at.h,
+                     rows[n]);
+        }
+        // A row that sees nothing: o stays 0, lse is -inf + log 0 = -inf.
+        result.lse.data[row] = weights.m + std::log(weights.l);
+      });
   if (error)
-    return error;
+    return std::move(error);
   return result;
 }
 
@@ -221,19 +279,18 @@ llvm::Expected<State>
 fovea::reference::attendPartially(const AttentionInputs &inputs,
                                   double &maxScore) {
   State state{outputLike(inputs), rowsLike(inputs), rowsLike(inputs)};
-  llvm::Error error =
-      forRows(inputs, maxScore,
-              [&](RowReader &reader, int64_t b, int64_t h, int64_t i) {
-                llvm::ArrayRef<VisibleRow> rows = reader.visible();
-                Softmax weights = softmax(rows);
-                double *out = &state.o.data[state.o.offset(b, h, i)];
-                for (size_t n = 0; n < rows.size(); ++n)
-                  accumulate(out, weights.weights[n], inputs, b, h, rows[n]);
-                state.m(b, h, i) = weights.m;
-                state.l(b, h, i) = weights.l;
-              });
+  llvm::Error error = forRows(
+      inputs, maxScore, [&](RowReader &reader, CallRow at, int64_t row) {
+        llvm::ArrayRef<VisibleRow> rows = reader.visible();
+        Softmax weights = softmax(rows);
+        double *out = &state.o.data[row * inputs.valueDim()];
+        for (size_t n = 0; n < rows.size(); ++n)
+          accumulate(out, weights.weights[n], inputs, at.b, at.h, rows[n]);
+        state.m.data[row] = weights.m;
+        state.l.data[row] = weights.l;
+      });
   if (error)
-    return error;
+    return std::move(error);
   return state;
 }
 

@@ -17,10 +17,23 @@ struct Source {
   std::vector<const Tensor *> keys, values; ///< one per level
 };
 
+/// The tokens of one sequence of a cache.
+struct CachedTokens {
+  const double *keys = nullptr, *values = nullptr; ///< [token][head][dim]
+  std::vector<int64_t> pages;                      ///< Cache::pages
+  int64_t pageCount = 0;
+  int64_t rows = 0;     ///< of the call
+  int64_t firstRow = 0; ///< where they begin; only of token-major rows
+};
+
 /// Everything that attention reads.
 struct AttentionInputs {
-  const Tensor *query = nullptr; ///< [b, query head, sq, d]
+  /// [b, query head, sq, d], or [rows, query head, d] over a cache.
+  const Tensor *query = nullptr;
   Source source;
+  /// One per sequence of the batch, instead of `source`; empty without a cache.
+  std::vector<CachedTokens> cached;
+  int64_t cachedHeads = 0, cachedValueDim = 0;
   double scale = 1;
   std::vector<int64_t> offsets; ///< [b]: token index of query 0
   std::vector<int64_t> lengths; ///< [b]: keys of the sequence
@@ -34,15 +47,34 @@ struct AttentionInputs {
   const List *list = nullptr;
   int64_t stride = 1; ///< only every stride-th row is evaluated
 
-  int64_t batches() const { return query->dim(0); }
-  int64_t heads() const { return query->dim(1); }
-  int64_t queries() const { return query->dim(2); }
-  /// Number of rows of the tensors; the lengths are at most that.
-  int64_t tokens() const { return source.keys[0]->dim(2); }
-  /// The key head that serves query head `h`: heads come in groups.
-  int64_t keyHead(int64_t h) const {
-    return h / (heads() / source.keys[0]->dim(1));
+  bool ragged() const { return query->rank() == 3; }
+  int64_t batches() const {
+    return ragged() ? static_cast<int64_t>(cached.size()) : query->dim(0);
   }
+  int64_t heads() const { return query->dim(1); }
+  /// Rows of sequence `b`.
+  int64_t queries(int64_t b) const {
+    return ragged() ? cached[b].rows : query->dim(2);
+  }
+  /// Number of rows of the tensors; the lengths are at most that.
+  int64_t tokens() const;
+  int64_t keyHeads() const {
+    return cached.empty() ? source.keys[0]->dim(1) : cachedHeads;
+  }
+  int64_t keyDim() const { return query->shape.back(); }
+  int64_t valueDim() const {
+    return cached.empty() ? source.values[0]->dim(3) : cachedValueDim;
+  }
+  /// The key head that serves query head `h`: heads come in groups.
+  int64_t keyHead(int64_t h) const { return h / (heads() / keyHeads()); }
+  /// Where the numbers of row i of (b, h) are, counted in rows, in the query
+  /// and in every result.
+  int64_t rowOf(int64_t b, int64_t h, int64_t i) const {
+    return ragged() ? (cached[b].firstRow + i) * heads() + h
+                    : (b * heads() + h) * query->dim(2) + i;
+  }
+  const double *key(int64_t b, int64_t h, int64_t index, size_t level) const;
+  const double *value(int64_t b, int64_t h, int64_t index, size_t level) const;
 };
 
 /// A key, or a pooled row of keys, that a query sees.
@@ -103,14 +135,14 @@ Softmax softmax(llvm::ArrayRef<VisibleRow> rows);
 
 /// Running state of attention: o is not divided by l; natural logarithms.
 struct State {
-  Tensor o; ///< [b, h, sq, dv]
-  Tensor m; ///< [b, h, sq]
-  Tensor l; ///< [b, h, sq]
+  Tensor o; ///< [b, h, sq, dv], or [rows, h, dv]
+  Tensor m; ///< [b, h, sq], or [rows, h]
+  Tensor l; ///< as m
 };
 /// The finished result.
 struct Attended {
-  Tensor o;   ///< [b, h, sq, dv]
-  Tensor lse; ///< [b, h, sq]
+  Tensor o;   ///< [b, h, sq, dv], or [rows, h, dv]
+  Tensor lse; ///< [b, h, sq], or [rows, h]
 };
 
 llvm::Expected<Attended> attend(const AttentionInputs &inputs,

@@ -17,7 +17,8 @@ namespace fovea::reference {
 /// Values by SSA name.
 class Environment {
 public:
-  explicit Environment(Report &report) : report(report) {}
+  Environment(Report &report, const Batch *batch)
+      : report(report), batch(batch) {}
 
   void set(mlir::Value name, Value value) { values[name] = std::move(value); }
   const Value *find(mlir::Value name) const {
@@ -33,6 +34,8 @@ public:
   const Value *operator()(mlir::Value name) const { return find(name); }
 
   Report &report;
+  /// The rows of the call; null if it has no cache.
+  const Batch *batch;
 
 private:
   llvm::DenseMap<mlir::Value, Value> values;
@@ -66,6 +69,13 @@ scorePrograms(const Environment &env, mlir::ArrayAttr score,
 llvm::Expected<std::optional<ScalarProgram>> probProgram(const Environment &env,
                                                          mlir::Region &region);
 
+/// The batch of the call, after a check against a cache and the rows of its
+/// query: [rows, heads, dim] or [b, heads, rows, dim].
+llvm::Expected<const Batch *> batchFor(const Environment &env,
+                                       const Cache &cache, const Tensor &query);
+/// The token of the first row of sequence `i`.
+int64_t firstToken(const Batch &batch, const Cache &cache, int64_t i);
+
 // One function per op; each sets the op's results.
 llvm::Error evaluate(attn::AttentionOp op, Environment &env);
 llvm::Error evaluate(attn::PartialOp op, Environment &env);
@@ -77,6 +87,7 @@ llvm::Error evaluate(sel::ChooseOp op, Environment &env);
 llvm::Error evaluate(sel::ChooseLevelsOp op, Environment &env);
 llvm::Error evaluate(sel::LevelsOp op, Environment &env);
 llvm::Error evaluate(kv::EncodeOp op, Environment &env);
+llvm::Error evaluate(kv::AppendOp op, Environment &env);
 
 } // namespace fovea::reference
 

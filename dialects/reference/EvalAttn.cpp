@@ -52,17 +52,103 @@ namespace {
 /// The inputs of attention, with what they point to.
 struct Gathered {
   AttentionInputs inputs;
-  Tensor key, value; ///< decoded
-  Pyramid pyramid;   ///< pooled below the lengths
+  Tensor key, value;                     ///< decoded
+  Pyramid pyramid;                       ///< pooled below the lengths
+  Tensor query;                          ///< rotated
+  std::vector<std::vector<double>> keys; ///< rotated, one per sequence
 };
 
 } // namespace
 
-template <typename Op>
-static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
+/// Rotates the pairs of channels of `row` by those of position `position`.
+static void rotate(double *row, const Tensor &table, int64_t position,
+                   attn::RopePairs rule) {
+  int64_t pairs = table.dim(1);
+  for (int64_t p = 0; p < pairs; ++p) {
+    bool halves = rule == attn::RopePairs::halves;
+    double &x0 = row[halves ? p : 2 * p];
+    double &x1 = row[halves ? p + pairs : 2 * p + 1];
+    double c = table(position, p, 0), s = table(position, p, 1);
+    double rotated = x0 * c - x1 * s;
+    x1 = x0 * s + x1 * c;
+    x0 = rotated;
+  }
+}
+
+/// Replaces queries and keys by what they are after the rotation.
+static llvm::Error rotateAll(const Cache &cache, const Batch &batch,
+                             const Tensor &table, attn::RopePairs rule,
+                             Gathered &gathered) {
   AttentionInputs &inputs = gathered.inputs;
-  inputs.query = &env.get<Tensor>(op.getQuery());
-  inputs.stride = env.report.stride;
+  gathered.query = *inputs.query;
+  inputs.query = &gathered.query;
+  int64_t dim = inputs.keyDim();
+  auto position = [&](int64_t i, int64_t token) {
+    return cache.position(batch.sequences[i], token);
+  };
+  for (int64_t i = 0; i < batch.size(); ++i) {
+    int64_t length = inputs.lengths[i];
+    int64_t last = std::max(length, inputs.offsets[i] + batch.rowsOf(i)) - 1;
+    if (last >= 0 && position(i, last) >= table.dim(0))
+      return llvm::createStringError(
+          "expected positions below %lld, the table's, got %lld",
+          (long long)table.dim(0), (long long)position(i, last));
+    for (int64_t r = 0; r < batch.rowsOf(i); ++r)
+      for (int64_t h = 0; h < inputs.heads(); ++h)
+        rotate(&gathered.query.data[inputs.rowOf(i, h, r) * dim], table,
+               position(i, inputs.offsets[i] + r), rule);
+    CachedTokens &tokens = inputs.cached[i];
+    std::vector<double> &keys = gathered.keys.emplace_back(
+        tokens.keys, tokens.keys + length * inputs.cachedHeads * dim);
+    tokens.keys = keys.data();
+    for (int64_t t = 0; t < length; ++t)
+      for (int64_t h = 0; h < inputs.cachedHeads; ++h)
+        if (tokens.pages[t] != Cache::gone)
+          rotate(&keys[(t * inputs.cachedHeads + h) * dim], table,
+                 position(i, t), rule);
+  }
+  return llvm::Error::success();
+}
+
+/// The tokens of a cache as the source.
+template <typename Op>
+static llvm::Error gatherCache(Op op, const Environment &env,
+                               Gathered &gathered) {
+  AttentionInputs &inputs = gathered.inputs;
+  const Cache &cache = env.get<Cache>(op.getSource()[0]);
+  llvm::Expected<const Batch *> found = batchFor(env, cache, *inputs.query);
+  if (!found)
+    return found.takeError();
+  const Batch &batch = **found;
+  inputs.cachedHeads = cache.type().getHeads();
+  inputs.cachedValueDim = cache.type().getValueDim();
+  inputs.source.levels = {1};
+  gathered.keys.reserve(batch.size());
+  for (int64_t i = 0; i < batch.size(); ++i) {
+    uint64_t sequence = batch.sequences[i];
+    CachedTokens tokens;
+    tokens.keys = cache.keys(sequence).data();
+    tokens.values = cache.values(sequence).data();
+    tokens.pages = cache.pages(sequence);
+    for (int64_t page : tokens.pages)
+      tokens.pageCount = std::max(tokens.pageCount, page + 1);
+    tokens.rows = batch.rowsOf(i);
+    tokens.firstRow = batch.rows[i];
+    inputs.cached.push_back(std::move(tokens));
+    inputs.lengths.push_back(cache.length(sequence));
+    inputs.offsets.push_back(firstToken(batch, cache, i));
+  }
+  if (!op.getRope())
+    return llvm::Error::success();
+  return rotateAll(cache, batch, env.get<Tensor>(op.getRope()),
+                   *op.getRopePairs(), gathered);
+}
+
+/// Keys and values, or a pyramid, as the source.
+template <typename Op>
+static llvm::Error gatherTensors(Op op, const Environment &env,
+                                 Gathered &gathered) {
+  AttentionInputs &inputs = gathered.inputs;
   OperandRange source = op.getSource();
   const auto *pyramid = std::get_if<Pyramid>(env.find(source[0]));
   if (pyramid) {
@@ -77,10 +163,9 @@ static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
 
   if (llvm::Error error = checkDims(inputs))
     return error;
-  inputs.scale = op.getScaleOrDefault();
   llvm::Expected<Extent> extent =
       extentOf(env, op.getOffset(), op.getLengths(), inputs.batches(),
-               inputs.queries(), inputs.tokens());
+               inputs.query->dim(2), inputs.tokens());
   if (!extent)
     return extent.takeError();
   inputs.offsets = extent->offsets;
@@ -90,6 +175,19 @@ static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
                             pyramid->levels, pyramid->element, inputs.lengths);
     inputs.source = sourceOf(gathered.pyramid);
   }
+  return llvm::Error::success();
+}
+
+template <typename Op>
+static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
+  AttentionInputs &inputs = gathered.inputs;
+  inputs.query = &env.get<Tensor>(op.getQuery());
+  inputs.stride = env.report.stride;
+  inputs.scale = op.getScaleOrDefault();
+  bool cached = isa<kv::CacheType>(op.getSource()[0].getType());
+  if (llvm::Error error = cached ? gatherCache(op, env, gathered)
+                                 : gatherTensors(op, env, gathered))
+    return error;
 
   llvm::Expected<std::optional<ScalarProgram>> mask = maskProgram(
       env, op.getMaskAttr(), op.getMaskOperands(), &op.getMaskRegion());
@@ -114,7 +212,7 @@ static void reportSight(const AttentionInputs &inputs, StringRef name,
                         Report &report) {
   if (!report.row || report.row->batch >= inputs.batches() ||
       report.row->head >= inputs.heads() ||
-      report.row->query >= inputs.queries())
+      report.row->query >= inputs.queries(report.row->batch))
     return;
   RowReader reader(inputs);
   reader.begin(report.row->batch, report.row->head, report.row->query);

@@ -60,6 +60,12 @@ static llvm::Error checkShape(unsigned number, const Tensor &tensor,
 static llvm::Error checkArgument(unsigned number, Type type,
                                  const reference::Value &value) {
   auto tensorType = dyn_cast<RankedTensorType>(type);
+  if (isa<kv::CacheType>(type)) {
+    const auto *cache = std::get_if<Cache>(&value);
+    if (!cache || cache->type() != type)
+      return wrongArgument(number, "a cache of its type");
+    return llvm::Error::success();
+  }
   if (!tensorType) {
     if (type.isIntOrIndexOrFloat() && !std::get_if<Scalar>(&value))
       return wrongArgument(number, "a scalar");
@@ -162,7 +168,7 @@ static llvm::Error evaluateCall(func::CallOp op, Environment &env) {
   for (mlir::Value operand : op.getOperands())
     arguments.push_back(*env.find(operand));
   llvm::Expected<std::vector<reference::Value>> results =
-      evaluate(callee, arguments, &env.report);
+      evaluate(callee, arguments, &env.report, env.batch);
   if (!results)
     return results.takeError();
   for (auto [name, value] : llvm::zip_equal(op.getResults(), *results))
@@ -191,9 +197,9 @@ static llvm::Error evaluateScalar(Operation &op, Environment &env) {
 
 llvm::Expected<std::vector<reference::Value>>
 reference::evaluate(func::FuncOp kernel, ArrayRef<reference::Value> arguments,
-                    Report *report) {
+                    Report *report, const Batch *batch) {
   Report unused;
-  Environment env(report ? *report : unused);
+  Environment env(report ? *report : unused, batch);
   if (kernel.isExternal())
     return llvm::createStringError("expected a kernel to have a body");
   if (arguments.size() != kernel.getNumArguments())
@@ -209,8 +215,8 @@ reference::evaluate(func::FuncOp kernel, ArrayRef<reference::Value> arguments,
         llvm::TypeSwitch<Operation *, llvm::Error>(&op)
             .Case<attn::AttentionOp, attn::PartialOp, attn::MergeOp,
                   sel::PoolOp, sel::ScoreOp, sel::NormalizeOp, sel::ChooseOp,
-                  sel::ChooseLevelsOp, sel::LevelsOp, kv::EncodeOp>(
-                [&](auto op) { return evaluate(op, env); })
+                  sel::ChooseLevelsOp, sel::LevelsOp, kv::EncodeOp,
+                  kv::AppendOp>([&](auto op) { return evaluate(op, env); })
             .Case(
                 [&](arith::ConstantOp op) { return evaluateConstant(op, env); })
             .Case([&](func::CallOp op) { return evaluateCall(op, env); })

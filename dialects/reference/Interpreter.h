@@ -19,7 +19,8 @@
 
 namespace fovea::reference {
 
-/// One query row of the call.
+/// One query row of the call; over a cache `batch` is the index in the batch
+/// and `query` that of the row among those of its sequence.
 struct Row {
   int64_t batch, head, query;
 };
@@ -35,7 +36,8 @@ struct Sight {
 struct Report {
   /// In: the row whose visible keys are wanted.
   std::optional<Row> row;
-  /// In: attention evaluates only every `stride`-th row of (b, head, query);
+  /// In: attention evaluates only every `stride`-th row of (b, head, query),
+  /// or of (row, head) where rows are token-major;
   /// the others are 0. For a sample of a call too large to evaluate whole.
   int64_t stride = 1;
   /// The largest finite magnitude of a visible score: the accuracy rule's s.
@@ -45,12 +47,15 @@ struct Report {
 };
 
 /// Evaluates `kernel` on `arguments`, one value per argument of the function
-/// (a tensor with a format is one `Encoded`). Fails on arguments of the wrong
-/// kind or shape, on lengths, tables and lists out of range, and on ops that
-/// have no place in a kernel.
+/// (a tensor with a format is one `Encoded`). A kernel with a cache needs the
+/// `batch` of the call; what it appends is in the cache that it returns, and
+/// the argument stays as it was. Fails on arguments of the wrong kind or shape,
+/// on lengths, tables and lists out of range, and on ops that have no place in
+/// a kernel.
 llvm::Expected<std::vector<Value>> evaluate(mlir::func::FuncOp kernel,
                                             llvm::ArrayRef<Value> arguments,
-                                            Report *report = nullptr);
+                                            Report *report = nullptr,
+                                            const Batch *batch = nullptr);
 
 /// Which bound of the accuracy rule holds for a value that a kernel returns.
 Role roleOf(mlir::Value result);

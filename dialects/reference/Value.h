@@ -5,6 +5,7 @@
 #ifndef FOVEA_DIALECTS_REFERENCE_VALUE_H
 #define FOVEA_DIALECTS_REFERENCE_VALUE_H
 
+#include "dialects/reference/Cache.h"
 #include "dialects/reference/Rounding.h"
 
 #include <cassert>
@@ -89,6 +90,9 @@ struct Blocks {
 };
 
 /// One score per (query block, key block); -inf where there is no live element.
+/// Over a cache the units are pages: lengths and offsets are then counted from
+/// the first token of its paged segment, and token-major rows are owners of
+/// their own, [rows, query head, 1, page], with one length and offset each.
 /// Behind `normalize` they are shares, and 0 stands for -inf.
 struct Scores {
   Blocks blocks;
@@ -103,7 +107,8 @@ struct Levels {
   Tensor values; ///< [b, query head, query block, key block]
 };
 
-/// The key blocks that each query block attends to.
+/// The key blocks, or the pages, that each query block attends to. Token-major
+/// rows are owners of their own: [rows, query head, 1].
 struct List {
   int64_t queryBlock = 1, unit = 1;
   std::vector<int64_t> shape;              ///< [b, query head, query block]
@@ -117,7 +122,7 @@ struct Scalar {
 };
 
 using Value =
-    std::variant<Tensor, Encoded, Pyramid, Scores, Levels, List, Scalar>;
+    std::variant<Tensor, Encoded, Pyramid, Scores, Levels, List, Scalar, Cache>;
 
 /// The smallest number of blocks of `unit` that cover `n`.
 inline int64_t ceilDiv(int64_t n, int64_t unit) {
