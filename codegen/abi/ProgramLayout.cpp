@@ -19,6 +19,52 @@ void ProgramLayout::addView(Value v) {
   nViews += cast<ViewType>(v.getType()).getFormat() ? 2 : 1;
 }
 
+int SegmentSlots::part(StringRef name) const {
+  for (auto [i, p] : llvm::enumerate(parts))
+    if (p.name == name)
+      return first + i;
+  return -1;
+}
+
+int32_t ProgramLayout::cache(Value v) const {
+  for (auto [i, c] : llvm::enumerate(cacheSlots))
+    if (c.cache == v)
+      return i;
+  return -1;
+}
+
+void ProgramLayout::addCache(BlockArgument cache) {
+  CacheSlots slots{cache, {}};
+  for (kv::SegmentPlan &plan :
+       cast<kv::CacheType>(cache.getType()).getSegmentPlans()) {
+    auto parts = plan.getParts();
+    unsigned first = nViews;
+    nViews += parts.size() + 2;
+    slots.segments.push_back({std::move(plan), std::move(parts), first});
+  }
+  cacheSlots.push_back(std::move(slots));
+}
+
+/// Views of a cache stand for the slots of its argument.
+void ProgramLayout::mapCacheViews(Block &body) {
+  for (SegmentOp op : body.getOps<SegmentOp>()) {
+    const SegmentSlots &s =
+        cacheSlots[cache(op.getCache())].segments[op.getIndex()];
+    views[op.getKeys()] = s.part("k");
+    views[op.getValues()] = s.part("v");
+    views[op.getPages()] = s.pages();
+    views[op.getRanges()] = s.ranges();
+  }
+  for (KeptOp op : body.getOps<KeptOp>())
+    for (const SegmentSlots &s : cacheSlots[cache(op.getCache())].segments)
+      if (int slot = s.part(op.getName()); slot >= 0)
+        views[op.getView()] = slot;
+  for (InputsOp op : body.getOps<InputsOp>()) {
+    addView(op.getKeys());
+    addView(op.getValues());
+  }
+}
+
 int32_t ProgramLayout::symbol(StringRef name) const {
   auto it = llvm::find(names, name);
   return it == names.end() ? -1 : it - names.begin();
@@ -27,6 +73,10 @@ int32_t ProgramLayout::symbol(StringRef name) const {
 ProgramLayout::ProgramLayout(ProgramOp program) {
   Block &body = program.getBody().front();
   for (BlockArgument arg : body.getArguments()) {
+    if (isa<kv::CacheType>(arg.getType())) {
+      addCache(arg);
+      continue;
+    }
     auto type = dyn_cast<ViewType>(arg.getType());
     if (!type) {
       scalars[arg] = nScalars++;
@@ -43,11 +93,24 @@ ProgramLayout::ProgramLayout(ProgramOp program) {
       if (ShapedType::isDynamic(size))
         addSymbol(name);
   }
+  mapCacheViews(body);
   for (BufferOp buffer : body.getOps<BufferOp>())
     addView(buffer.getView());
+  // The sequences of a batch, which no argument may count.
+  for (StageOp stage : body.getOps<StageOp>()) {
+    if (!stage.getGrid())
+      continue;
+    for (auto extent : stage.getGrid()->getAsRange<ExtentAttr>())
+      if (!extent.getBase().empty() && extent.getLaunch().empty())
+        addSymbol(extent.getBase());
+  }
   program.walk([&](RunsOp runs) {
     addSymbol(runs.getQueriesDim());
     addSymbol(runs.getKeysDim());
+  });
+  program.walk([&](PageScoreOp op) {
+    addSymbol(op.getQueriesDim());
+    addSymbol(op.getKeysDim());
   });
   program.walk([&](ChooseOp op) { addSymbol(op.getQueriesDim()); });
   program.walk([&](AssignOp op) { addSymbol(op.getQueriesDim()); });

@@ -77,7 +77,10 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
     p.split = PartialViews{stage.layout.view(save.getO()),
                            stage.layout.view(save.getM()),
                            stage.layout.view(save.getL())};
-  for (size_t i = 0; i + 1 < sources.size(); i += 2) {
+  p.segments = stage.cacheSources();
+  p.ragged = isRagged(info.query.getView());
+  p.rope = stage.rope();
+  for (size_t i = 0; p.segments.empty() && i + 1 < sources.size(); i += 2) {
     StreamSource source;
     source.keys = stage.layout.view(sources[i]);
     source.values = stage.layout.view(sources[i + 1]);
@@ -163,7 +166,10 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
     p.wsL = stage.layout.view(save.getL());
   }
   p.querySymbol = stage.layout.symbol(info.runs.getQueriesDim());
-  for (size_t i = 0; i + 1 < sources.size(); i += 2)
+  p.segments = stage.cacheSources();
+  p.ragged = isRagged(info.query.getView());
+  p.rope = stage.rope();
+  for (size_t i = 0; p.segments.empty() && i + 1 < sources.size(); i += 2)
     p.sources.push_back(
         {info.stream.getLevels()[i / 2], stage.layout.view(sources[i]),
          stage.layout.view(sources[i + 1]), stage.scaleSlot(sources[i]),

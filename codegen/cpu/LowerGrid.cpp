@@ -22,6 +22,17 @@ static int64_t lastDim(Value view) {
   return cast<tile::ViewType>(view.getType()).getShape().back();
 }
 
+/// Whether the launch that a combine stage merges is over a cache.
+static bool isOverCache(tile::StageOp combine) {
+  auto program = combine->getParentOfType<tile::ProgramOp>();
+  for (auto stage : program.getBody().front().getOps<tile::StageOp>())
+    if (combine.getOf() && stage.getLaunch() == *combine.getOf())
+      for (auto runs : stage.getBody().front().getOps<tile::RunsOp>())
+        if (runs.getSegment())
+          return true;
+  return false;
+}
+
 FailureOr<uint64_t> cpu::lowerCombine(StageContext &stage) {
   StageInfo &info = stage.info;
   CombineParams p;
@@ -39,6 +50,8 @@ FailureOr<uint64_t> cpu::lowerCombine(StageContext &stage) {
   p.mSlot = stage.slotOr(info.output.m);
   p.lSlot = stage.slotOr(info.output.l);
   p.querySymbol = stage.layout.symbol(info.restore.getQueriesDim());
+  p.ragged = isRagged(info.output.o);
+  p.rowCounts = isOverCache(info.stage);
   return buildCombine(stage.module, p).scratchBytes;
 }
 

@@ -33,6 +33,48 @@ int StageContext::slotOr(Value view) const {
   return view ? int(layout.view(view)) : -1;
 }
 
+CacheSource StageContext::cacheSource(tile::SegmentOp segment) const {
+  kv::SegmentPlan plan = segment.getPlan();
+  const SegmentSlots &slots = layout.caches()[layout.cache(segment.getCache())]
+                                  .segments[segment.getIndex()];
+  CacheSource source;
+  source.k = layout.view(segment.getKeys());
+  source.v = layout.view(segment.getValues());
+  source.kScale = slots.part("k.scale");
+  source.vScale = slots.part("v.scale");
+  source.kElem = elemOf(segment.getKeys());
+  source.vElem = elemOf(segment.getValues());
+  source.pages = slots.pages();
+  source.ranges = slots.ranges();
+  source.pageTokens = plan.pageTokens;
+  source.ring = plan.ring;
+  return source;
+}
+
+std::vector<CacheSource> StageContext::cacheSources() {
+  std::vector<CacheSource> sources;
+  for (StreamPart &part : info.streams) {
+    if (!part.segment)
+      continue;
+    sources.push_back(cacheSource(part.segment));
+    sources.back().listed = bool(part.runs.getList());
+  }
+  return sources;
+}
+
+RopeParams StageContext::rope() {
+  RopeParams params;
+  tile::RotateOp rotate = info.queryRotation;
+  if (!rotate)
+    return params;
+  params.rule = rotate.getPosition() == tile::Position::Slot
+                    ? RopeParams::Slot
+                    : RopeParams::Before;
+  params.halves = rotate.getPairs() == tile::Pairs::Halves;
+  params.table = layout.view(rotate.getTable());
+  return params;
+}
+
 FailureOr<StageContext::MaskFunctions> StageContext::maskFunctions() {
   MaskFunctions result;
   tile::RunsOp runs = info.runs;
@@ -61,6 +103,12 @@ FailureOr<uint64_t> cpu::lowerStage(StageContext &stage) {
     return lowerCombine(stage);
   case StageRole::Merge:
     return lowerMerge(stage);
+  case StageRole::PageScore:
+  case StageRole::Append:
+  case StageRole::Refresh:
+  case StageRole::Moves:
+    return stage.info.stage.emitOpError(
+        "a stage that writes a cache is not supported by this compiler");
   case StageRole::Pool:
   case StageRole::Encode:
   case StageRole::Normalize:

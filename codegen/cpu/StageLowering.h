@@ -5,6 +5,7 @@
 #define FOVEA_CODEGEN_CPU_STAGELOWERING_H
 
 #include "codegen/abi/ProgramLayout.h"
+#include "codegen/cpu/CacheSource.h"
 #include "codegen/cpu/Emitter.h"
 #include "codegen/target/Target.h"
 #include "passes/analysis/StreamInfo.h"
@@ -33,6 +34,10 @@ struct StageContext {
   static Elem elemOf(mlir::Value view);
   /// Slot of the scales of a coded view, or -1.
   int scaleSlot(mlir::Value view) const;
+  /// What the builders are told of a segment; of all of a chain.
+  CacheSource cacheSource(tile::SegmentOp segment) const;
+  std::vector<CacheSource> cacheSources();
+  RopeParams rope();
   /// -1 for a null view.
   int slotOr(mlir::Value view) const;
 
@@ -47,6 +52,11 @@ struct StageContext {
 /// Builds the stage into its module; returns the scratch bytes. Diagnostics on
 /// failure.
 mlir::FailureOr<uint64_t> lowerStage(StageContext &stage);
+
+/// Token-major rows, [rows, head, ..].
+inline bool isRagged(mlir::Value view) {
+  return llvm::cast<tile::ViewType>(view.getType()).getRank() == 3;
+}
 
 // The roles.
 mlir::FailureOr<uint64_t> lowerAttend(StageContext &stage);

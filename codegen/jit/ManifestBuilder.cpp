@@ -51,6 +51,9 @@ private:
   void addBuffers();
   LogicalResult addStage(StageOp stage);
   void readStream(StageInfo &info, fovea_bundle_stage &record);
+  void readPageScore(StageInfo &info, fovea_bundle_stage &record);
+  void addCaches();
+  void noteCacheStage(StageInfo &info, int32_t index);
   int32_t addMask(RunsOp runs);
   int32_t slotOr(Value view) { return view ? int32_t(layout.view(view)) : -1; }
   fovea_bundle_extent extent(Attribute attr);
@@ -59,6 +62,7 @@ private:
   ProgramOp program;
   const ProgramLayout &layout;
   ProgramManifest out;
+  std::vector<CacheManifest> caches; ///< their stages, while these are read
 };
 
 } // namespace
@@ -75,7 +79,9 @@ void ManifestReader::addPart(StringRef name, uint32_t dtype,
   arg.record.is_result = isResult;
   for (auto [d, size] : llvm::enumerate(shape)) {
     arg.record.shape[d] = ShapedType::isDynamic(size) ? -1 : size;
-    bool counts = d == 2 || ShapedType::isDynamic(size);
+    // The queries and keys of a stream have a symbol even if they are static.
+    bool counts =
+        d == (shape.size() == 3 ? 0 : 2) || ShapedType::isDynamic(size);
     arg.record.symbol[d] =
         d < dims.size() && counts ? layout.symbol(dims[d]) : -1;
   }
@@ -112,6 +118,14 @@ LogicalResult ManifestReader::addArguments() {
                  << d << " of '" << name
                  << "' to be static or a dim of an argument";
       addTensor(arg, name, type, dims, isResult);
+      continue;
+    }
+    if (isa<kv::CacheType>(arg.getType())) {
+      ArgManifest cache;
+      cache.name = name.str();
+      cache.record.kind = FOVEA_ARG_CACHE;
+      cache.record.slot = layout.cache(arg);
+      out.kernel.args.push_back(std::move(cache));
       continue;
     }
     ArgManifest scalar;
@@ -185,6 +199,17 @@ int32_t ManifestReader::addMask(RunsOp runs) {
   return out.maskPrefixes.size() - 1;
 }
 
+/// Whether a map depends on the sequence otherwise than through its keys: rows
+/// of several sequences then cannot be packed together.
+static bool readsBatch(StageInfo &info) {
+  SmallVector<MapOp> maps(info.scoreMaps);
+  if (info.mask)
+    maps.push_back(info.mask);
+  return llvm::any_of(maps, [](MapOp map) {
+    return !map.getBody().getArgument(kMapBatch).use_empty();
+  });
+}
+
 void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   RunsOp runs = info.runs;
   record.mask = addMask(runs);
@@ -195,7 +220,7 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   record.list_slot = slotOr(runs.getList());
   record.list_unit = runs.getUnit();
   record.list_queries = runs.getQueryBlock();
-  record.flags = runs.getTopLeft() ? FOVEA_STAGE_TOP_LEFT : 0;
+  record.flags |= runs.getTopLeft() ? FOVEA_STAGE_TOP_LEFT : 0;
   // A list's keys are known only on the device, and a map of levels is not
   // split; scores are stored where they are computed.
   record.splittable =
@@ -203,6 +228,19 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   record.key_dim = cast<CodedType>(info.query.getTile().getType()).getChan();
   if (info.attend)
     record.value_dim = info.attend.getState().getType().getChan();
+  for (StreamPart &part : info.streams) {
+    if (!part.runs.getList())
+      continue;
+    // Of a chain one part has the list.
+    record.list_slot = slotOr(part.runs.getList());
+    record.list_unit = part.runs.getUnit();
+    record.list_queries = part.runs.getQueryBlock();
+    record.splittable = 0;
+  }
+  if (readsBatch(info))
+    record.flags |= FOVEA_STAGE_READS_B;
+  if (info.segment)
+    return; // the batch counts sequences, and the stage's grid says so
   // Sequences: the batch dim of the query.
   auto query = cast<ViewType>(info.query.getView().getType());
   if (ShapedType::isDynamic(query.getShape()[0])) {
@@ -215,6 +253,89 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
     record.grid[0] = symbolExtent(layout.symbol(dims[0]));
   } else {
     record.grid[0] = constantExtent(query.getShape()[0]);
+  }
+}
+
+void ManifestReader::readPageScore(StageInfo &info,
+                                   fovea_bundle_stage &record) {
+  auto op = cast<PageScoreOp>(info.op);
+  record.q_symbol = layout.symbol(op.getQueriesDim());
+  record.k_symbol = layout.symbol(op.getKeysDim());
+  record.key_dim = op.getQuery().getType().getShape().back();
+}
+
+/// The stages that write a cache are part of its record.
+void ManifestReader::noteCacheStage(StageInfo &info, int32_t index) {
+  int32_t cache = layout.cache(info.cache());
+  if (cache < 0)
+    return;
+  fovea_bundle_cache &record = caches[cache].record;
+  switch (info.role) {
+  case StageRole::Append: {
+    auto op = cast<AppendOp>(info.op);
+    record.append_stage = index;
+    record.key_slot = layout.view(op.getKeys());
+    record.value_slot = layout.view(op.getValues());
+    return;
+  }
+  case StageRole::Refresh:
+    record.pages_stage = index;
+    return;
+  case StageRole::Moves:
+    record.moves_stage = index;
+    return;
+  default:
+    return;
+  }
+}
+
+static PartManifest describePart(const kv::PartPlan &plan, unsigned slot) {
+  PartManifest part;
+  part.name = plan.name;
+  part.record.dtype = dtypeOf(plan.elementType);
+  part.record.slot = slot;
+  part.record.per_page = plan.perPage;
+  part.record.rank = plan.shape.size();
+  ArrayRef<int64_t> rest =
+      ArrayRef<int64_t>(plan.shape).drop_front(plan.perPage ? 2 : 3);
+  part.record.extent = part.record.inner = 1;
+  for (int64_t dim : rest)
+    part.record.extent *= dim;
+  if (!rest.empty())
+    part.record.inner = rest.back();
+  return part;
+}
+
+void ManifestReader::addCaches() {
+  for (auto [slots, cache] : llvm::zip(layout.caches(), caches)) {
+    auto type = cast<kv::CacheType>(slots.cache.getType());
+    unsigned arg = slots.cache.getArgNumber();
+    cache.name = program.getArgAttrOfType<StringAttr>(arg, kNameAttr).str();
+    llvm::raw_string_ostream(cache.type) << type;
+    // A coded argument before it takes two records.
+    for (auto [i, record] : llvm::enumerate(out.kernel.args))
+      if (record.name == cache.name)
+        cache.record.arg = i;
+    cache.record.heads = type.getHeads();
+    cache.record.key_dim = type.getKeyDim();
+    cache.record.value_dim = type.getValueDim();
+    cache.record.input_dtype = dtypeOf(type.getNewType());
+    cache.record.rope = static_cast<uint32_t>(type.getRope());
+    for (const SegmentSlots &s : slots.segments) {
+      SegmentManifest segment;
+      segment.name = s.plan.name;
+      segment.record.kind = static_cast<uint32_t>(s.plan.kind);
+      segment.record.token_major = s.plan.tokenMajor;
+      segment.record.pages_slot = s.pages();
+      segment.record.ranges_slot = s.ranges();
+      segment.record.tokens = s.plan.tokens;
+      segment.record.page_tokens = s.plan.pageTokens;
+      segment.record.ring = s.plan.ring;
+      for (auto [i, part] : llvm::enumerate(s.parts))
+        segment.parts.push_back(describePart(part, s.first + i));
+      cache.segments.push_back(std::move(segment));
+    }
+    out.kernel.caches.push_back(std::move(cache));
   }
 }
 
@@ -244,8 +365,14 @@ LogicalResult ManifestReader::addStage(StageOp op) {
         record.grid[d] = extent(e);
     if (op.getOf())
       record.of = launchIndex(*op.getOf());
+    record.cache = layout.cache(info->cache());
+    if (op.getService())
+      record.flags |= FOVEA_STAGE_SERVICE;
     if (info->stream)
       readStream(*info, record);
+    if (info->role == StageRole::PageScore)
+      readPageScore(*info, record);
+    noteCacheStage(*info, index);
     out.kernel.stages.push_back(std::move(stage));
     out.stageSymbols.emplace_back();
   }
@@ -277,12 +404,14 @@ FailureOr<ProgramManifest> ManifestReader::run() {
     return program.emitOpError("expected at most ")
            << FOVEA_ABI_MAX_VIEWS << " views, got " << layout.viewCount();
   out.kernel.symbols = layout.symbols();
+  caches.resize(layout.caches().size());
   if (failed(addArguments()))
     return failure();
   for (StageOp stage : program.getBody().front().getOps<StageOp>())
     if (failed(addStage(stage)))
       return failure();
   addBuffers(); // extents may count the slots of any stage
+  addCaches();  // they name stages
   return std::move(out);
 }
 

@@ -3,6 +3,8 @@
 #ifndef FOVEA_DIALECTS_TILE_TILE_H
 #define FOVEA_DIALECTS_TILE_TILE_H
 
+#include "dialects/kv/KVCache.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -32,6 +34,10 @@ namespace fovea::tile {
 inline constexpr llvm::StringLiteral kNameAttr = "tile.name";
 inline constexpr llvm::StringLiteral kDimsAttr = "tile.dims";
 inline constexpr llvm::StringLiteral kResultAttr = "tile.result";
+
+/// Types of what tile.segment gives: keys, values, pages, ranges.
+llvm::SmallVector<ViewType> segmentViews(mlir::MLIRContext *context,
+                                         const kv::SegmentPlan &plan);
 
 /// Positions of a map's region arguments.
 enum MapArg : unsigned {

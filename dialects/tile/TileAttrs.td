@@ -14,7 +14,10 @@ class Tile_Attr<string name, string attrMnemonic> : AttrDef<Tile_Dialect, name> 
 def Tile_Space : I32EnumAttr<"Space", "item space of a stage", [
   I32EnumAttrCase<"Grid", 0, "grid">,
   I32EnumAttrCase<"Stream", 1, "stream">,
-  I32EnumAttrCase<"Combine", 2, "combine">
+  I32EnumAttrCase<"Combine", 2, "combine">,
+  I32EnumAttrCase<"Append", 3, "append">,
+  I32EnumAttrCase<"Pages", 4, "pages">,
+  I32EnumAttrCase<"Moves", 5, "moves">
 ]> {
   let cppNamespace = "::fovea::tile";
   let genSpecializedAttr = 1;
@@ -30,6 +33,22 @@ def Tile_On : I32EnumAttr<"On", "blocks that a map runs on", [
 
 def Tile_Reduction : I32EnumAttr<"Reduction", "how a group of rows becomes one", [
   I32EnumAttrCase<"Mean", 0, "mean">
+]> {
+  let cppNamespace = "::fovea::tile";
+  let genSpecializedAttr = 1;
+}
+
+def Tile_Position : I32EnumAttr<"Position", "what the rotation of a key counts", [
+  I32EnumAttrCase<"Token", 0, "token">,
+  I32EnumAttrCase<"Slot", 1, "slot">
+]> {
+  let cppNamespace = "::fovea::tile";
+  let genSpecializedAttr = 1;
+}
+
+def Tile_Pairs : I32EnumAttr<"Pairs", "which channels rotate together", [
+  I32EnumAttrCase<"Halves", 0, "halves">,
+  I32EnumAttrCase<"Adjacent", 1, "pairs">
 ]> {
   let cppNamespace = "::fovea::tile";
   let genSpecializedAttr = 1;

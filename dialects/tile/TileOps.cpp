@@ -2,10 +2,13 @@
 // Operations of the tile dialect: verifiers, program syntax.
 #include "dialects/tile/Tile.h"
 
+#include "dialects/kv/KV.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
 
 using namespace mlir;
+using namespace fovea;
 using namespace fovea::tile;
 
 #define GET_OP_CLASSES
@@ -38,9 +41,9 @@ LogicalResult ProgramOp::verifyRegions() {
            << kResultAttr << ", got " << getFunctionType().getNumResults()
            << " function results";
   for (auto [i, type] : llvm::enumerate(getFunctionType().getInputs())) {
-    if (!isa<ViewType>(type) && !type.isIntOrIndexOrFloat())
+    if (!isa<ViewType, kv::CacheType>(type) && !type.isIntOrIndexOrFloat())
       return emitOpError("expected argument ")
-             << i << " to be a view or a scalar, got " << type;
+             << i << " to be a view, a scalar or a cache, got " << type;
     if (!getArgAttrOfType<StringAttr>(i, kNameAttr))
       return emitOpError("expected argument ")
              << i << " to carry " << kNameAttr;
@@ -86,6 +89,11 @@ LogicalResult StageOp::verifyRegions() {
     return emitOpError("expected a grid stage to have 3 extents");
   if (getSpace() == Space::Combine && !getOf())
     return emitOpError("expected a combine stage to say which launch it is of");
+  if (getSpace() == Space::Moves && !getService())
+    return emitOpError("expected a stage of moves to be a service");
+  if (getService() && getSpace() < Space::Append)
+    return emitOpError("expected a service to write a cache, got space ")
+           << stringifySpace(getSpace());
   RowsAttr rows = getRows();
   if (rows.getGroup() < 1 || rows.getKvGroup() % rows.getGroup() != 0)
     return emitOpError("expected group to divide kv_group, got ")
@@ -122,6 +130,153 @@ LogicalResult StreamOp::verifyRegions() {
   if (yield.getOperandTypes() != getInits().getTypes() ||
       getResultTypes() != getInits().getTypes())
     return emitOpError("expected the carried values to keep their types");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Caches
+//===----------------------------------------------------------------------===//
+
+/// The type of `cache`, which is an argument of the program.
+static FailureOr<kv::CacheType> cacheOf(Operation *op, Value cache) {
+  auto type = dyn_cast<kv::CacheType>(cache.getType());
+  if (!type || !isa<BlockArgument>(cache))
+    return op->emitOpError("expected a cache that is an argument of the "
+                           "program, got ")
+           << cache.getType();
+  return type;
+}
+
+/// `what` of a view must be `want`.
+static LogicalResult expectView(Operation *op, StringRef what, ViewType got,
+                                ViewType want) {
+  if (got == want)
+    return success();
+  return op->emitOpError("expected ")
+         << what << " to be " << want << ", got " << got;
+}
+
+SmallVector<ViewType> tile::segmentViews(MLIRContext *context,
+                                         const kv::SegmentPlan &plan) {
+  int64_t any = ShapedType::kDynamic;
+  int64_t offsets = plan.pageTokens ? plan.pageTokens : any;
+  auto view = [&](const kv::CacheFormat &format, int64_t dim) {
+    int64_t shape[] = {any, plan.heads, offsets, dim};
+    Type element = format.getPlain();
+    return ViewType::get(context, shape,
+                         element ? element : Float32Type::get(context),
+                         format.getCoded());
+  };
+  return {view(plan.key, plan.keyDim), view(plan.value, plan.valueDim),
+          ViewType::get(context, {any}, IntegerType::get(context, 32), {}),
+          ViewType::get(context, {any, 8}, IntegerType::get(context, 64), {})};
+}
+
+kv::SegmentPlan SegmentOp::getPlan() {
+  return cast<kv::CacheType>(getCache().getType())
+      .getSegmentPlans()[getIndex()];
+}
+
+LogicalResult SegmentOp::verify() {
+  FailureOr<kv::CacheType> type = cacheOf(*this, getCache());
+  if (failed(type))
+    return failure();
+  size_t count = type->getSegmentPlans().size();
+  if (getIndex() >= count)
+    return emitOpError("expected a segment below ")
+           << count << ", got " << getIndex();
+  SmallVector<ViewType> want = segmentViews(getContext(), getPlan());
+  static constexpr StringLiteral names[] = {"keys", "values", "pages",
+                                            "ranges"};
+  for (auto [i, result] : llvm::enumerate(getResultTypes()))
+    if (failed(expectView(*this, names[i], cast<ViewType>(result), want[i])))
+      return failure();
+  return success();
+}
+
+LogicalResult KeptOp::verify() {
+  FailureOr<kv::CacheType> type = cacheOf(*this, getCache());
+  if (failed(type))
+    return failure();
+  const kv::CacheKept *kept = type->findKept(getName());
+  if (!kept)
+    return emitOpError("expected the cache to keep '") << getName() << "'";
+  int64_t any = ShapedType::kDynamic;
+  SmallVector<int64_t> shape{any, type->getHeads()};
+  if (kept->kind == kv::KeptKind::minmax)
+    shape.push_back(2);
+  shape.push_back(type->getKeyDim());
+  return expectView(
+      *this, "the view", getView().getType(),
+      ViewType::get(getContext(), shape, Float32Type::get(getContext()), {}));
+}
+
+/// Rows that enter a cache: [row, head, chan] or [b, head, row, chan].
+static LogicalResult verifyRows(Operation *op, StringRef what, ViewType rows,
+                                kv::CacheType cache, int64_t dim) {
+  bool ragged = rows.getRank() == 3;
+  if ((ragged || rows.getRank() == 4) && !rows.getFormat() &&
+      rows.getShape()[1] == cache.getHeads() && rows.getShape().back() == dim &&
+      rows.getElementType() == cache.getNewType())
+    return success();
+  return op->emitOpError("expected ")
+         << what << " to be rows of " << cache.getHeads() << " heads of " << dim
+         << " x " << cache.getNewType() << ", got " << rows;
+}
+
+LogicalResult InputsOp::verify() {
+  FailureOr<kv::CacheType> type = cacheOf(*this, getCache());
+  if (failed(type) || failed(verifyRows(*this, "keys", getKeys().getType(),
+                                        *type, type->getKeyDim())))
+    return failure();
+  return verifyRows(*this, "values", getValues().getType(), *type,
+                    type->getValueDim());
+}
+
+LogicalResult AppendOp::verify() {
+  FailureOr<kv::CacheType> type = cacheOf(*this, getCache());
+  if (failed(type) ||
+      failed(verifyRows(*this, "keys", getKeys().getType(), *type,
+                        type->getKeyDim())) ||
+      failed(verifyRows(*this, "values", getValues().getType(), *type,
+                        type->getValueDim())))
+    return failure();
+  if (getKeys().getType().getRank() != getValues().getType().getRank())
+    return emitOpError("expected keys and values of one rank, got ")
+           << getKeys().getType() << " and " << getValues().getType();
+  return success();
+}
+
+LogicalResult RefreshOp::verify() {
+  FailureOr<kv::CacheType> type = cacheOf(*this, getCache());
+  if (failed(type))
+    return failure();
+  if (type->getKept().empty())
+    return emitOpError("expected a cache that keeps something of its pages");
+  return success();
+}
+
+LogicalResult MovesOp::verify() {
+  FailureOr<kv::CacheType> type = cacheOf(*this, getCache());
+  if (failed(type))
+    return failure();
+  if (!type->hasNewSegment())
+    return emitOpError("expected a cache with a segment for new rows");
+  return success();
+}
+
+LogicalResult RotateOp::verify() {
+  CodedType rows = getRows().getType(), result = getResult().getType();
+  auto want = CodedType::get(getContext(), rows.getRows(), rows.getChan(),
+                             Float32Type::get(getContext()), {});
+  if (result != want)
+    return emitOpError("expected the result to be ")
+           << want << ", got " << result;
+  ViewType table = getTable().getType();
+  if (table.getRank() != 3 || table.getShape()[1] * 2 != rows.getChan() ||
+      table.getShape()[2] != 2 || !table.getElementType().isF32())
+    return emitOpError("expected a table of position x ")
+           << rows.getChan() / 2 << " x 2 x f32, got " << table;
   return success();
 }
 

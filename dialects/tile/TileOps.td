@@ -22,8 +22,8 @@ def Tile_ProgramOp : Tile_Op<"program", [
     SingleBlock]> {
   let summary = "Hold the stages of one kernel";
   let description = [{
-    The arguments are the kernel's arguments and then its results, all views
-    or scalars; a result carries the argument attribute `tile.result`, every
+    The arguments are the kernel's arguments and then its results: views,
+    scalars and caches; a result carries the argument attribute `tile.result`, every
     one `tile.name` and `tile.dims`. Stages run in textual order with a barrier
     after each; stages of one launch are variants, of which the plan runs one.
   }];
@@ -62,6 +62,64 @@ def Tile_BufferOp : Tile_Op<"buffer", [HasParent<"ProgramOp">]> {
   let hasVerifier = 1;
 }
 
+def Tile_SegmentOp : Tile_Op<"segment", [HasParent<"ProgramOp">, Pure]> {
+  let summary = "The views of one segment of a cache";
+  let description = [{
+    Segments are counted in token order, `new` included. The views are the keys
+    and the values, [page, head, offset, chan], the table of pages and the
+    ranges of the sequences in both (fovea/abi.h); the offset is dynamic where a
+    page is a sequence's whole segment.
+
+    ```mlir
+    %k, %v, %pages, %ranges = tile.segment %c[0] : !kv.cache<..> ->
+        !tile.view<?x8x16x128xbf16>, !tile.view<?x8x16x128xbf16>
+    ```
+  }];
+  let arguments = (ins AnyType:$cache, I64Attr:$index);
+  let results = (outs Tile_ViewType:$keys, Tile_ViewType:$values,
+                      Tile_ViewType:$pages, Tile_ViewType:$ranges);
+  let assemblyFormat = [{
+    $cache `[` $index `]` attr-dict `:` type($cache) `->` type($keys) `,`
+    type($values) `,` type($pages) `,` type($ranges)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The storage of the segment, from the cache's type.
+    ::fovea::kv::SegmentPlan getPlan();
+  }];
+}
+
+def Tile_KeptOp : Tile_Op<"kept", [HasParent<"ProgramOp">, Pure]> {
+  let summary = "The view of what a cache keeps of its pages";
+  let description = [{
+    f32 [page, head, 2, chan], the least and largest key by channel, or [page,
+    head, chan], the mean.
+
+    ```mlir
+    %m = tile.kept %c "bounds" : !kv.cache<..> -> !tile.view<?x8x2x128xf32>
+    ```
+  }];
+  let arguments = (ins AnyType:$cache, StrAttr:$name);
+  let results = (outs Tile_ViewType:$view);
+  let assemblyFormat = [{
+    $cache $name attr-dict `:` type($cache) `->` type($view)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_InputsOp : Tile_Op<"inputs", [HasParent<"ProgramOp">, Pure]> {
+  let summary = "Views of keys and values that the cache manager appends";
+  let description = [{
+    Of a kernel that does not append itself: token-major rows [row, head, chan].
+  }];
+  let arguments = (ins AnyType:$cache);
+  let results = (outs Tile_ViewType:$keys, Tile_ViewType:$values);
+  let assemblyFormat = [{
+    $cache attr-dict `:` type($cache) `->` type($keys) `,` type($values)
+  }];
+  let hasVerifier = 1;
+}
+
 def Tile_StageOp : Tile_Op<"stage", [
     HasParent<"ProgramOp">, NoTerminator, SingleBlock, Symbol]> {
   let summary = "One launch, or one variant of a launch";
@@ -72,17 +130,23 @@ def Tile_StageOp : Tile_Op<"stage", [
     the tile's rows; a `combine` stage the split groups of the launch it is
     `of`. Of the variants of a launch the plan runs the first whose schedule's
     `max_rows` is not below the packed rows per (b, head).
+
+    `append`, `pages` and `moves` stages write a cache: rows of the call, what
+    is kept of pages, and rows that move between segments. A `service` stage is
+    no part of a run: the cache manager runs it. A stream over a cache has the
+    number of sequences as its `grid`; its lengths and offsets come from the
+    batch of the call.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$launch,
                        Tile_Space:$space, Tile_RowsAttr:$rows,
                        OptionalAttr<ArrayAttr>:$grid,
-                       OptionalAttr<StrAttr>:$of,
+                       OptionalAttr<StrAttr>:$of, UnitAttr:$service,
                        Tile_ScheduleAttr:$schedule);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `launch` `(` $launch `)` `space` `(` $space `)` `rows` `(` $rows
     `)` (`grid` `(` $grid^ `)`)?
-    (`of` `(` $of^ `)`)? `schedule` `(` $schedule `)` attr-dict-with-keyword
+    (`of` `(` $of^ `)`)? (`service` $service^)? `schedule` `(` $schedule `)` attr-dict-with-keyword
     $body
   }];
   let hasRegionVerifier = 1;
@@ -102,7 +166,8 @@ def Tile_LoadOp : Tile_Op<"load"> {
   let summary = "Load the rows of an item";
   let description = [{
     Rows past the length are 0. For packed rows the stage's `rows` map says
-    which position and head a row is.
+    which position and head a row is. A view of rank 3 is token-major, [row,
+    head, chan]: its rows are those of the item's sequence.
   }];
   let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$at);
   let results = (outs Tile_CodedType:$tile);
@@ -166,7 +231,9 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
     map gives (0: skipped). Clipped to the item's key range and to the
     sequence's length. `dims` names the dims that count queries and keys;
     lengths default to the latter, offsets to length - queries, with `top_left`
-    to 0.
+    to 0. `segment`: only the tokens of a segment of a cache, whose ranges these
+    are; a list then names pages of the segment, and lengths and offsets come
+    from the batch.
   }];
   let arguments = (ins OptionalAttr<FlatSymbolRefAttr>:$mask,
                        Variadic<AnyType>:$operands_,
@@ -176,6 +243,7 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
                        Optional<Tile_ViewType>:$levels,
                        Optional<Tile_ViewType>:$offsets,
                        Optional<Tile_ViewType>:$lengths,
+                       Optional<Tile_ViewType>:$segment,
                        Index:$k0, Index:$k1,
                        DefaultValuedAttr<I64Attr, "0">:$unit,
                        DefaultValuedAttr<I64Attr, "0">:$query_block,
@@ -189,6 +257,7 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
     (`levels` `(` $levels^ `:` type($levels) `)`)?
     (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
     (`lengths` `(` $lengths^ `:` type($lengths) `)`)?
+    (`segment` `(` $segment^ `:` type($segment) `)`)?
     `clip` `[` $k0 `,` $k1 `]` (`unit` `(` $unit^ `)`)?
     (`query_block` `(` $query_block^ `)`)? `dims` `(` $queries_dim `,`
     $keys_dim `)` (`top_left` $top_left^)? attr-dict
@@ -203,19 +272,23 @@ def Tile_StreamOp : Tile_Op<"stream", [
     that only scores has keys alone (`values(false)`). The body has one block
     whose arguments are the block, the key tile, the value tile (if any) and the
     carried values; it is written once and instantiated per class. Normal
-    form (verified by StreamInfo): dot -> map* -> attend | store.
+    form (verified by StreamInfo): dot -> map* -> attend | store. Attention over
+    a cache is a chain: one stream per segment, in token order, each starting
+    from the state of the one before; their maps are the same. `pages` is the
+    segment's table.
 
     A row of level n stands for the n tokens from token n * row on that exist:
     its score gets ln of their number after the maps, and it is visible when
     all of them are.
   }];
   let arguments = (ins Tile_RunsType:$runs, Variadic<Tile_ViewType>:$sources,
-                       I64Attr:$keys, DenseI64ArrayAttr:$levels,
+                       Optional<Tile_ViewType>:$pages, I64Attr:$keys, DenseI64ArrayAttr:$levels,
                        Variadic<AnyType>:$inits);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $runs `from` `(` $sources `:` type($sources) `)` `keys` `(` $keys `)`
+    $runs `from` `(` $sources `:` type($sources) `)`
+    (`pages` `(` $pages^ `:` type($pages) `)`)? `keys` `(` $keys `)`
     `levels` $levels (`init` `(` $inits^ `:` type($inits) `)` `->`
     type($results))? attr-dict-with-keyword $body
   }];
@@ -332,6 +405,27 @@ def Tile_FinishOp : Tile_Op<"finish", [Pure]> {
   }];
 }
 
+def Tile_RotateOp : Tile_Op<"rotate", [Pure]> {
+  let summary = "Rotate the channels of queries or keys by their positions";
+  let description = [{
+    `table` is f32 [position, chan / 2, 2], (cos, sin) of every pair of
+    channels. `halves` pairs the channels i and i + chan / 2, `pairs` 2i and
+    2i + 1: x0' = x0 cos - x1 sin, x1' = x0 sin + x1 cos. The position is the
+    token's index, or with `slot` its rank among the tokens that the cache still
+    has; keys are those `at` a block.
+  }];
+  let arguments = (ins Tile_CodedType:$rows, Tile_ViewType:$table,
+                       Tile_Position:$position, Tile_Pairs:$pairs,
+                       Optional<Tile_BlockType>:$block);
+  let results = (outs Tile_CodedType:$result);
+  let assemblyFormat = [{
+    $rows `by` $table `position` `(` $position `)` `channels` `(` $pairs `)`
+    (`at` $block^)? attr-dict `:` type($rows) `,` type($table) `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 def Tile_PoolOp : Tile_Op<"pool", [Pure]> {
   let summary = "Reduce groups of rows to one row each";
   let description = [{
@@ -407,6 +501,68 @@ def Tile_AssignOp : Tile_Op<"assign"> {
     (`force_first` `(` $force_first^ `)`)? (`force_last` `(` $force_last^ `)`)?
     `query_block` `(` $query_block `)` `unit` `(` $unit `)` `dim` `(`
     $queries_dim `)` attr-dict `:` type($scores) `,` type($levels_view)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Caches
+//===----------------------------------------------------------------------===//
+
+def Tile_AppendOp : Tile_Op<"append"> {
+  let summary = "Write rows of the call behind the last token of a sequence";
+  let description = [{
+    Into the cache's last segment, in its format. In a stage of space `append`.
+    Rows are [row, head, chan] or [b, head, row, chan].
+  }];
+  let arguments = (ins Tile_ViewType:$keys, Tile_ViewType:$values,
+                       AnyType:$cache);
+  let assemblyFormat = [{
+    $keys `,` $values `,` $cache attr-dict `:` type($keys) `,` type($values) `,`
+    type($cache)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_RefreshOp : Tile_Op<"refresh"> {
+  let summary = "Compute anew what a cache keeps of a page";
+  let description = [{
+    From the decoded tokens that the page holds. In a stage of space `pages`.
+  }];
+  let arguments = (ins AnyType:$cache);
+  let assemblyFormat = "$cache attr-dict `:` type($cache)";
+  let hasVerifier = 1;
+}
+
+def Tile_MovesOp : Tile_Op<"moves"> {
+  let summary = "Move rows between the segments of a cache";
+  let description = [{
+    All heads, keys and values: decoded from the one format, rounded or encoded
+    into the other. In a service stage of space `moves`.
+  }];
+  let arguments = (ins AnyType:$cache);
+  let assemblyFormat = "$cache attr-dict `:` type($cache)";
+  let hasVerifier = 1;
+}
+
+def Tile_PageScoreOp : Tile_Op<"page_score"> {
+  let summary = "Score the pages of a segment by what is kept of them";
+  let description = [{
+    Per query and query head: scale * sum of max(q * least, q * largest) over
+    channels where `kept` is [page, head, 2, chan], scale * (q . mean) where it
+    is [page, head, chan]. Pages without tokens get -inf. In a stream stage whose
+    items are queries of one query head; the query is [row, head, chan] or [b,
+    head, row, chan], the scores alike with pages as their last dim.
+  }];
+  let arguments = (ins Tile_ViewType:$query, Tile_ViewType:$kept,
+                       Tile_ViewType:$scores, Tile_ViewType:$ranges,
+                       Tile_ViewType:$pages, Variadic<Index>:$at,
+                       F64Attr:$scale, I64Attr:$page_tokens,
+                       StrAttr:$queries_dim, StrAttr:$keys_dim);
+  let assemblyFormat = [{
+    $query `,` $kept `,` $scores `[` $at `]` `segment` `(` $ranges `,` $pages
+    `:` type($ranges) `,` type($pages) `)` `scale` `(` $scale `)` `page_tokens`
+    `(` $page_tokens `)` `dims` `(` $queries_dim `,` $keys_dim `)` attr-dict `:`
+    type($query) `,` type($kept) `,` type($scores)
   }];
 }
 

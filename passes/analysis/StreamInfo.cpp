@@ -2,6 +2,9 @@
 // Reads the roles of a stage and verifies the normal form of its stream.
 #include "passes/analysis/StreamInfo.h"
 
+#include "mlir/IR/OperationSupport.h"
+#include "llvm/ADT/TypeSwitch.h"
+
 using namespace mlir;
 using namespace fovea;
 using namespace fovea::tile;
@@ -55,37 +58,52 @@ static LogicalResult readOutput(Block &block, StageInfo &info) {
   return success();
 }
 
-/// Follows the keys of a dot back to the stream's key tile, through a pool.
-static LogicalResult readDot(StageInfo &info) {
-  Block &body = info.stream.getBody().front();
+/// Follows the operands of a part's dot back to the stream's key tile and the
+/// query's load, through a pool or a rotation.
+static LogicalResult readDot(StreamPart &part, StageInfo &info) {
+  Block &body = part.stream.getBody().front();
   auto dot = only<DotOp>(body);
   if (failed(dot))
     return failure();
-  info.dot = *dot;
-  if (!info.dot)
-    return info.stream.emitOpError(
+  part.dot = *dot;
+  if (!part.dot)
+    return part.stream.emitOpError(
         "expected the normal form dot -> map* -> attend | store, got no dot");
-  Value keys = info.dot.getKeys(), rows = info.dot.getRows();
+  Value keys = part.dot.getKeys(), rows = part.dot.getRows();
   if (auto pool = keys.getDefiningOp<PoolOp>()) {
-    info.keyPool = pool;
+    part.keyPool = pool;
     keys = pool.getRows();
+  } else if (auto rotate = keys.getDefiningOp<RotateOp>()) {
+    part.keyRotation = rotate;
+    keys = rotate.getRows();
+    if (rotate.getBlock() != body.getArgument(0))
+      return rotate.emitOpError("expected it to be at the block of the stream");
   }
   if (auto pool = rows.getDefiningOp<PoolOp>()) {
     info.queryPool = pool;
     rows = pool.getRows();
+  } else if (auto rotate = rows.getDefiningOp<RotateOp>()) {
+    info.queryRotation = rotate;
+    rows = rotate.getRows();
   }
   if (keys != body.getArgument(1))
-    return info.dot.emitOpError(
+    return part.dot.emitOpError(
         "expected its keys to be the key tile of the stream");
   info.query = rows.getDefiningOp<LoadOp>();
   if (!info.query)
-    return info.dot.emitOpError("expected its rows to be a tile.load");
+    return part.dot.emitOpError("expected its rows to be a tile.load");
+  RotateOp q = info.queryRotation, k = part.keyRotation;
+  if (bool(q) != bool(k) ||
+      (q && (q.getTable() != k.getTable() || q.getPairs() != k.getPairs() ||
+             q.getPosition() != k.getPosition())))
+    return part.dot.emitOpError(
+        "expected its rows and keys to be rotated alike");
   return success();
 }
 
 /// Follows the scores from the dot through the maps; returns the last value.
-static FailureOr<Value> readMaps(StageInfo &info) {
-  Value scores = info.dot.getScores();
+static FailureOr<Value> readMaps(StreamPart &part) {
+  Value scores = part.dot.getScores();
   while (true) {
     MapOp map;
     for (Operation *user : scores.getUsers())
@@ -93,9 +111,9 @@ static FailureOr<Value> readMaps(StageInfo &info) {
         break;
     if (!map)
       return scores;
-    if (map.getBlock() != info.stream.getBody().front().getArgument(0))
+    if (map.getBlock() != part.stream.getBody().front().getArgument(0))
       return map.emitOpError("expected it to be at the block of the stream");
-    if (info.mask)
+    if (part.mask)
       return map.emitOpError("expected the mask to be the last map");
     auto yield = cast<YieldOp>(map.getBody().front().getTerminator());
     bool isMask = yield.getOperand(0).getType().isInteger(1);
@@ -104,31 +122,74 @@ static FailureOr<Value> readMaps(StageInfo &info) {
                              "modifier on(all), got on(")
              << stringifyOn(map.getOn()) << ")";
     if (isMask)
-      info.mask = map;
+      part.mask = map;
     else
-      info.scoreMaps.push_back(map);
+      part.scoreMaps.push_back(map);
     scores = map.getResult();
   }
 }
 
-static LogicalResult readStream(StageInfo &info) {
-  info.runs = info.stream.getRuns().getDefiningOp<RunsOp>();
-  if (!info.runs)
-    return info.stream.emitOpError("expected its runs to be a tile.runs");
-  if (failed(readDot(info)))
+/// Whether two maps compute the same.
+static bool sameMap(MapOp a, MapOp b) {
+  if (bool(a) != bool(b))
+    return false;
+  return !a ||
+         OperationEquivalence::isRegionEquivalentTo(
+             &a.getBody(), &b.getBody(), OperationEquivalence::IgnoreLocations);
+}
+
+/// A back end builds the code of a chain once: its parts may differ only in
+/// where the keys lie.
+static LogicalResult verifyAlike(StreamPart &first, StreamPart &part) {
+  bool same = sameMap(first.mask, part.mask) &&
+              first.scoreMaps.size() == part.scoreMaps.size() &&
+              first.dot.getScale() == part.dot.getScale() &&
+              first.stream.getKeys() == part.stream.getKeys() &&
+              bool(first.keyRotation) == bool(part.keyRotation) &&
+              first.runs.getMaskAttr() == part.runs.getMaskAttr() &&
+              first.runs.getOperands_() == part.runs.getOperands_();
+  for (size_t i = 0; same && i < first.scoreMaps.size(); ++i)
+    same = sameMap(first.scoreMaps[i], part.scoreMaps[i]);
+  if (same)
+    return success();
+  return part.stream.emitOpError(
+      "expected the streams of a chain to have the same dot, maps and mask");
+}
+
+/// A stream over a segment reads its pages, and its runs its ranges.
+static LogicalResult readSegment(StreamPart &part) {
+  Value pages = part.stream.getPages(), ranges = part.runs.getSegment();
+  if (!pages && !ranges)
+    return success();
+  SegmentOp segment = pages ? pages.getDefiningOp<SegmentOp>() : SegmentOp();
+  auto sources = part.stream.getSources();
+  if (!segment || pages != segment.getPages() ||
+      ranges != segment.getRanges() || sources.empty() ||
+      sources[0] != segment.getKeys() || sources.size() > 2 ||
+      (sources.size() == 2 && sources[1] != segment.getValues()))
+    return part.stream.emitOpError("expected sources, pages and the ranges of "
+                                   "its runs to be those of one segment");
+  part.segment = segment;
+  return success();
+}
+
+static LogicalResult readStream(StreamPart &part, StageInfo &info) {
+  part.runs = part.stream.getRuns().getDefiningOp<RunsOp>();
+  if (!part.runs)
+    return part.stream.emitOpError("expected its runs to be a tile.runs");
+  if (failed(readSegment(part)) || failed(readDot(part, info)))
     return failure();
-  FailureOr<Value> scores = readMaps(info);
+  FailureOr<Value> scores = readMaps(part);
   if (failed(scores))
     return failure();
-  Block &body = info.stream.getBody().front();
+  Block &body = part.stream.getBody().front();
   auto attend = only<AttendOp>(body);
   if (failed(attend))
     return failure();
-  info.attend = *attend;
-  Block &stage = info.stage.getBody().front();
-  if (!info.attend) {
+  part.attend = *attend;
+  if (!part.attend) {
     if (!storedTo(*scores))
-      return info.stream.emitOpError("expected the normal form dot -> map* -> "
+      return part.stream.emitOpError("expected the normal form dot -> map* -> "
                                      "attend | store, got neither attend nor "
                                      "store");
     info.role = StageRole::Score;
@@ -136,29 +197,69 @@ static LogicalResult readStream(StageInfo &info) {
     return success();
   }
   info.role = StageRole::Attend;
-  if (info.attend.getScores() != *scores)
-    return info.attend.emitOpError("expected the scores of the last map");
+  if (part.attend.getScores() != *scores)
+    return part.attend.emitOpError("expected the scores of the last map");
   if (body.getNumArguments() != 4 ||
-      info.attend.getValues() != body.getArgument(2) ||
-      info.attend.getState() != body.getArgument(3) ||
+      part.attend.getValues() != body.getArgument(2) ||
+      part.attend.getState() != body.getArgument(3) ||
       cast<YieldOp>(body.getTerminator()).getOperand(0) !=
-          info.attend.getResult())
-    return info.attend.emitOpError(
+          part.attend.getResult())
+    return part.attend.emitOpError(
         "expected it to carry the stream's state and read its value tile");
-  return readOutput(stage, info);
+  return success();
+}
+
+/// The streams of a stage: one, or a chain over the segments of a cache.
+static LogicalResult readStreams(StageInfo &info) {
+  Block &block = info.stage.getBody().front();
+  for (StreamOp stream : block.getOps<StreamOp>()) {
+    StreamPart part;
+    part.stream = stream;
+    if (failed(readStream(part, info)))
+      return failure();
+    if (!info.streams.empty()) {
+      StreamPart &before = info.streams.back();
+      if (!part.segment || !before.segment || !part.attend || !before.attend)
+        return stream.emitOpError("expected one per stage, got a second");
+      if (part.segment.getCache() != before.segment.getCache() ||
+          part.segment.getIndex() <= before.segment.getIndex())
+        return stream.emitOpError(
+            "expected a chain over the segments of one cache, in order");
+      if (stream.getInits()[0] != before.stream.getResult(0))
+        return stream.emitOpError(
+            "expected it to start from the state of the stream before");
+      if (failed(verifyAlike(info.streams.front(), part)))
+        return failure();
+    }
+    info.streams.push_back(part);
+  }
+  static_cast<StreamPart &>(info) = info.streams.front();
+  return info.role == StageRole::Attend ? readOutput(block, info) : success();
+}
+
+Value StageInfo::cache() {
+  if (segment)
+    return segment.getCache();
+  if (!op)
+    return {};
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case<AppendOp, RefreshOp, MovesOp>([](auto o) { return o.getCache(); })
+      .Case([](PageScoreOp o) {
+        auto s = o.getRanges().getDefiningOp<SegmentOp>();
+        return s ? s.getCache() : Value();
+      })
+      .Default(Value());
 }
 
 FailureOr<StageInfo> fovea::analyzeStage(StageOp stage) {
   StageInfo info;
   info.stage = stage;
   Block &body = stage.getBody().front();
-  auto stream = only<StreamOp>(body);
   auto restore = only<RestoreOp>(body);
-  if (failed(stream) || failed(restore))
+  if (failed(restore))
     return failure();
-  if (*stream) {
-    info.stream = *stream;
-    if (failed(readStream(info)))
+  if (!body.getOps<StreamOp>().empty()) {
+    if (failed(readStreams(info)))
       return failure();
     return info;
   }
@@ -180,13 +281,20 @@ FailureOr<StageInfo> fovea::analyzeStage(StageOp stage) {
     return info;
   }
   for (Operation &op : body) {
-    if (isa<NormalizeOp, ChooseOp, AssignOp>(op)) {
-      info.op = &op;
-      info.role = isa<NormalizeOp>(op) ? StageRole::Normalize
-                  : isa<ChooseOp>(op)  ? StageRole::Choose
-                                       : StageRole::Assign;
-      return info;
-    }
+    auto role = llvm::TypeSwitch<Operation *, std::optional<StageRole>>(&op)
+                    .Case([](NormalizeOp) { return StageRole::Normalize; })
+                    .Case([](ChooseOp) { return StageRole::Choose; })
+                    .Case([](AssignOp) { return StageRole::Assign; })
+                    .Case([](PageScoreOp) { return StageRole::PageScore; })
+                    .Case([](AppendOp) { return StageRole::Append; })
+                    .Case([](RefreshOp) { return StageRole::Refresh; })
+                    .Case([](MovesOp) { return StageRole::Moves; })
+                    .Default([](Operation *) { return std::nullopt; });
+    if (!role)
+      continue;
+    info.op = &op;
+    info.role = *role;
+    return info;
   }
   auto load = only<LoadOp>(body);
   auto pool = only<PoolOp>(body);
@@ -205,5 +313,5 @@ FailureOr<StageInfo> fovea::analyzeStage(StageOp stage) {
   }
   return stage.emitOpError("expected a stream, a combine, or one of load -> "
                            "pool -> store, load -> store, normalize, choose, "
-                           "assign");
+                           "assign, page_score, append, refresh, moves");
 }

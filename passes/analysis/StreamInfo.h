@@ -21,7 +21,11 @@ enum class StageRole {
   Encode,    ///< load -> store to a view with a format
   Normalize, ///< one tile.normalize
   Choose,    ///< one tile.choose
-  Assign     ///< one tile.assign
+  Assign,    ///< one tile.assign
+  PageScore, ///< one tile.page_score
+  Append,    ///< one tile.append
+  Refresh,   ///< one tile.refresh
+  Moves      ///< one tile.moves
 };
 
 /// Where the results of a stream or combine stage go; absent ones are null.
@@ -32,19 +36,30 @@ struct StageOutput {
   mlir::Value o, lse, m, l; ///< views
 };
 
-/// The roles of one stage. Ops that the role does not have are null.
-struct StageInfo {
-  tile::StageOp stage;
-  StageRole role;
-  // Attend and Score.
+/// The roles in one stream.
+struct StreamPart {
   tile::RunsOp runs;
   tile::StreamOp stream;
-  tile::LoadOp query;
-  tile::PoolOp queryPool, keyPool; ///< Score: rows pooled before the dot
+  tile::RotateOp keyRotation; ///< keys rotated before the dot
+  tile::PoolOp keyPool;       ///< Score: keys pooled before the dot
   tile::DotOp dot;
   llvm::SmallVector<tile::MapOp> scoreMaps; ///< on(all), in order
   tile::MapOp mask;                         ///< on(partial), yields i1
   tile::AttendOp attend;
+  tile::SegmentOp segment; ///< of a cache; null: plain tensors
+};
+
+/// The roles of one stage. Ops that the role does not have are null. The part
+/// that it inherits is the first of its streams; all of a chain have the same
+/// maps, dot and rotation.
+struct StageInfo : StreamPart {
+  tile::StageOp stage;
+  StageRole role;
+  // Attend and Score.
+  llvm::SmallVector<StreamPart> streams; ///< in the order of the chain
+  tile::LoadOp query;
+  tile::PoolOp queryPool;       ///< Score: rows pooled before the dot
+  tile::RotateOp queryRotation; ///< rows rotated before the dot
   StageOutput output;
   // Combine.
   tile::RestoreOp restore;
@@ -54,8 +69,11 @@ struct StageInfo {
   tile::LoadOp load;
   tile::PoolOp pool;
   tile::StoreOp store;
-  // Normalize, Choose, Assign.
+  // Normalize, Choose, Assign, PageScore, Append, Refresh, Moves.
   mlir::Operation *op = nullptr;
+
+  /// The cache that the stage reads or writes; null: plain tensors.
+  mlir::Value cache();
 };
 
 /// Reads the roles of `stage`. Fails with a diagnostic at the op that breaks

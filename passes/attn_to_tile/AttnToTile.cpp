@@ -22,8 +22,8 @@ static LogicalResult convertOp(ProgramBuilder &p, Operation &op) {
       .Case([&](sel::ChooseOp o) { return convertChoose(p, o); })
       .Case([&](sel::ChooseLevelsOp o) { return convertAssign(p, o); })
       .Case([&](sel::LevelsOp o) { return convertLevels(p, o); })
-      .Case<arith::ConstantOp, func::ReturnOp>([&](auto) {
-        return success(); // read where they are used
+      .Case<arith::ConstantOp, func::ReturnOp, kv::AppendOp>([&](auto) {
+        return success(); // read where they are used, or done
       })
       .Default([&](Operation *o) {
         return o->emitOpError("expected an op of attn, sel or kv in a kernel");
@@ -45,9 +45,14 @@ LogicalResult fovea::convertAttnToTile(ModuleOp module,
     ProgramBuilder p(kernel, schedules);
     if (failed(p.begin()))
       return failure();
+    // What every other stage of the cache reads.
+    for (auto append : kernel.getBody().front().getOps<kv::AppendOp>())
+      if (failed(p.appendStage(append)))
+        return failure();
     for (Operation &op : kernel.getBody().front())
       if (failed(convertOp(p, op)))
         return failure();
+    p.serviceStages();
     p.finish();
   }
   return success();

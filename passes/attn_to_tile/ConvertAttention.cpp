@@ -27,6 +27,10 @@ private:
   bool isNarrow(ScheduleAttr schedule);
   void fitQueryBlock();
   void makeResults();
+  Value rotate(Value tile, Value block);
+  SegmentOp pagedSegment();
+  FailureOr<Value> stream(ScheduleAttr schedule, Value qt, ValueRange from,
+                          SegmentOp segment, Value init);
   LogicalResult attendStage(ScheduleAttr schedule);
   void combineStage(ScheduleAttr schedule);
   void storeResults(Value state, int64_t rows, ArrayRef<Value> at, Value slot);
@@ -38,7 +42,9 @@ private:
 
   Value query;
   SmallVector<int64_t> levels;
-  SmallVector<Value> sources; ///< key, value of each level
+  SmallVector<Value> sources; ///< key, value of each level or segment
+  CacheViews *cache = nullptr;
+  Value rope;
   int64_t heads, kvHeads, keyDim, valueDim;
   Value list, count, levelMap, offset, lengths;
   int64_t queryBlock = 0, unit = 0;
@@ -63,7 +69,14 @@ static int64_t lastDim(Value view) {
 LogicalResult AttentionConverter::readSources() {
   query = p.view(op.getQuery());
   ValueRange source = op.getSource();
-  if (source.size() == 2) {
+  if (op.getCache()) {
+    cache = &p.cache(source[0]);
+    levels = {1};
+    for (SegmentOp segment : cache->segments)
+      sources.append({segment.getKeys(), segment.getValues()});
+    if (Value table = op.getRope())
+      rope = p.view(table);
+  } else if (source.size() == 2) {
     levels = {1};
     sources = {p.view(source[0]), p.view(source[1])};
   } else {
@@ -81,7 +94,8 @@ LogicalResult AttentionConverter::readSources() {
     list = p.view(l);
     count = p.counts[l];
     queryBlock = type.getQueryBlock();
-    unit = type.getUnit();
+    unit = type.countsPages() ? pagedSegment().getPlan().pageTokens
+                              : type.getUnit();
   }
   if (Value l = op.getLevels()) {
     auto type = cast<sel::LevelsType>(l.getType());
@@ -96,7 +110,7 @@ LogicalResult AttentionConverter::readSources() {
       return op->emitOpError(
           "lengths(..) with a level map is not supported by "
           "this compiler: pooled rows average whole tensors");
-  } else if (levels.size() > 1) {
+  } else if (levels.size() > 1 && !cache) {
     // Without a map everything is read at full resolution.
     levels = {1};
     sources.resize(2);
@@ -138,13 +152,16 @@ LogicalResult AttentionConverter::chooseSchedules() {
   bool byHead = mask.byHead || list || levelMap;
   int64_t kvGroup = heads / kvHeads, group = byHead ? 1 : kvGroup;
   rows = RowsAttr::get(op.getContext(), group, kvGroup, heads / group);
-  auto keyType = cast<ViewType>(sources[0].getType());
+  auto keyType = cast<ViewType>(
+      (cache ? cache->largest().getKeys() : sources[0]).getType());
   schedules = p.schedules(
       op.getContext(), StreamShape{keyDim, valueDim, keyType.getElementType(),
                                    keyType.getFormat(), group});
   if (queryBlock)
     fitQueryBlock();
-  int64_t queries = cast<ViewType>(query.getType()).getShape()[2];
+  auto queryType = cast<ViewType>(query.getType());
+  int64_t queries =
+      queryType.getRank() == 4 ? queryType.getShape()[2] : ShapedType::kDynamic;
   if (!ShapedType::isDynamic(queries))
     dropUnreachable(queries * group);
   return success();
@@ -178,7 +195,7 @@ void AttentionConverter::fitQueryBlock() {
 void AttentionConverter::makeResults() {
   Extents q = p.extents(query), o = q;
   o.back() = p.fixed(valueDim);
-  Extents perRow(q.begin(), q.begin() + 3);
+  Extents perRow(q.begin(), q.end() - 1);
   static constexpr StringLiteral names[2][3] = {{"o", "lse", ""},
                                                 {"o", "m", "l"}};
   for (auto [i, result] : llvm::enumerate(op->getResults())) {
@@ -223,37 +240,52 @@ void AttentionConverter::storeResults(Value state, int64_t tileRows,
     b.create<StoreOp>(loc, value, view, at, slot);
 }
 
-LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
+Value AttentionConverter::rotate(Value tile, Value block) {
+  if (!rope)
+    return tile;
+  auto type = cast<CodedType>(tile.getType());
+  auto rotated = CodedType::get(p.b.getContext(), type.getRows(),
+                                type.getChan(), p.b.getF32Type(), Attribute());
+  bool slot = cache->type.getRope() == kv::CacheRope::slot;
+  bool halves = *op.getRopePairs() == attn::RopePairs::halves;
+  return p.b.create<RotateOp>(loc, rotated, tile, rope,
+                              slot ? Position::Slot : Position::Token,
+                              halves ? Pairs::Halves : Pairs::Adjacent, block);
+}
+
+/// One stream over `from`, a key and a value per level, or those of `segment`;
+/// from the state `init`, or from nothing.
+FailureOr<Value> AttentionConverter::stream(ScheduleAttr schedule, Value qt,
+                                            ValueRange from, SegmentOp segment,
+                                            Value init) {
   OpBuilder &b = p.b;
-  std::string symbol =
-      (launch + "_" + schedule.getKind() + (isNarrow(schedule) ? "1" : ""))
-          .str();
-  StageOp stage =
-      p.openStage(loc, symbol, launch, Space::Stream, rows, schedule);
-  Block &body = stage.getBody().front();
-  SmallVector<Value> at{body.getArgument(kBatch), body.getArgument(kHead),
-                        body.getArgument(kRow)};
-  Value slot = body.getArgument(kSlot);
+  Block &body = *b.getInsertionBlock();
   int64_t tileRows = schedule.getRows(), keys = schedule.getKeys();
-  Value qt = b.create<LoadOp>(loc, p.coded(query, tileRows), query, at);
+  // A list names pages of one segment: the others are seen whole.
+  bool listed = list && (!segment || segment == pagedSegment());
   Value runs = b.create<RunsOp>(
       loc, RunsType::get(b.getContext()), mask.prefix, mask.operands, mask.text,
-      list, count, levelMap, mask.topLeft ? Value() : offset, lengths,
-      body.getArgument(kKey0), body.getArgument(kKey1),
-      b.getI64IntegerAttr(unit), b.getI64IntegerAttr(queryBlock),
-      p.tokens(query), p.tokens(sources[0]),
-      mask.topLeft ? b.getUnitAttr() : UnitAttr());
-  auto stateType = StateType::get(b.getContext(), tileRows, valueDim);
-  Value init = b.create<InitOp>(loc, stateType);
-  auto stream = b.create<StreamOp>(
-      loc, TypeRange{stateType}, runs, sources, b.getI64IntegerAttr(keys),
+      listed ? list : Value(), listed ? count : Value(), levelMap,
+      mask.topLeft ? Value() : offset, lengths,
+      segment ? segment.getRanges() : Value(), body.getArgument(kKey0),
+      body.getArgument(kKey1),
+      b.getI64IntegerAttr(listed || levelMap ? unit : 0),
+      b.getI64IntegerAttr(listed || levelMap ? queryBlock : 0), p.tokens(query),
+      p.tokens(from[0]), mask.topLeft ? b.getUnitAttr() : UnitAttr());
+  if (!init)
+    init = b.create<InitOp>(loc,
+                            StateType::get(b.getContext(), tileRows, valueDim));
+  auto loopOp = b.create<StreamOp>(
+      loc, TypeRange{init.getType()}, runs, from,
+      segment ? segment.getPages() : Value(), b.getI64IntegerAttr(keys),
       b.getDenseI64ArrayAttr(levels), ValueRange{init});
-  Block *loop = b.createBlock(&stream.getBody());
+  Block *loop = b.createBlock(&loopOp.getBody());
   Value block = loop->addArgument(BlockType::get(b.getContext()), loc);
-  Value kt = loop->addArgument(p.coded(sources[0], keys), loc);
-  Value vt = loop->addArgument(p.coded(sources[1], keys), loc);
-  Value state = loop->addArgument(stateType, loc);
+  Value kt = loop->addArgument(p.coded(from[0], keys), loc);
+  Value vt = loop->addArgument(p.coded(from[1], keys), loc);
+  Value state = loop->addArgument(init.getType(), loc);
   double scale = op.getScaleOrDefault();
+  kt = rotate(kt, block);
   Value s = b.create<DotOp>(loc, p.scores(tileRows, keys), qt, kt,
                             b.getF64FloatAttr(scale));
   FailureOr<Value> modified = emitScoreMaps(p, op, s, block);
@@ -265,9 +297,48 @@ LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
   Value next = b.create<AttendOp>(loc, state, s, vt);
   b.create<YieldOp>(loc, next);
   b.setInsertionPointToEnd(&body);
-  Value last = stream.getResult(0);
-  b.create<SaveOp>(loc, last, slotO, slotM, slotL, slot);
-  storeResults(last, tileRows, at, slot);
+  return loopOp.getResult(0);
+}
+
+SegmentOp AttentionConverter::pagedSegment() {
+  int64_t index = cache->type.getPagedSegment();
+  return index < 0 ? SegmentOp() : cache->segments[index];
+}
+
+LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
+  OpBuilder &b = p.b;
+  std::string symbol =
+      (launch + "_" + schedule.getKind() + (isNarrow(schedule) ? "1" : ""))
+          .str();
+  // Sequences of the batch: dim 0 of the query, or a number of their own.
+  Extents batch;
+  if (cache)
+    batch.push_back(cast<ViewType>(query.getType()).getRank() == 4
+                        ? p.extents(query)[0]
+                        : ExtentAttr::get(b.getContext(), "b", 1, 0, 1, ""));
+  StageOp stage = p.openStage(loc, symbol, launch, Space::Stream, rows,
+                              schedule, cache ? &batch : nullptr);
+  Block &body = stage.getBody().front();
+  SmallVector<Value> at{body.getArgument(kBatch), body.getArgument(kHead),
+                        body.getArgument(kRow)};
+  Value slot = body.getArgument(kSlot);
+  int64_t tileRows = schedule.getRows();
+  Value qt = b.create<LoadOp>(loc, p.coded(query, tileRows), query, at);
+  qt = rotate(qt, Value());
+  FailureOr<Value> last = Value();
+  if (!cache)
+    last = stream(schedule, qt, sources, SegmentOp(), *last);
+  else
+    for (SegmentOp segment : cache->segments) {
+      last = stream(schedule, qt, {segment.getKeys(), segment.getValues()},
+                    segment, *last);
+      if (failed(last))
+        return failure();
+    }
+  if (failed(last))
+    return failure();
+  b.create<SaveOp>(loc, *last, slotO, slotM, slotL, slot);
+  storeResults(*last, tileRows, at, slot);
   p.closeStage();
   return success();
 }

@@ -116,11 +116,11 @@ LogicalResult fovea::convertScore(ProgramBuilder &p, sel::ScoreOp op) {
   Value runs = b.create<RunsOp>(
       loc, RunsType::get(b.getContext()), mask->prefix, mask->operands,
       mask->text, Value(), Value(), Value(), mask->topLeft ? Value() : offset,
-      lengths, body.getArgument(kKey0), body.getArgument(kKey1),
+      lengths, Value(), body.getArgument(kKey0), body.getArgument(kKey1),
       b.getI64IntegerAttr(unit), b.getI64IntegerAttr(qb), p.tokens(query),
       p.tokens(key), mask->topLeft ? b.getUnitAttr() : UnitAttr());
   auto stream = b.create<StreamOp>(loc, TypeRange{}, runs, ValueRange{key},
-                                   b.getI64IntegerAttr(unit),
+                                   Value(), b.getI64IntegerAttr(unit),
                                    b.getDenseI64ArrayAttr({1}), ValueRange{});
   Block *loop = b.createBlock(&stream.getBody());
   loop->addArgument(BlockType::get(b.getContext()), loc);

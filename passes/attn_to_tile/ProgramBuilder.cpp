@@ -49,8 +49,12 @@ static StringRef defaultDims(BlockArgument arg) {
   for (OpOperand &use : arg.getUses()) {
     Operation *user = use.getOwner();
     bool isQuery = use.getOperandNumber() == 0;
+    auto type = dyn_cast<RankedTensorType>(arg.getType());
+    bool ragged = type && type.getRank() == 3;
     if (isa<attn::AttentionOp, attn::PartialOp, sel::ScoreOp>(user) && isQuery)
-      return "b h sq d";
+      return ragged ? "rows h d" : "b h sq d";
+    if (isa<kv::AppendOp>(user))
+      return ragged ? "rows h d" : "b h sq d";
   }
   for (OpOperand &use : arg.getUses()) {
     Operation *user = use.getOwner();
@@ -134,6 +138,10 @@ LogicalResult ProgramBuilder::begin() {
     extents.emplace_back();
     tokenNames.emplace_back();
     auto type = dyn_cast<RankedTensorType>(arg.getType());
+    if (isa<kv::CacheType>(arg.getType())) {
+      addArg(arg.getType(), text, {}, false, arg.getLoc());
+      continue;
+    }
     if (!type) {
       if (!arg.getType().isIntOrIndexOrFloat())
         return emitError(arg.getLoc())
@@ -150,6 +158,8 @@ LogicalResult ProgramBuilder::begin() {
       return failure();
     if (dims->size() == 4)
       tokenNames.back() = b.getStringAttr((*dims)[2]);
+    else if (dims->size() == 3) // token-major rows
+      tokenNames.back() = b.getStringAttr((*dims)[0]);
     for (auto [dim, size] : llvm::zip(*dims, type.getShape()))
       extents.back().push_back(
           ShapedType::isDynamic(size)
@@ -161,7 +171,12 @@ LogicalResult ProgramBuilder::begin() {
   }
   auto ret = cast<func::ReturnOp>(kernel.getBody().front().getTerminator());
   llvm::SmallPtrSet<Value, 4> returned;
+  SmallVector<Value> results;
   for (Value value : ret.getOperands()) {
+    // A returned cache is its argument.
+    if (isa<kv::CacheType>(value.getType()))
+      continue;
+    results.push_back(value);
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type || isa<BlockArgument>(value) || !returned.insert(value).second)
       return ret.emitOpError("expected every result to be a tensor computed by "
@@ -191,8 +206,10 @@ LogicalResult ProgramBuilder::begin() {
     views[kernel.getArgument(i)] = body->getArgument(i);
     viewExtents[body->getArgument(i)] = extents[i];
     tokenDims[body->getArgument(i)] = tokenNames[i];
+    if (isa<kv::CacheType>(body->getArgument(i).getType()))
+      mapCache(kernel.getArgument(i), body->getArgument(i));
   }
-  for (auto [i, value] : llvm::enumerate(ret.getOperands()))
+  for (auto [i, value] : llvm::enumerate(results))
     views[value] = body->getArgument(n + i);
   return success();
 }
@@ -243,16 +260,17 @@ std::string ProgramBuilder::launchName(StringRef base) {
 StageOp ProgramBuilder::openStage(Location loc, StringRef symbol,
                                   StringRef launch, Space space, RowsAttr rows,
                                   ScheduleAttr schedule, const Extents *grid,
-                                  StringRef of) {
+                                  StringRef of, bool service) {
   ArrayAttr gridAttr;
   if (grid) {
     SmallVector<Attribute> attrs(grid->begin(), grid->end());
     gridAttr = b.getArrayAttr(attrs);
   }
-  auto stage = b.create<StageOp>(
-      loc, b.getStringAttr(symbol), b.getStringAttr(launch),
-      SpaceAttr::get(b.getContext(), space), rows, gridAttr,
-      of.empty() ? StringAttr() : b.getStringAttr(of), schedule);
+  auto stage =
+      b.create<StageOp>(loc, b.getStringAttr(symbol), b.getStringAttr(launch),
+                        SpaceAttr::get(b.getContext(), space), rows, gridAttr,
+                        of.empty() ? StringAttr() : b.getStringAttr(of),
+                        service ? b.getUnitAttr() : UnitAttr(), schedule);
   Block *body = new Block;
   stage.getBody().push_back(body);
   for (unsigned i = 0; i != 6; ++i)

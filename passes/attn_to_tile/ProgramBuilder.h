@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace fovea {
 
@@ -24,6 +25,19 @@ using Extents = llvm::SmallVector<tile::ExtentAttr, 4>;
 struct PyramidViews {
   llvm::SmallVector<int64_t> levels;
   llvm::SmallVector<mlir::Value> keys, values;
+};
+
+/// A cache argument: its segments' views, in token order.
+struct CacheViews {
+  kv::CacheType type;
+  mlir::Value cache; ///< the program's argument
+  llvm::SmallVector<tile::SegmentOp> segments;
+  mlir::StringAttr tokens; ///< name of the dim that counts tokens
+  bool appends = false;    ///< the kernel appends to it
+  bool refreshed = false;  ///< a stage of the run keeps its metadata
+
+  /// The segment that holds most tokens: its format decides on schedules.
+  tile::SegmentOp largest();
 };
 
 class ProgramBuilder {
@@ -52,6 +66,9 @@ public:
   void setTokens(mlir::Value view, mlir::StringAttr name) {
     tokenDims[view] = name;
   }
+  /// The cache that a value of the spec stands for, whatever was appended.
+  CacheViews &cache(mlir::Value value);
+  bool hasCaches() const { return !caches.empty(); }
   /// Lists: the view of counts beside the view of chosen units.
   llvm::DenseMap<mlir::Value, mlir::Value> counts;
 
@@ -76,7 +93,11 @@ public:
                           llvm::StringRef launch, tile::Space space,
                           tile::RowsAttr rows, tile::ScheduleAttr schedule,
                           const Extents *grid = nullptr,
-                          llvm::StringRef of = {});
+                          llvm::StringRef of = {}, bool service = false);
+  /// Stages that write a cache: what the kernel appends, and at the end those
+  /// that the cache manager runs.
+  mlir::LogicalResult appendStage(kv::AppendOp op);
+  void serviceStages();
   void closeStage() { b.setInsertionPointToEnd(&program.getBody().front()); }
   tile::ScheduleAttr gridSchedule(int64_t rows = 1);
   tile::RowsAttr plainRows(int64_t heads);
@@ -87,6 +108,14 @@ private:
   mlir::FailureOr<llvm::SmallVector<llvm::StringRef>>
   dimNames(unsigned argument);
 
+  void mapCache(mlir::BlockArgument argument, mlir::Value cache);
+  tile::StageOp cacheStage(llvm::StringRef name, tile::Space space,
+                           int64_t rows, const CacheViews &cache, bool service);
+  void emitAppend(const CacheViews &cache, mlir::Value keys, mlir::Value values,
+                  bool service);
+  void emitRefresh(const CacheViews &cache, bool service);
+
+  llvm::MapVector<mlir::Value, CacheViews> caches;
   llvm::DenseMap<mlir::Value, mlir::Value> views;
   llvm::DenseMap<mlir::Value, Extents> viewExtents;
   llvm::DenseMap<mlir::Value, mlir::StringAttr> tokenDims;

@@ -3,7 +3,7 @@
 // Each program breaks one rule of the tile dialect.
 
 // Arguments are views or scalars.
-// expected-error@+1 {{expected argument 0 to be a view or a scalar, got 'tensor<4xf32>'}}
+// expected-error@+1 {{expected argument 0 to be a view, a scalar or a cache, got 'tensor<4xf32>'}}
 tile.program @argument(%a: tensor<4xf32> {tile.name = "a"}) {
 }
 
@@ -67,5 +67,127 @@ tile.program @coordinates() {
   // expected-error@+1 {{expected the region to take b, head, row, k0, k1 and slot of type index, got 1 arguments}}
   tile.stage @s launch("s") space(stream) rows(<group = 1, kv_group = 1, heads = 1>) schedule(<"decode", lanes = 8, reg = 8, keys = 32, rows = 8, max_rows = -1, prefetch = 0>) {
   ^bb0(%b: index):
+  }
+}
+
+// -----
+
+// Moves are no phase of a run.
+tile.program @moves() {
+  // expected-error@+1 {{expected a stage of moves to be a service}}
+  tile.stage @s launch("s") space(moves) rows(<group = 1, kv_group = 1, heads = 1>) schedule(<"moves", lanes = 0, reg = 1, keys = 1, rows = 1, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+  }
+}
+
+// -----
+
+// Only stages that write a cache are services.
+tile.program @service() {
+  // expected-error@+1 {{expected a service to write a cache, got space stream}}
+  tile.stage @s launch("s") space(stream) rows(<group = 1, kv_group = 1, heads = 1>) service schedule(<"decode", lanes = 8, reg = 8, keys = 32, rows = 8, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+  }
+}
+
+// -----
+
+!c = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [all : f32]>
+tile.program @segment(%c: !c {tile.name = "c"}) {
+  // expected-error@+1 {{expected a segment below 1, got 1}}
+  %k, %v, %p, %r = tile.segment %c[1] : !c -> <?x2x4x8xf32>, <?x2x4x8xf32>, <?xi32>, <?x8xi64>
+}
+
+// -----
+
+!c = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [all : f32]>
+tile.program @segment_view(%c: !c {tile.name = "c"}) {
+  // expected-error@+1 {{expected values to be '!tile.view<?x2x4x8xf32>', got '!tile.view<?x2x5x8xf32>'}}
+  %k, %v, %p, %r = tile.segment %c[0] : !c -> <?x2x4x8xf32>, <?x2x5x8xf32>, <?xi32>, <?x8xi64>
+}
+
+// -----
+
+tile.program @no_cache(%n: index {tile.name = "n"}) {
+  // expected-error@+1 {{expected a cache that is an argument of the program, got 'index'}}
+  %k, %v, %p, %r = tile.segment %n[0] : index -> <?x2x4x8xf32>, <?x2x4x8xf32>, <?xi32>, <?x8xi64>
+}
+
+// -----
+
+!c = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [all : f32], keep = [m = mean(k) per page]>
+tile.program @kept(%c: !c {tile.name = "c"}) {
+  // expected-error@+1 {{expected the cache to keep 'bounds'}}
+  %m = tile.kept %c "bounds" : !c -> <?x2x8xf32>
+}
+
+// -----
+
+!c = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [all : f32], keep = [m = mean(k) per page]>
+tile.program @kept_view(%c: !c {tile.name = "c"}) {
+  // expected-error@+1 {{expected the view to be '!tile.view<?x2x8xf32>', got '!tile.view<?x2x2x8xf32>'}}
+  %m = tile.kept %c "m" : !c -> <?x2x2x8xf32>
+}
+
+// -----
+
+!c = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [all : f32]>
+tile.program @inputs(%c: !c {tile.name = "c"}) {
+  // expected-error@+1 {{expected values to be rows of 2 heads of 8 x 'f32', got '!tile.view<?x2x8xf16>'}}
+  %k, %v = tile.inputs %c : !c -> <?x2x8xf32>, <?x2x8xf16>
+}
+
+// -----
+
+!c = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [all : f32]>
+tile.program @append(%c: !c {tile.name = "c"}, %k: !tile.view<?x2x8xf32> {tile.name = "k"}, %v: !tile.view<?x2x?x8xf32> {tile.name = "v"}) {
+  tile.stage @s launch("s") space(append) rows(<group = 1, kv_group = 1, heads = 2>) schedule(<"append", lanes = 0, reg = 1, keys = 1, rows = 16, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // expected-error@+1 {{expected keys and values of one rank}}
+    tile.append %k, %v, %c : <?x2x8xf32>, <?x2x?x8xf32>, !c
+  }
+}
+
+// -----
+
+!c = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [all : f32]>
+tile.program @refresh(%c: !c {tile.name = "c"}) {
+  tile.stage @s launch("s") space(pages) rows(<group = 1, kv_group = 1, heads = 2>) schedule(<"pages", lanes = 0, reg = 1, keys = 1, rows = 1, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // expected-error@+1 {{expected a cache that keeps something of its pages}}
+    tile.refresh %c : !c
+  }
+}
+
+// -----
+
+!c = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [all : f32]>
+tile.program @no_moves(%c: !c {tile.name = "c"}) {
+  tile.stage @s launch("s") space(moves) rows(<group = 1, kv_group = 1, heads = 2>) service schedule(<"moves", lanes = 0, reg = 1, keys = 1, rows = 1, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // expected-error@+1 {{expected a cache with a segment for new rows}}
+    tile.moves %c : !c
+  }
+}
+
+// -----
+
+tile.program @rotate(%q: !tile.view<?x2x8xf32> {tile.name = "q"}, %t: !tile.view<?x3x2xf32> {tile.name = "t"}) {
+  tile.stage @s launch("s") space(stream) rows(<group = 1, kv_group = 1, heads = 2>) schedule(<"decode", lanes = 8, reg = 8, keys = 32, rows = 8, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    %x = tile.load %q[%b, %h, %r] : <?x2x8xf32> -> <8x8xf32>
+    // expected-error@+1 {{expected a table of position x 4 x 2 x f32, got '!tile.view<?x3x2xf32>'}}
+    %y = tile.rotate %x by %t position(token) channels(halves) : <8x8xf32>, <?x3x2xf32> -> <8x8xf32>
+  }
+}
+
+// -----
+
+tile.program @rotate_result(%q: !tile.view<?x2x8xf16> {tile.name = "q"}, %t: !tile.view<?x4x2xf32> {tile.name = "t"}) {
+  tile.stage @s launch("s") space(stream) rows(<group = 1, kv_group = 1, heads = 2>) schedule(<"decode", lanes = 8, reg = 8, keys = 32, rows = 8, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    %x = tile.load %q[%b, %h, %r] : <?x2x8xf16> -> <8x8xf16>
+    // expected-error@+1 {{expected the result to be '!tile.coded<8x8xf32>', got '!tile.coded<8x8xf16>'}}
+    %y = tile.rotate %x by %t position(token) channels(halves) : <8x8xf16>, <?x4x2xf32> -> <8x8xf16>
   }
 }
