@@ -6,11 +6,10 @@
 #define FOVEA_RUNTIME_KVCACHE_STORAGE_H
 
 #include "runtime/base/Checked.h"
+#include "runtime/bundle/CheckRecords.h"
 #include "runtime/loader/Bundle.h"
 
 namespace fovea::rt {
-
-enum : uint32_t { maxSegments = 4, maxParts = 8 };
 
 /// The manifest's records of one cache argument.
 struct CacheRecords {

@@ -112,8 +112,10 @@ fovea_status checkKinds(const fovea_kernel &kernel, const fovea_value *args,
                 "kernel '%s': expected %u arguments (results included), got %d",
                 kernel.name(), kernel.args.size(), args ? n : 0);
   for (int i = 0; i < n; ++i) {
-    int want = kernel.args[size_t(i)].kind == FOVEA_ARG_SCALAR ? FOVEA_SCALAR
-                                                               : FOVEA_TENSOR;
+    uint32_t kind = kernel.args[size_t(i)].kind;
+    int want = kind == FOVEA_ARG_SCALAR  ? FOVEA_SCALAR
+               : kind == FOVEA_ARG_CACHE ? FOVEA_CACHE
+                                         : FOVEA_TENSOR;
     static const char *const names[] = {"a tensor", "a scalar", "a cache",
                                         "a list"};
     int got = args[i].kind;
@@ -140,6 +142,15 @@ fovea_status bindExtent(fovea_plan &plan, uint32_t i, uint32_t d, int64_t got,
                 (long long)a.shape[d], (long long)got);
   if (symbol < 0)
     return FOVEA_OK;
+  if (plan.capacity.ofBatch[symbol]) {
+    if (plan.symbols[symbol] == got)
+      return FOVEA_OK;
+    return fail(FOVEA_INVALID,
+                "argument '%s': expected dim %u ('%s') to be %lld as in the "
+                "batch, got %lld",
+                kernel.argName(i), d, dim, (long long)plan.symbols[symbol],
+                (long long)got);
+  }
   if (definedBy[symbol] < 0) {
     definedBy[symbol] = int16_t(i);
     plan.symbols[symbol] = got;
@@ -165,7 +176,7 @@ fovea_status checkCapacity(const fovea_plan &plan) {
                   kernel.name(), kernel.symbolName(i), (long long)caps.most[i],
                   (long long)plan.symbols[i]);
   for (const fovea_bundle_stage &s : kernel.stages) {
-    if (s.space != FOVEA_SPACE_STREAM || caps.named[s.q_symbol])
+    if (s.space != FOVEA_SPACE_STREAM || caps.named[s.q_symbol] || plan.ragged)
       continue;
     Extent rows = plan.extent(s.grid[0]) * Extent{plan.symbols[s.q_symbol]};
     if (!rows.ok || rows.value > caps.rows)
@@ -179,10 +190,13 @@ fovea_status checkCapacity(const fovea_plan &plan) {
 
 } // namespace
 
+fovea_status checkKinds(const fovea_plan &plan, const fovea_value *args,
+                        int n) {
+  return checkKinds(*plan.kernel.get(), args, n);
+}
+
 fovea_status bindUpdate(fovea_plan &plan, const fovea_value *args, int n) {
   const fovea_kernel &kernel = *plan.kernel.get();
-  if (fovea_status st = checkKinds(kernel, args, n))
-    return st;
   uint64_t reads = 0;
   for (const fovea_bundle_mask &m : kernel.masks)
     reads |= m.reads;
@@ -192,10 +206,10 @@ fovea_status bindUpdate(fovea_plan &plan, const fovea_value *args, int n) {
   out.abi = {sizeof out.abi, kernel.record->n_views, out.views, out.scalars};
   for (uint32_t i = 0; i < uint32_t(n); ++i) {
     const fovea_bundle_arg &a = kernel.args[i];
-    if (a.kind == FOVEA_ARG_SCALAR) {
+    if (a.kind == FOVEA_ARG_SCALAR)
       bindScalar(a, args[i], out.scalars[a.slot]);
+    if (a.kind != FOVEA_ARG_TENSOR)
       continue;
-    }
     bool needsData =
         !a.is_result && (!isFloat(a.dtype) || (reads >> a.slot & 1));
     fovea_abi_view &view = out.views[a.slot];
@@ -210,8 +224,8 @@ fovea_status bindUpdate(fovea_plan &plan, const fovea_value *args, int n) {
   return checkCapacity(plan);
 }
 
-fovea_status bindRun(const fovea_plan &plan, const fovea_value *args, int n,
-                     void *workspace, Bound &out) {
+fovea_status bindRun(const fovea_plan &plan, int layer, const fovea_value *args,
+                     int n, void *workspace, Bound &out) {
   const fovea_kernel &kernel = *plan.kernel.get();
   if (fovea_status st = checkKinds(kernel, args, n))
     return st;
@@ -220,6 +234,11 @@ fovea_status bindRun(const fovea_plan &plan, const fovea_value *args, int n,
     const fovea_bundle_arg &a = kernel.args[i];
     if (a.kind == FOVEA_ARG_SCALAR) {
       bindScalar(a, args[i], out.scalars[a.slot]);
+      continue;
+    }
+    if (a.kind == FOVEA_ARG_CACHE) {
+      if (fovea_status st = bindCache(plan, i, args[i], layer, out))
+        return st;
       continue;
     }
     fovea_abi_view &view = out.views[a.slot];
@@ -249,6 +268,8 @@ fovea_status bindRun(const fovea_plan &plan, const fovea_value *args, int n,
       view.stride[d] = stride;
       stride *= placed.shape[d];
     }
+    if (placed.slotStride)
+      view.stride[0] = placed.slotStride;
   }
   return FOVEA_OK;
 }

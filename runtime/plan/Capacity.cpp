@@ -42,6 +42,10 @@ private:
   void corner(int64_t batch);
   void growItems(Phase &phase, Extent n);
   void streamItems(Phase &phase);
+  void raggedItems(Phase &phase);
+  int64_t sequences(const Phase &phase) const;
+  void sharing(Phase &phase, int64_t most);
+  void fillParts();
   fovea_status allocate();
   void tables(char *base, size_t &bytes);
 
@@ -101,6 +105,10 @@ fovea_status Sizer::roles() {
     }
     role(s.q_symbol, Capacity::Rows);
     role(s.k_symbol, Capacity::Keys);
+  }
+  if (plan.nCaches) {
+    caps.fixedBatch = plan.limits.seqs;
+    return batchRoles(plan);
   }
   for (uint32_t i = 0; i < kernel.symbols.size() && !stream; ++i) {
     const char *name = kernel.symbolName(i);
@@ -188,8 +196,34 @@ void Sizer::growItems(Phase &phase, Extent n) {
     phase.maxItems = n.value;
 }
 
+/// Most sequences of a stage.
+int64_t Sizer::sequences(const Phase &phase) const {
+  if (plan.nCaches)
+    return plan.limits.seqs;
+  const fovea_bundle_extent &b = phase.stage->grid[0];
+  return b.symbol >= 0 ? caps.most[b.symbol] : caps.fixedBatch;
+}
+
+/// Items of sequences with different numbers of rows: every one has a last
+/// tile that may not be full.
+void Sizer::raggedItems(Phase &phase) {
+  const fovea_bundle_stage &s = *phase.stage;
+  bool stream = s.space == FOVEA_SPACE_STREAM;
+  Extent all = Extent{caps.rows} * Extent{stream ? s.group : 1};
+  Extent seqs{sequences(phase)}, heads{stream ? s.heads : 1};
+  for (const fovea_bundle_variant &v : kernel.variants(s)) {
+    if (!kernel.runs(v))
+      continue;
+    Extent tiles = seqs + Extent{ceilDiv(all.value, v.rows), all.ok};
+    growItems(phase, heads * (tiles + Extent{phase.maxTiles}) +
+                         Extent{phase.maxSlots});
+  }
+}
+
 void Sizer::streamItems(Phase &phase) {
   const fovea_bundle_stage &s = *phase.stage;
+  if (cacheOf(plan, s))
+    return raggedItems(phase);
   Extent batch = plan.extent(s.grid[0]);
   Extent all = Extent{plan.symbols[s.q_symbol]} * Extent{s.group};
   overflow |= !all.ok;
@@ -214,18 +248,22 @@ void Sizer::corner(int64_t batch) {
     if (caps.role[i] == Capacity::Batch && caps.batchSymbols == 1)
       value = value < batch ? value : batch;
     if (caps.role[i] == Capacity::Rows && caps.batchSymbols <= 1 &&
-        !caps.named[i] && batch && caps.rows / batch < value)
+        !caps.named[i] && !plan.ragged && batch && caps.rows / batch < value)
       value = caps.rows / batch;
     plan.symbols[i] = value;
   }
   for (uint32_t i = 0; i < plan.nPhases; ++i) {
-    Phase &phase = plan.phases[i];
+    Phase &phase = plan.phases[plan.runs[i]];
     const fovea_bundle_stage &s = *phase.stage;
     phase.nSlots = phase.maxSlots;
     if (s.space == FOVEA_SPACE_STREAM) {
       streamItems(phase);
     } else if (s.space == FOVEA_SPACE_COMBINE) {
       growItems(phase, Extent{plan.phases[s.of].maxGroups});
+    } else if (s.space == FOVEA_SPACE_APPEND) {
+      raggedItems(phase);
+    } else if (s.space == FOVEA_SPACE_PAGES) {
+      growItems(phase, Extent{caps.rows} + Extent{sequences(phase)});
     } else {
       int64_t rows = kernel.variants(s)[0].rows;
       for (const fovea_bundle_variant &v : kernel.variants(s))
@@ -235,13 +273,7 @@ void Sizer::corner(int64_t batch) {
                            Extent{ceilDiv(last.value, rows), last.ok});
     }
   }
-  Extent total{0};
-  for (const fovea_bundle_buffer &w : kernel.buffers) {
-    Extent bytes{dtypeSize(w.dtype)};
-    for (uint32_t d = 0; d < w.rank; ++d)
-      bytes = bytes * plan.extent(w.extent[d]);
-    total = total + roundUp(bytes, 64);
-  }
+  Extent total = placeBuffers(plan, plan.buffers);
   overflow |= !total.ok || total.value > (int64_t(1) << 46);
   if (total.ok && total.value > plan.workspaceBytes)
     plan.workspaceBytes = total.value;
@@ -249,20 +281,28 @@ void Sizer::corner(int64_t batch) {
 
 fovea_status Sizer::corners() {
   for (uint32_t i = 0; i < plan.nPhases; ++i) {
-    Phase &phase = plan.phases[i];
+    Phase &phase = plan.phases[plan.runs[i]];
     if (!phase.hasCombine || !phase.stage->splittable)
       continue;
-    phase.maxSlots = slotCapacity(plan, *phase.stage);
-    phase.maxGroups = phase.maxSlots / 2; // a split item has two pieces
+    int64_t pieces = slotCapacity(plan, *phase.stage), rows = 1;
+    for (const fovea_bundle_variant &v : kernel.variants(*phase.stage))
+      rows = int64_t(v.rows) > rows ? v.rows : rows;
+    phase.slotRows = int32_t(rows);
+    phase.maxSlots = phase.plainSlots = phase.maxSources = pieces;
+    phase.maxGroups = pieces / 2; // a split item has two pieces
+    if (canShare(plan, phase))
+      sharing(phase, rows);
   }
   int64_t most = caps.fixedBatch;
   for (uint32_t i = 0; i < kernel.symbols.size(); ++i)
     if (caps.role[i] == Capacity::Batch)
       most = caps.most[i];
+  if (plan.nCaches && plan.limits.seqs > most)
+    most = plan.limits.seqs;
   // Beyond one row per sequence nothing but the batch grows.
   int64_t last = most;
   int64_t distinct = most < caps.rows ? most : caps.rows;
-  int64_t first = caps.batchSymbols == 1 ? 1 : most;
+  int64_t first = caps.batchSymbols == 1 && !plan.ragged ? 1 : most;
   if (most > (1 << 20))
     return fail(FOVEA_INVALID,
                 "expected limits.seqs to be at most 2^20, got "
@@ -288,26 +328,104 @@ void Sizer::tables(char *base, size_t &bytes) {
     used += (size_t(n) * sizeof(T) + 63) / 64 * 64;
   };
   int64_t most = 1, seqs = 1;
+  if (overflow)
+    return;
   for (uint32_t i = 0; i < plan.nPhases; ++i) {
-    Phase &p = plan.phases[i];
+    Phase &p = plan.phases[plan.runs[i]];
+    take(p.parts, p.nParts);
+    take(p.active, p.nParts);
     take(p.items, p.maxItems);
-    if (p.stage->space != FOVEA_SPACE_STREAM)
+    most = p.maxItems > most ? p.maxItems : most;
+    bool stream = p.stage->space == FOVEA_SPACE_STREAM;
+    if (!stream && p.stage->space != FOVEA_SPACE_APPEND)
       continue;
-    const fovea_bundle_extent &b = p.stage->grid[0];
-    seqs = b.symbol >= 0 ? caps.most[b.symbol] : caps.fixedBatch;
-    take(p.groups, p.maxGroups);
-    take(p.sources, p.maxSlots);
+    seqs = sequences(p);
     take(p.qOff, seqs);
     take(p.kLen, seqs);
-    most = p.maxItems > most ? p.maxItems : most;
+    take(p.rowOff, seqs + 1);
+    take(p.partOf, seqs);
+    take(p.groups, p.maxGroups);
+    take(p.sources, p.maxSources);
+    if (!p.maxTiles)
+      continue;
+    take(p.rows, p.maxLinks * shareRows);
+    take(p.tiles, p.maxTiles);
+    take(p.links, p.maxLinks);
+    take(p.ownBegin, seqs);
+    take(p.sorted, seqs);
+    take(p.common, seqs);
   }
   take(plan.raw, most);
   take(plan.cost, most);
   take(plan.blocks, most);
   take(plan.order, most);
+  take(plan.part, most);
+  take(plan.slotOf, most);
+  take(plan.piecesOf, most);
   take(plan.load, plan.workers);
+  for (uint32_t c = 0; c < plan.nCaches; ++c) {
+    CacheStep &cache = plan.caches[c];
+    take(cache.length, plan.limits.seqs);
+    take(cache.index, plan.limits.seqs);
+    take(cache.generation, plan.limits.seqs);
+    for (uint32_t s = 0; s < cache.records.segments.size(); ++s) {
+      SegmentTables &t = cache.segments[s];
+      t.capacity = fovea_kv::tableCapacity(cache.records, s, plan.limits.seqs,
+                                           plan.limits.max_len);
+      take(t.pages, t.capacity);
+      take(t.ranges, plan.limits.seqs);
+    }
+  }
+  if (plan.nCaches)
+    take(plan.batchRows, plan.limits.seqs + 1);
   take(plan.lanes, plan.nLanes);
   bytes = used;
+}
+
+/// Slots and tables for groups of sequences that share keys. A slot then holds
+/// few rows: a sequence that joins a group stores as many records as it has
+/// heads.
+void Sizer::sharing(Phase &phase, int64_t most) {
+  const fovea_bundle_stage &s = *phase.stage;
+  int64_t least = most;
+  for (const fovea_bundle_variant &v : kernel.variants(s))
+    if (kernel.runs(v) && int64_t(v.rows) < least)
+      least = v.rows;
+  int64_t tiles = 1, slots = 1; // of the rows of one member's head
+  for (const fovea_bundle_variant &v : kernel.variants(s)) {
+    if (!kernel.runs(v) || v.rows > shareRows)
+      continue;
+    int64_t rows = v.max_rows < shareRows ? v.max_rows : shareRows;
+    int64_t n = ceilDiv(rows, v.rows);
+    tiles = n > tiles ? n : tiles;
+    int64_t needed = n * ceilDiv(v.rows, least);
+    slots = needed > slots ? needed : slots;
+  }
+  Extent records = Extent{plan.limits.seqs} * Extent{s.heads} * Extent{tiles};
+  Extent more =
+      Extent{3} * Extent{slots} * Extent{plan.limits.seqs} * Extent{s.heads};
+  if (!records.ok || !more.ok || more.value > (1 << 24))
+    return; // too many to be worth their memory
+  phase.slotRows = int32_t(least);
+  phase.plainSlots = phase.plainSlots * ceilDiv(most, least);
+  phase.maxSlots = phase.plainSlots + more.value;
+  phase.maxGroups += records.value;
+  phase.maxSources += records.value * (1 + shareDepth * sharePieces / 4);
+  phase.maxTiles = plan.limits.seqs;
+  phase.maxLinks = plan.limits.seqs * shareDepth;
+}
+
+void Sizer::fillParts() {
+  for (uint32_t i = 0; i < plan.nPhases; ++i) {
+    Phase &phase = plan.phases[plan.runs[i]];
+    int32_t n = 0;
+    for (const fovea_bundle_variant &v : kernel.variants(*phase.stage))
+      if (kernel.runs(v)) {
+        new (&phase.parts[n]) Part;
+        phase.parts[n].variant = &v;
+        phase.parts[n++].entry = kernel.entry(v);
+      }
+  }
 }
 
 fovea_status Sizer::allocate() {
@@ -319,6 +437,7 @@ fovea_status Sizer::allocate() {
     return noMemory("a plan's tables", bytes);
   }
   tables(static_cast<char *>(plan.tables), bytes);
+  fillParts();
   size_t most = sizeof(fovea_abi_counters);
   for (const fovea_bundle_stage &s : kernel.stages)
     for (const fovea_bundle_variant &v : kernel.variants(s))
@@ -362,14 +481,25 @@ Extent fovea_plan::extent(const fovea_bundle_extent &e) const {
 fovea_status fovea::rt::sizePlan(fovea_plan &plan) {
   fovea_kernel &kernel = *plan.kernel.get();
   Sizer sizer(plan);
-  plan.nPhases = kernel.stages.size();
-  for (uint32_t i = 0; i < plan.nPhases; ++i)
-    plan.phases[i].stage = &kernel.stages[i];
-  for (uint32_t i = 0; i < plan.nPhases; ++i)
-    if (kernel.stages[i].space == FOVEA_SPACE_COMBINE)
-      plan.phases[kernel.stages[i].of].hasCombine = true;
-  for (uint32_t i = 0; i < plan.nPhases; ++i) {
+  plan.nStages = kernel.stages.size();
+  for (uint32_t i = 0; i < plan.nStages; ++i) {
+    const fovea_bundle_stage &s = kernel.stages[i];
     Phase &phase = plan.phases[i];
+    phase.stage = &s;
+    if (s.space != FOVEA_SPACE_MOVES && !(s.flags & FOVEA_STAGE_SERVICE))
+      plan.runs[plan.nPhases++] = uint8_t(i);
+    for (const fovea_bundle_variant &v : kernel.variants(s))
+      phase.nParts += kernel.runs(v);
+  }
+  if (fovea_status st = findCaches(plan))
+    return st;
+  for (uint32_t i = 0; i < plan.nPhases; ++i) {
+    const fovea_bundle_stage &s = kernel.stages[plan.runs[i]];
+    if (s.space == FOVEA_SPACE_COMBINE)
+      plan.phases[s.of].hasCombine = true;
+  }
+  for (uint32_t i = 0; i < plan.nPhases; ++i) {
+    Phase &phase = plan.phases[plan.runs[i]];
     const fovea_bundle_stage &s = *phase.stage;
     if (s.space != FOVEA_SPACE_STREAM || s.mask < 0)
       continue;

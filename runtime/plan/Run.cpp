@@ -24,18 +24,39 @@ struct PhaseRun {
 
 } // namespace
 
+/// Runs items [begin, end), each part's by its variant. Returns the error of
+/// the part that failed, *at is its first item.
+static int32_t runItems(const Phase &phase, const fovea_abi_args &args,
+                        int64_t begin, int64_t end, void *scratch,
+                        int64_t *at) {
+  *at = begin;
+  if (phase.nActive == 1)
+    return phase.parts[phase.active[0]].entry(&args, &phase.abi, begin, end,
+                                              scratch);
+  while (begin < end) {
+    const Part &part = phase.partAt(begin);
+    int64_t stop = part.first + part.count;
+    stop = stop < end ? stop : end;
+    *at = begin;
+    if (int32_t code = part.entry(&args, &phase.abi, begin, stop, scratch))
+      return code;
+    begin = stop;
+  }
+  return 0;
+}
+
 void PhaseRun::take(int worker) {
   char *mine = scratch + plan.scratchBytes * size_t(worker);
   while (!error.load(std::memory_order_relaxed)) {
     int64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
     if (begin >= phase.nItems)
       return;
-    int64_t end = begin + chunk;
+    int64_t end = begin + chunk, at = 0;
     end = end < phase.nItems ? end : phase.nItems;
-    int32_t code = phase.entry(&args, &phase.abi, begin, end, mine);
+    int32_t code = runItems(phase, args, begin, end, mine, &at);
     int32_t none = 0;
     if (code && error.compare_exchange_strong(none, code))
-      errorItem.store(begin);
+      errorItem.store(at);
   }
 }
 
@@ -56,8 +77,9 @@ static fovea_status runPhase(const fovea_plan &plan, const Phase &phase,
   if (phase.nItems == 0)
     return FOVEA_OK;
   if (phase.nItems == 1 || exec.workers == 1) {
-    int32_t code = phase.entry(&args, &phase.abi, 0, phase.nItems, scratch);
-    return code ? stageFailed(plan, phase, code, 0) : FOVEA_OK;
+    int64_t at = 0;
+    int32_t code = runItems(phase, args, 0, phase.nItems, scratch, &at);
+    return code ? stageFailed(plan, phase, code, at) : FOVEA_OK;
   }
   int64_t workers =
       phase.nItems < exec.workers ? phase.nItems : int64_t(exec.workers);
@@ -99,7 +121,7 @@ fovea_status fovea_run(fovea_plan *plan, int layer, const fovea_value *args,
   if (stream)
     return fail(FOVEA_INVALID, "expected no stream on the CPU, got %p", stream);
   Bound bound;
-  if (fovea_status st = bindRun(*plan, args, n, workspace, bound))
+  if (fovea_status st = bindRun(*plan, layer, args, n, workspace, bound))
     return st;
   Lane *lane = nullptr;
   for (int32_t i = 0; i < plan->nLanes && !lane; ++i)
@@ -112,7 +134,7 @@ fovea_status fovea_run(fovea_plan *plan, int layer, const fovea_value *args,
                 plan->nLanes);
   fovea_status st = FOVEA_OK;
   for (uint32_t i = 0; i < plan->nPhases && !st; ++i)
-    st = runPhase(*plan, plan->phases[i], bound.abi, lane->scratch);
+    st = runPhase(*plan, plan->phases[plan->runs[i]], bound.abi, lane->scratch);
   lane->busy.store(false, std::memory_order_release);
   return st;
 }
@@ -124,7 +146,7 @@ int fovea_plan_phases(const fovea_plan *plan) {
 int64_t fovea_plan_items(const fovea_plan *plan, int phase) {
   if (!plan || phase < 0 || phase >= fovea_plan_phases(plan) || !plan->ready)
     return 0;
-  return plan->phases[phase].nItems;
+  return plan->phases[plan->runs[phase]].nItems;
 }
 
 fovea_status fovea_run_items(fovea_plan *plan, int layer, int phase,
@@ -135,7 +157,7 @@ fovea_status fovea_run_items(fovea_plan *plan, int layer, int phase,
   if (phase < 0 || phase >= int(plan->nPhases))
     return fail(FOVEA_INVALID, "expected a phase below %u, got %d",
                 plan->nPhases, phase);
-  const Phase &p = plan->phases[phase];
+  const Phase &p = plan->phases[plan->runs[phase]];
   if (begin < 0 || end < begin || end > p.nItems)
     return fail(FOVEA_INVALID,
                 "expected items inside [0, %lld), got [%lld, %lld)",
@@ -146,11 +168,12 @@ fovea_status fovea_run_items(fovea_plan *plan, int layer, int phase,
   if (begin == end)
     return FOVEA_OK;
   Bound bound;
-  if (fovea_status st = bindRun(*plan, args, n, workspace, bound))
+  if (fovea_status st = bindRun(*plan, layer, args, n, workspace, bound))
     return st;
   // The last lane: fovea_run takes it last.
   char *scratch = plan->lanes[plan->nLanes - 1].scratch +
                   plan->scratchBytes * size_t(worker);
-  int32_t code = p.entry(&bound.abi, &p.abi, begin, end, scratch);
-  return code ? stageFailed(*plan, p, code, begin) : FOVEA_OK;
+  int64_t at = 0;
+  int32_t code = runItems(p, bound.abi, begin, end, scratch, &at);
+  return code ? stageFailed(*plan, p, code, at) : FOVEA_OK;
 }

@@ -14,10 +14,12 @@ namespace {
 class Classifier {
 public:
   Classifier(const fovea_plan &plan, const Phase &phase,
-             const fovea_abi_item &item, int64_t row, fovea_stats &stats)
-      : plan(plan), phase(phase), item(item), stats(stats),
-        keys(phase.variant->keys) {
-    tilePositions(phase, row, classRows(*phase.variant), q0, q1);
+             const fovea_bundle_variant &variant, const fovea_abi_item &item,
+             int64_t row, fovea_stats &stats)
+      : plan(plan), phase(phase), item(item), stats(stats), keys(variant.keys) {
+    if (item.flags & FOVEA_ITEM_SHARED)
+      return;
+    tilePositions(phase, item.b, row, classRows(variant), q0, q1);
     int64_t off = phase.qOff[item.b];
     q0 += off;
     q1 += off;
@@ -49,7 +51,7 @@ public:
 
 private:
   int32_t ask(int64_t lo, int64_t hi) {
-    if (!phase.mask.classify)
+    if (!phase.mask.classify || (item.flags & FOVEA_ITEM_SHARED))
       return FOVEA_TILE_FULL;
     ++stats.stats_class_calls;
     return phase.mask.classify(&plan.planned.abi, item.b,
@@ -82,47 +84,85 @@ private:
 
 } // namespace
 
+/// Bytes of the keys [lo, hi) of one head of a cache, values included.
+static int64_t keyBytes(const fovea_plan &plan, const Phase &phase, int64_t b,
+                        int64_t lo, int64_t hi) {
+  if (phase.stage->cache < 0)
+    return 0;
+  const CacheStep &cache = plan.caches[size_t(phase.stage->cache)];
+  int64_t bytes = 0;
+  for (uint32_t s = 0; s < cache.records.segments.size(); ++s) {
+    const fovea_abi_range &range = cache.segments[s].ranges[b];
+    int64_t begin = lo > range.begin ? lo : range.begin;
+    int64_t end = hi < range.end ? hi : range.end;
+    if (begin >= end)
+      continue;
+    int64_t each = 0;
+    for (const fovea_bundle_part &part : cache.records.parts(s))
+      each += part.per_page ? 0 : part.extent * dtypeSize(part.dtype);
+    bytes += (end - begin) * each;
+  }
+  return bytes;
+}
+
+static fovea_status itemStats(const fovea_plan &plan, const Phase &phase,
+                              const Part &part, const fovea_abi_item &item,
+                              int64_t listed, fovea_stats &stats) {
+  fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
+  const fovea_bundle_variant &variant = *part.variant;
+  fovea_status st = FOVEA_OK;
+  int32_t count = itemRuns(plan, phase, item, variant.rows, runs, &st);
+  if (count < 0)
+    return st;
+  bool shared = item.flags & FOVEA_ITEM_SHARED;
+  int64_t first = shared ? 0 : item.row;
+  int64_t end = first + itemRows(phase, item, variant);
+  int64_t step = classRows(variant), all = 0;
+  for (int32_t r = 0; r < count; ++r) {
+    all += runs[r].hi - runs[r].lo;
+    stats.kv_bytes += keyBytes(plan, phase, item.b, runs[r].lo, runs[r].hi);
+  }
+  // Which blocks are chosen is known on the device only: an upper bound.
+  int64_t most = all < listed ? all : listed;
+  for (int64_t row = first; row < end; row += step) {
+    int64_t width = most;
+    if (listed != INT64_MAX) {
+      stats.tiles_partial += ceilDiv(width, variant.keys);
+    } else {
+      Classifier classifier(plan, phase, variant, item, row, stats);
+      for (int32_t r = 0; r < count; ++r)
+        classifier.range(runs[r].lo, runs[r].hi);
+      width -= classifier.empty;
+    }
+    int64_t pairs = (end - row < step ? end - row : step) * width;
+    stats.pairs += pairs;
+    stats.flops_executed +=
+        2 * pairs * (phase.stage->key_dim + phase.stage->value_dim);
+  }
+  return FOVEA_OK;
+}
+
 static fovea_status streamStats(const fovea_plan &plan, const Phase &phase,
                                 fovea_stats &stats) {
-  fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
   int64_t listed = listKeys(plan, phase);
-  int64_t keys = phase.variant->keys,
-          before = stats.tiles_full + stats.tiles_partial;
-  for (int64_t i = 0; i < phase.nItems; ++i) {
-    const fovea_abi_item &item = phase.items[i];
-    fovea_status st = FOVEA_OK;
-    int32_t count = itemRuns(plan, phase, item, runs, &st);
-    if (count < 0)
-      return st;
-    int64_t end = item.row + phase.variant->rows;
-    end = end < phase.packed ? end : phase.packed;
-    int64_t step = classRows(*phase.variant), all = 0;
-    for (int32_t r = 0; r < count; ++r)
-      all += runs[r].hi - runs[r].lo;
-    // Which blocks are chosen is known on the device only: an upper bound.
-    int64_t most = all < listed ? all : listed;
-    for (int64_t row = item.row; row < end; row += step) {
-      int64_t width = most;
-      if (listed != INT64_MAX) {
-        stats.tiles_partial += ceilDiv(width, keys);
-      } else {
-        Classifier classifier(plan, phase, item, row, stats);
-        for (int32_t r = 0; r < count; ++r)
-          classifier.range(runs[r].lo, runs[r].hi);
-        width -= classifier.empty;
-      }
-      int64_t pairs = (end - row < step ? end - row : step) * width;
-      stats.pairs += pairs;
-      stats.flops_executed +=
-          2 * pairs * (phase.stage->key_dim + phase.stage->value_dim);
-    }
+  int64_t before = stats.tiles_full + stats.tiles_partial;
+  for (int32_t a = 0; a < phase.nActive; ++a) {
+    const Part &part = phase.parts[phase.active[a]];
+    for (int64_t i = part.first; i < part.first + part.count; ++i)
+      if (fovea_status st =
+              itemStats(plan, phase, part, phase.items[i], listed, stats))
+        return st;
   }
   int64_t all = 0;
-  for (int64_t b = 0; b < phase.batch; ++b)
-    all += ceilDiv(phase.kLen[b], keys);
-  all *= phase.stage->heads * ceilDiv(phase.packed, classRows(*phase.variant));
+  for (int64_t b = 0; b < phase.batch; ++b) {
+    const fovea_bundle_variant &v = *phase.parts[phase.partOf[b]].variant;
+    all += ceilDiv(phase.kLen[b], v.keys) * phase.stage->heads *
+           ceilDiv(phase.packed(b), classRows(v));
+  }
   int64_t run = stats.tiles_full + stats.tiles_partial - before;
   stats.tiles_empty += all > run ? all - run : 0;
+  stats.shared_groups += phase.sharedGroups;
+  stats.shared_keys += phase.sharedKeys;
   return FOVEA_OK;
 }
 
@@ -144,13 +184,13 @@ fovea_status fovea_plan_stats(const fovea_plan *plan, int phase,
     return st;
   fovea_stats stats{};
   for (uint32_t i = 0; i < plan->nPhases; ++i) {
-    const Phase &p = plan->phases[i];
+    const Phase &p = plan->phases[plan->runs[i]];
     if (phase >= 0 && phase != int(i))
       continue;
     stats.items += p.nItems;
     if (p.stage->space != FOVEA_SPACE_STREAM)
       continue;
-    stats.slots += p.nSlots;
+    stats.slots += p.nPieces;
     if (fovea_status st = streamStats(*plan, p, stats))
       return st;
   }
@@ -182,25 +222,51 @@ fovea_status fovea_plan_counters(fovea_plan *plan, fovea_counters *out,
                      "fovea_counters");
 }
 
+static void describe(const fovea_plan &plan, const Phase &p, const Part &part,
+                     fovea_phase_info &info) {
+  const BundleView &view = plan.kernel->view();
+  info.space = p.stage->space;
+  info.stage = view.string(p.stage->name);
+  info.variant = view.string(part.variant->name);
+  info.schedule = view.string(part.variant->schedule);
+  info.rows = int32_t(part.variant->rows);
+  info.keys = int32_t(part.variant->keys);
+  info.class_rows = int32_t(classRows(*part.variant));
+  info.n_parts = p.nActive;
+  info.sources = p.abi.sources;
+  info.shared_rows = p.abi.rows;
+}
+
 fovea_status fovea_plan_phase(const fovea_plan *plan, int phase,
                               fovea_phase_info *out) {
   if (fovea_status st = checkPhase(plan, phase, 0))
     return st;
-  const Phase &p = plan->phases[phase];
-  const BundleView &view = plan->kernel->view();
+  const Phase &p = plan->phases[plan->runs[phase]];
   fovea_phase_info info{};
-  info.space = p.stage->space;
-  info.stage = view.string(p.stage->name);
-  info.variant = view.string(p.variant->name);
-  info.schedule = view.string(p.variant->schedule);
-  info.rows = int32_t(p.variant->rows);
-  info.keys = int32_t(p.variant->keys);
+  describe(*plan, p, p.parts[p.shown], info);
   info.n_items = p.nItems;
   info.items = p.items;
   info.cost_total = p.costTotal;
   info.cost_longest = p.costLongest;
-  info.class_rows = int32_t(classRows(*p.variant));
-  info.sources = p.abi.sources;
+  return writeStruct(info, out, offsetof(fovea_phase_info, cost_total),
+                     "fovea_phase_info");
+}
+
+fovea_status fovea_plan_part(const fovea_plan *plan, int phase, int part,
+                             fovea_phase_info *out) {
+  if (fovea_status st = checkPhase(plan, phase, 0))
+    return st;
+  const Phase &p = plan->phases[plan->runs[phase]];
+  if (part < 0 || part >= p.nActive)
+    return fail(FOVEA_INVALID, "expected a part below %d, got %d", p.nActive,
+                part);
+  const Part &own = p.parts[p.active[part]];
+  fovea_phase_info info{};
+  describe(*plan, p, own, info);
+  info.n_items = own.count;
+  info.items = p.items + own.first;
+  info.cost_total = p.costTotal;
+  info.cost_longest = own.longest;
   return writeStruct(info, out, offsetof(fovea_phase_info, cost_total),
                      "fovea_phase_info");
 }
@@ -209,7 +275,7 @@ fovea_status fovea_plan_mask(const fovea_plan *plan, int phase,
                              fovea_mask_info *out) {
   if (fovea_status st = checkPhase(plan, phase, 0))
     return st;
-  const Phase &p = plan->phases[phase];
+  const Phase &p = plan->phases[plan->runs[phase]];
   if (p.stage->space != FOVEA_SPACE_STREAM)
     return fail(FOVEA_INVALID,
                 "expected a phase that streams keys, got stage '%s'",
@@ -232,6 +298,7 @@ fovea_status fovea_plan_mask(const fovea_plan *plan, int phase,
   info.kv_group = p.stage->kv_group;
   info.key_dim = p.stage->key_dim;
   info.value_dim = p.stage->value_dim;
+  info.row_off = p.rowOff;
   return writeStruct(info, out, offsetof(fovea_mask_info, group),
                      "fovea_mask_info");
 }

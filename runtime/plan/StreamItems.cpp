@@ -13,8 +13,6 @@
 namespace fovea::rt {
 namespace {
 
-/// Packing the queries and storing the output, in keys.
-constexpr int64_t overheadKeys = 64;
 /// No piece of a split item is shorter.
 constexpr int64_t leastBlocks = 4, leastKeys = 256;
 /// A plan is good when its longest worker is at most this above the average.
@@ -29,69 +27,116 @@ constexpr int64_t slotsPerWorker = 2 * finestShare;
 
 class StreamPlanner {
 public:
-  StreamPlanner(fovea_plan &plan, Phase &phase)
-      : plan(plan), phase(phase), keys(phase.variant->keys) {}
+  StreamPlanner(fovea_plan &plan, Phase &phase) : plan(plan), phase(phase) {}
 
   fovea_status run();
 
 private:
   fovea_status draft();
+  fovea_status add(const fovea_abi_item &item, int32_t part, int64_t listed);
   int64_t pieces(int64_t i, double longest) const;
   int64_t deterministicSplit(int64_t i) const;
   double makespan(double longest);
   double chooseLongest();
   fovea_status split(double longest);
   fovea_status cut(int64_t i, int64_t n);
+  void merge(int64_t i, int64_t row, const SharedLink *link,
+             const SharedLink *end);
   void sort(int64_t n, int32_t *to);
-  int64_t rowsOf(const fovea_abi_item &item) const {
-    int64_t left = phase.packed - item.row;
-    return left < phase.variant->rows ? left : phase.variant->rows;
+  const fovea_bundle_variant &variant(int64_t i) const {
+    return *phase.parts[plan.part[i]].variant;
+  }
+  bool shared(int64_t i) const { return plan.raw[i].flags & FOVEA_ITEM_SHARED; }
+  int64_t rowsOf(int64_t i) const {
+    return itemRows(phase, plan.raw[i], variant(i));
+  }
+  /// Slots of one record.
+  int64_t slotsOf(int64_t i) const {
+    return ceilDiv(variant(i).rows, phase.slotRows);
+  }
+  int64_t sharedRaw() const { return phase.nTiles * phase.stage->heads; }
+  /// Keys of sequence b that its own items do not read.
+  int64_t sharedKeys(int64_t b) const {
+    return phase.nTiles ? phase.ownBegin[b] : 0;
   }
 
   fovea_plan &plan;
   Phase &phase;
-  int64_t keys;
   int64_t n = 0; // raw items
   int64_t total = 0, longestCost = 0;
 };
 
-/// One raw item per (sequence, head group, row tile).
-fovea_status StreamPlanner::draft() {
+fovea_status StreamPlanner::add(const fovea_abi_item &item, int32_t part,
+                                int64_t listed) {
   fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
-  int64_t tiles = rowTiles(phase);
+  plan.raw[n] = item;
+  plan.part[n] = uint8_t(part);
+  const fovea_bundle_variant &v = variant(n);
+  fovea_status st = FOVEA_OK;
+  int32_t count = itemRuns(plan, phase, item, v.rows, runs, &st);
+  if (count < 0)
+    return st;
+  int64_t blocks = 0, keys = v.keys;
+  for (int32_t r = 0; r < count; ++r)
+    blocks += ceilDiv(runs[r].hi - runs[r].lo, keys);
+  int64_t width = blocks * keys < listed ? blocks * keys : listed;
+  plan.blocks[n] = blocks;
+  int64_t rows = rowsOf(n);
+  int64_t cost = width * keyCost(phase, v, rows) + overheadKeys * rows;
+  plan.cost[n] = cost;
+  plan.slotOf[n] = -1;
+  plan.piecesOf[n] = 1;
+  total += cost;
+  longestCost = cost > longestCost ? cost : longestCost;
+  ++n;
+  return FOVEA_OK;
+}
+
+/// One raw item per (shared tile, head), then per (sequence, head group, row
+/// tile).
+fovea_status StreamPlanner::draft() {
+  for (int64_t t = 0; t < phase.nTiles; ++t) {
+    const SharedTile &tile = phase.tiles[t];
+    for (int32_t h = 0; h < phase.stage->heads; ++h) {
+      fovea_abi_item item{};
+      item.b = tile.b;
+      item.head = h;
+      item.row = tile.first;
+      item.count = tile.count;
+      item.flags = FOVEA_ITEM_SHARED;
+      item.slot = -1;
+      item.k0 = tile.k0;
+      item.k1 = tile.k1;
+      if (fovea_status st = add(item, tile.part, INT64_MAX))
+        return st;
+    }
+  }
   int64_t listed = listKeys(plan, phase);
-  for (int64_t b = 0; b < phase.batch; ++b)
+  for (int64_t b = 0; b < phase.batch; ++b) {
+    int32_t part = phase.partOf[b];
+    int64_t rows = phase.parts[part].variant->rows;
+    int64_t tiles = ceilDiv(phase.packed(b), rows);
     for (int64_t h = 0; h < phase.stage->heads; ++h)
       for (int64_t t = 0; t < tiles; ++t) {
-        fovea_abi_item &item = plan.raw[n];
-        item = {};
+        fovea_abi_item item{};
         item.b = int32_t(b);
         item.head = int32_t(h);
-        item.row = int32_t(t * phase.variant->rows);
+        item.row = int32_t(t * rows);
         item.slot = -1;
+        item.k0 = sharedKeys(b);
         item.k1 = phase.kLen[b];
-        fovea_status st = FOVEA_OK;
-        int32_t count = itemRuns(plan, phase, item, runs, &st);
-        if (count < 0)
+        if (fovea_status st = add(item, part, listed))
           return st;
-        int64_t blocks = 0;
-        for (int32_t r = 0; r < count; ++r)
-          blocks += ceilDiv(runs[r].hi - runs[r].lo, keys);
-        int64_t width = blocks * keys < listed ? blocks * keys : listed;
-        plan.blocks[n] = blocks;
-        int64_t cost = (width + overheadKeys) * rowsOf(item);
-        plan.cost[n] = cost;
-        total += cost;
-        longestCost = cost > longestCost ? cost : longestCost;
-        ++n;
       }
-  plan.boundsCalls += phase.mask.bounds ? n : 0;
+  }
+  plan.boundsCalls += phase.mask.bounds ? n - sharedRaw() : 0;
   return FOVEA_OK;
 }
 
 int64_t StreamPlanner::deterministicSplit(int64_t i) const {
-  int64_t p = plan.blocks[i] * keys / deterministicKeys;
-  int64_t most = deterministicPieces / rowTiles(phase);
+  int64_t p = plan.blocks[i] * variant(i).keys / deterministicKeys;
+  int64_t most = deterministicPieces /
+                 ceilDiv(phase.packed(plan.raw[i].b), int64_t(variant(i).rows));
   return p < most ? p : most;
 }
 
@@ -105,9 +150,10 @@ int64_t StreamPlanner::pieces(int64_t i, double longest) const {
       return 1;
     p = int64_t(double(plan.cost[i]) / longest) + 1;
   }
-  int64_t least = ceilDiv(leastKeys, keys);
+  int64_t least = ceilDiv(leastKeys, variant(i).keys);
   least = least < leastBlocks ? leastBlocks : least;
   int64_t most = plan.blocks[i] / least;
+  most = shared(i) && most > sharePieces ? sharePieces : most;
   return p < most ? p : most;
 }
 
@@ -125,7 +171,7 @@ double StreamPlanner::makespan(double longest) {
     p = p < 1 ? 1 : p;
     double cost = double(plan.cost[item]) / double(p);
     if (p > 1)
-      cost += double(overheadKeys * rowsOf(plan.raw[item]));
+      cost += double(overheadKeys * rowsOf(item));
     for (int64_t k = 0; k < p; ++k) {
       double load = heap[0] + cost;
       most = load > most ? load : most;
@@ -166,22 +212,24 @@ double StreamPlanner::chooseLongest() {
   return best;
 }
 
-/// Replaces raw item `i` by `p` pieces of about as many blocks each. They
-/// partition all keys, so that a mask whose scalars change before the run is
-/// still computed in full.
+/// Replaces raw item `i` by `p` pieces of about as many blocks each, with slots
+/// for their records. They partition all keys, so that a mask whose scalars
+/// change before the run is still computed in full.
 fovea_status StreamPlanner::cut(int64_t i, int64_t p) {
   fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
   fovea_abi_item whole = plan.raw[i];
+  int64_t keys = variant(i).keys;
   fovea_status st = FOVEA_OK;
-  int32_t count = itemRuns(plan, phase, whole, runs, &st);
-  if (count < 0)
-    return st;
-  plan.boundsCalls += phase.mask.bounds ? 1 : 0;
+  int32_t count = 0;
+  if (p > 1) {
+    count = itemRuns(plan, phase, whole, variant(i).rows, runs, &st);
+    if (count < 0)
+      return st;
+    plan.boundsCalls += phase.mask.bounds && !shared(i) ? 1 : 0;
+  }
   int64_t cost = plan.cost[i], blocks = plan.blocks[i];
-  SplitGroup &group = phase.groups[phase.nGroups++];
-  group = whole;
-  group.slot = int32_t(phase.nSlots);
-  group.count = int32_t(p);
+  plan.slotOf[i] = int32_t(phase.nSlots);
+  plan.piecesOf[i] = int32_t(p);
   int64_t begin = whole.k0, seen = 0;
   int32_t run = 0;
   for (int64_t k = 0; k < p; ++k) {
@@ -201,25 +249,95 @@ fovea_status StreamPlanner::cut(int64_t i, int64_t p) {
     // The first piece takes the item's place, the others go to the end.
     int64_t at = k ? n++ : i;
     plan.raw[at] = whole;
+    plan.part[at] = plan.part[i];
     plan.raw[at].k0 = begin;
     plan.raw[at].k1 = end;
     plan.raw[at].slot = int32_t(phase.nSlots);
-    phase.sources[phase.nSlots] = {int32_t(phase.nSlots), 0};
-    ++phase.nSlots;
     plan.cost[at] = cost / p;
+    phase.nSlots += slotsOf(i);
     begin = end;
   }
+  phase.nPieces += p;
   return FOVEA_OK;
 }
 
+/// The combine item of raw item `i`: records of the shared keys first, in the
+/// order of the keys, then those of its own pieces.
+void StreamPlanner::merge(int64_t i, int64_t row, const SharedLink *link,
+                          const SharedLink *end) {
+  SplitGroup &group = phase.groups[phase.nGroups++];
+  group = plan.raw[i];
+  group.k0 = 0;
+  group.slot = int32_t(phase.nSources);
+  group.count = 0;
+  auto records = [&](int64_t raw, int64_t from) {
+    for (int64_t k = 0; k < plan.piecesOf[raw]; ++k) {
+      phase.sources[phase.nSources++] = {
+          int32_t(plan.slotOf[raw] + k * slotsOf(raw)), int32_t(from)};
+      ++group.count;
+    }
+  };
+  for (; link != end; ++link)
+    records(int64_t(link->tile) * phase.stage->heads + group.head,
+            link->row + row);
+  if (group.k1 > sharedKeys(group.b))
+    records(i, 0);
+}
+
+/// Cuts long items, gives every record a slot, and lists the records of the
+/// items that have more than one.
 fovea_status StreamPlanner::split(double longest) {
-  int64_t whole = n;
-  for (int64_t i = 0; i < whole; ++i) {
+  int64_t whole = n, shares = sharedRaw();
+  const SharedLink *link = phase.links, *links = link + phase.nLinks;
+  // What the members of groups need is set aside.
+  int64_t slots = phase.maxSlots, sources = phase.maxSources,
+          groups = phase.maxGroups;
+  for (int64_t i = 0; i < whole && shares; ++i)
+    if (shared(i) || sharedKeys(plan.raw[i].b))
+      slots -= slotsOf(i);
+  for (const SharedLink *l = link; l != links; ++l) {
+    // One record of the link and one of the member's own, per head and tile.
+    int64_t rows = phase.parts[phase.partOf[l->b]].variant->rows;
+    int64_t merged = phase.stage->heads * ceilDiv(phase.packed(l->b), rows);
+    sources -= 2 * merged;
+    groups -= merged;
+  }
+  for (int64_t i = 0; i < shares; ++i) {
     int64_t p = pieces(i, longest);
-    if (p < 2 || phase.nSlots + p > phase.maxSlots)
-      continue;
-    if (fovea_status st = cut(i, p))
+    int64_t merges = phase.tiles[i / phase.stage->heads].merges;
+    int64_t more = p < 2 ? 0 : p - 1;
+    if (more * slotsOf(i) > slots || more * merges > sources)
+      more = 0;
+    slots -= more * slotsOf(i);
+    sources -= more * merges;
+    if (fovea_status st = cut(i, 1 + more))
       return st;
+  }
+  int64_t row = 0, before = -1;
+  for (int64_t i = shares; i < whole; ++i) {
+    int64_t b = plan.raw[i].b;
+    bool member = sharedKeys(b) > 0;
+    int64_t p = pieces(i, longest);
+    int64_t more = p < 2 ? 0 : member ? p - 1 : p;
+    if (more * slotsOf(i) > slots || more > sources || (more && groups < 1))
+      more = 0;
+    if (!more && !member)
+      continue;
+    slots -= more * slotsOf(i);
+    sources -= more;
+    groups -= !member;
+    if (member && b != before) {
+      while (link != links && link->b < b)
+        ++link;
+      before = b;
+    }
+    row = plan.raw[i].row;
+    const SharedLink *end = link;
+    while (member && end != links && end->b == b)
+      ++end;
+    if (fovea_status st = cut(i, member ? 1 + more : more))
+      return st;
+    merge(i, row, link, end);
   }
   return FOVEA_OK;
 }
@@ -247,7 +365,11 @@ void StreamPlanner::sort(int64_t count, int32_t *to) {
 }
 
 fovea_status StreamPlanner::run() {
-  phase.nSlots = phase.nGroups = 0;
+  phase.nSlots = phase.nGroups = phase.nSources = phase.nPieces = 0;
+  phase.nTiles = phase.nLinks = phase.nRows = 0;
+  phase.sharedGroups = phase.sharedKeys = 0;
+  if (phase.maxTiles)
+    planSharing(plan, phase);
   if (fovea_status st = draft())
     return st;
   if (phase.maxSlots)
@@ -255,31 +377,58 @@ fovea_status StreamPlanner::run() {
             split(plan.limits.deterministic ? 0 : chooseLongest()))
       return st;
   sort(n, plan.order);
-  longestCost = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    phase.items[i] = plan.raw[plan.order[i]];
-    int64_t cost = plan.cost[plan.order[i]];
-    longestCost = cost > longestCost ? cost : longestCost;
-  }
-  phase.nItems = n;
+  placeParts(plan, phase, n);
   phase.costTotal = double(total);
-  phase.costLongest = double(longestCost);
   return FOVEA_OK;
 }
 
 } // namespace
 
+void placeParts(fovea_plan &plan, Phase &phase, int64_t n) {
+  for (int32_t p = 0; p < phase.nParts; ++p)
+    phase.parts[p].first = phase.parts[p].count = phase.parts[p].longest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    Part &part = phase.parts[plan.part[i]];
+    double cost = double(plan.cost[i]);
+    part.longest = cost > part.longest ? cost : part.longest;
+    ++part.count;
+  }
+  phase.nActive = 0;
+  for (int32_t p = 0; p < phase.nParts; ++p) {
+    if (!phase.parts[p].count)
+      continue;
+    int32_t at = phase.nActive++;
+    for (; at &&
+           phase.parts[phase.active[at - 1]].longest < phase.parts[p].longest;
+         --at)
+      phase.active[at] = phase.active[at - 1];
+    phase.active[at] = uint8_t(p);
+  }
+  int64_t next = 0;
+  for (int32_t a = 0; a < phase.nActive; ++a) {
+    Part &part = phase.parts[phase.active[a]];
+    part.first = next;
+    for (int64_t i = 0; i < n; ++i)
+      if (plan.part[plan.order[i]] == phase.active[a])
+        phase.items[next++] = plan.raw[plan.order[i]];
+  }
+  phase.nItems = n;
+  if (phase.nActive)
+    phase.shown = phase.active[0];
+  phase.costLongest = phase.nActive ? phase.parts[phase.active[0]].longest : 0;
+}
+
 int32_t itemRuns(const fovea_plan &plan, const Phase &phase,
-                 const fovea_abi_item &item, fovea_abi_run *runs,
+                 const fovea_abi_item &item, int64_t rows, fovea_abi_run *runs,
                  fovea_status *status) {
   int64_t len = phase.kLen[item.b];
   int32_t count = 0;
-  if (!phase.mask.bounds) {
+  if (!phase.mask.bounds || (item.flags & FOVEA_ITEM_SHARED)) {
     runs[0] = {0, len};
     count = len > 0;
   } else if (len > 0) {
     int64_t q0, q1, off = phase.qOff[item.b];
-    tilePositions(phase, item.row, phase.variant->rows, q0, q1);
+    tilePositions(phase, item.b, item.row, rows, q0, q1);
     count = phase.mask.bounds(&plan.planned.abi, item.b,
                               int64_t(item.head) * phase.stage->group, off + q0,
                               off + q1, len, runs);

@@ -101,26 +101,66 @@ static fovea_status snapshot(fovea_plan &plan, Phase &phase) {
   return FOVEA_OK;
 }
 
-/// The first variant with code for this machine that takes `rows` packed rows;
-/// a bundle for several targets has variants for each.
-static fovea_status chooseVariant(fovea_plan &plan, Phase &phase,
-                                  int64_t rows) {
+/// The variant of each sequence, by its packed rows.
+static fovea_status chooseParts(fovea_plan &plan, Phase &phase, bool packs) {
   const fovea_kernel &kernel = *plan.kernel.get();
-  for (const fovea_bundle_variant &v : kernel.variants(*phase.stage))
-    if (rows <= v.max_rows && kernel.runs(v)) {
-      phase.variant = &v;
-      phase.entry = kernel.entry(v);
-      return FOVEA_OK;
-    }
-  return fail(FOVEA_UNSUPPORTED,
-              "kernel '%s': expected a variant of stage '%s' for %lld packed "
-              "rows, got none that takes them",
-              kernel.name(), kernel.view().string(phase.stage->name),
-              (long long)rows);
+  int64_t before = -1;
+  int32_t part = 0;
+  for (int64_t b = 0; b < phase.batch; ++b) {
+    int64_t rows = packs ? phase.packed(b) : phase.queries(b);
+    if (rows != before)
+      part = partFor(phase, rows);
+    before = rows;
+    if (part < 0)
+      return fail(FOVEA_UNSUPPORTED,
+                  "kernel '%s': expected a variant of stage '%s' for %lld "
+                  "packed rows, got none that takes them",
+                  kernel.name(), kernel.view().string(phase.stage->name),
+                  (long long)rows);
+    phase.partOf[b] = uint8_t(part);
+  }
+  phase.shown = part;
+  return FOVEA_OK;
+}
+
+/// Lengths, offsets and rows of a stage over a cache.
+static fovea_status batchSnapshot(fovea_plan &plan, Phase &phase,
+                                  const CacheStep &cache) {
+  const fovea_bundle_stage &s = *phase.stage;
+  const fovea_kernel &kernel = *plan.kernel.get();
+  bool appends = false;
+  for (const CacheStep &c : plan.caches)
+    appends |= c.appends;
+  phase.batch = plan.sequences;
+  phase.sq = 0;
+  phase.sk = cache.longest;
+  phase.rowOff[0] = 0;
+  for (int64_t b = 0; b < phase.batch; ++b) {
+    int64_t first = plan.batchRows[b], end = plan.batchRows[b + 1];
+    int64_t rows = end - first;
+    if (!plan.ragged && plan.rowsSymbol >= 0 &&
+        rows != plan.symbols[plan.rowsSymbol])
+      return fail(
+          FOVEA_INVALID,
+          "kernel '%s': expected a batch of %lld rows per sequence (dim "
+          "'%s'), got %lld at %lld",
+          kernel.name(), (long long)plan.symbols[plan.rowsSymbol],
+          kernel.symbolName(size_t(plan.rowsSymbol)), (long long)rows,
+          (long long)b);
+    phase.rowOff[b + 1] = end;
+    phase.kLen[b] = cache.length[b];
+    phase.qOff[b] = s.flags & FOVEA_STAGE_TOP_LEFT ? 0
+                    : plan.batch.pos && rows && !appends
+                        ? plan.batch.pos[first]
+                        : cache.length[b] - rows;
+    phase.sq = rows > phase.sq ? rows : phase.sq;
+  }
+  return FOVEA_OK;
 }
 
 static fovea_status updateStream(fovea_plan &plan, Phase &phase) {
   const fovea_bundle_stage &s = *phase.stage;
+  const CacheStep *cache = cacheOf(plan, s);
   Extent batch = plan.extent(s.grid[0]);
   phase.sq = plan.symbols[s.q_symbol];
   phase.sk = plan.symbols[s.k_symbol];
@@ -132,22 +172,53 @@ static fovea_status updateStream(fovea_plan &plan, Phase &phase) {
                 "%lld and %lld",
                 plan.kernel->name(), INT32_MAX, (long long)packed.value,
                 (long long)phase.sk);
-  phase.batch = batch.value;
-  phase.packed = packed.value;
-  if (fovea_status st = snapshot(plan, phase))
-    return st;
-  if (fovea_status st = chooseVariant(plan, phase, phase.packed))
+  if (cache) {
+    if (fovea_status st = batchSnapshot(plan, phase, *cache))
+      return st;
+  } else {
+    phase.batch = batch.value;
+    for (int64_t b = 0; b <= phase.batch; ++b)
+      phase.rowOff[b] = b * phase.sq;
+    if (fovea_status st = snapshot(plan, phase))
+      return st;
+  }
+  if (fovea_status st = chooseParts(plan, phase, true))
     return st;
   return planStream(plan, phase);
 }
 
+static fovea_status updateAppend(fovea_plan &plan, Phase &phase) {
+  const CacheStep &cache = plan.caches[size_t(phase.stage->cache)];
+  if (fovea_status st = batchSnapshot(plan, phase, cache))
+    return st;
+  if (fovea_status st = chooseParts(plan, phase, false))
+    return st;
+  return planAppend(plan, phase);
+}
+
+/// Combine items run the variant for as many rows as their sequence has.
 static fovea_status updateCombine(fovea_plan &plan, Phase &phase) {
   const Phase &of = plan.phases[phase.stage->of];
-  if (fovea_status st = chooseVariant(plan, phase, of.packed))
-    return st;
-  for (int64_t i = 0; i < of.nGroups; ++i)
-    phase.items[i] = of.groups[i];
-  phase.nItems = of.nGroups;
+  int64_t before = -1;
+  int32_t part = 0;
+  for (int64_t i = 0; i < of.nGroups; ++i) {
+    int64_t rows = of.packed(of.groups[i].b);
+    if (rows != before)
+      part = partFor(phase, rows);
+    before = rows;
+    if (part < 0)
+      return fail(FOVEA_UNSUPPORTED,
+                  "kernel '%s': expected a variant of stage '%s' for %lld "
+                  "packed rows, got none that takes them",
+                  plan.kernel->name(),
+                  plan.kernel->view().string(phase.stage->name),
+                  (long long)rows);
+    plan.raw[i] = of.groups[i];
+    plan.part[i] = uint8_t(part);
+    plan.cost[i] = of.groups[i].count;
+    plan.order[i] = int32_t(i);
+  }
+  placeParts(plan, phase, of.nGroups);
   return FOVEA_OK;
 }
 
@@ -160,9 +231,16 @@ static fovea_status updateGrid(fovea_plan &plan, Phase &phase) {
     return fail(FOVEA_UNSUPPORTED,
                 "kernel '%s': expected a grid of at most %d per axis, got more",
                 plan.kernel->name(), INT32_MAX);
-  if (fovea_status st = chooseVariant(plan, phase, n2.value))
-    return st;
-  int64_t rows = phase.variant->rows, n = 0;
+  int32_t part = partFor(phase, n2.value);
+  if (part < 0)
+    return fail(FOVEA_UNSUPPORTED,
+                "kernel '%s': expected a variant of stage '%s' for %lld rows, "
+                "got none that takes them",
+                plan.kernel->name(),
+                plan.kernel->view().string(phase.stage->name),
+                (long long)n2.value);
+  phase.shown = part;
+  int64_t rows = phase.parts[part].variant->rows, n = 0;
   Extent all = n0 * n1 * Extent{ceilDiv(n2.value, rows)};
   if (!all.ok || all.value > phase.maxItems)
     return fail(FOVEA_INVALID,
@@ -183,43 +261,74 @@ static fovea_status updateGrid(fovea_plan &plan, Phase &phase) {
         item.k1 = n2.value;
       }
   phase.nItems = n;
+  for (int32_t p = 0; p < phase.nParts; ++p)
+    phase.parts[p].count = 0;
+  phase.parts[part].first = 0;
+  phase.parts[part].count = n;
+  phase.active[0] = uint8_t(part);
+  phase.nActive = n ? 1 : 0;
   phase.costTotal = double(n0.value) * double(n1.value) * double(n2.value);
   phase.costLongest = n ? double(rows < n2.value ? rows : n2.value) : 0;
   return FOVEA_OK;
 }
 
-static fovea_status placeBuffers(fovea_plan &plan) {
+/// Elements from slot to slot of a buffer of records; 0: row-major. A record
+/// may cover several slots.
+static int64_t slotStride(const fovea_plan &plan, const fovea_bundle_buffer &w,
+                          const int64_t *shape) {
+  const fovea_bundle_extent &e = w.extent[0];
+  if (w.rank < 2 || e.symbol != FOVEA_EXTENT_SLOTS || e.mul != 1 || e.add ||
+      e.div != 1)
+    return 0;
+  int64_t rows = plan.phases[e.stage].slotRows;
+  if (!rows || rows >= shape[1])
+    return 0;
+  for (uint32_t d = 2; d < w.rank; ++d)
+    rows *= shape[d];
+  return rows;
+}
+
+Extent fovea::rt::placeBuffers(const fovea_plan &plan, Placed *buffers) {
   const fovea_kernel &kernel = *plan.kernel.get();
   Extent total{0};
   for (uint32_t i = 0; i < kernel.buffers.size(); ++i) {
     const fovea_bundle_buffer &w = kernel.buffers[i];
-    Placed &placed = plan.buffers[i];
-    Extent bytes{dtypeSize(w.dtype)};
+    Placed &placed = buffers[i];
+    Extent elements{1}, inner{1};
     for (uint32_t d = 0; d < w.rank; ++d) {
       Extent e = plan.extent(w.extent[d]);
       placed.shape[d] = e.value;
-      bytes = bytes * e;
+      elements = elements * e;
+      inner = d ? inner * e : inner;
     }
+    placed.slotStride = elements.ok ? slotStride(plan, w, placed.shape) : 0;
+    if (placed.slotStride && placed.shape[0])
+      elements =
+          Extent{placed.shape[0] - 1} * Extent{placed.slotStride} + inner;
+    Extent bytes = elements * Extent{dtypeSize(w.dtype)};
     placed.offset = total.value;
     placed.bytes = bytes.value;
     total = total + roundUp(bytes, 64);
   }
+  return total;
+}
+
+static fovea_status checkWorkspace(fovea_plan &plan) {
+  Extent total = placeBuffers(plan, plan.buffers);
   if (!total.ok || total.value > plan.workspaceBytes)
     return fail(FOVEA_INVALID,
                 "kernel '%s': expected a step that needs at most %lld bytes of "
                 "workspace (the plan's capacity), got %lld",
-                kernel.name(), (long long)plan.workspaceBytes,
+                plan.kernel->name(), (long long)plan.workspaceBytes,
                 (long long)total.value);
   return FOVEA_OK;
 }
 
-static fovea_status update(fovea_plan &plan, const fovea_value *args, int n) {
-  if (fovea_status st = bindUpdate(plan, args, n))
-    return st;
+static fovea_status planStages(fovea_plan &plan) {
   plan.boundsCalls = 0;
   const Phase *tables = nullptr; // lengths for stages that have none
   for (uint32_t i = 0; i < plan.nPhases; ++i) {
-    Phase &phase = plan.phases[i];
+    Phase &phase = plan.phases[plan.runs[i]];
     fovea_status st = FOVEA_OK;
     switch (phase.stage->space) {
     case FOVEA_SPACE_STREAM:
@@ -229,6 +338,12 @@ static fovea_status update(fovea_plan &plan, const fovea_value *args, int n) {
     case FOVEA_SPACE_COMBINE:
       st = updateCombine(plan, phase);
       break;
+    case FOVEA_SPACE_APPEND:
+      st = updateAppend(plan, phase);
+      break;
+    case FOVEA_SPACE_PAGES:
+      st = planPages(plan, phase);
+      break;
     default:
       st = updateGrid(plan, phase);
       break;
@@ -237,11 +352,12 @@ static fovea_status update(fovea_plan &plan, const fovea_value *args, int n) {
       return st;
   }
   for (uint32_t i = 0; i < plan.nPhases; ++i) {
-    Phase &phase = plan.phases[i];
-    const Phase *of = phase.stage->space == FOVEA_SPACE_STREAM ? &phase
-                      : phase.stage->space == FOVEA_SPACE_COMBINE
-                          ? &plan.phases[phase.stage->of]
-                          : tables;
+    Phase &phase = plan.phases[plan.runs[i]];
+    uint32_t space = phase.stage->space;
+    const Phase *of =
+        space == FOVEA_SPACE_STREAM || space == FOVEA_SPACE_APPEND ? &phase
+        : space == FOVEA_SPACE_COMBINE ? &plan.phases[phase.stage->of]
+                                       : tables;
     phase.abi = {};
     phase.abi.size = sizeof phase.abi;
     phase.abi.items = phase.items;
@@ -249,29 +365,48 @@ static fovea_status update(fovea_plan &plan, const fovea_value *args, int n) {
     phase.abi.symbols = plan.symbols;
     phase.abi.q_off = of ? of->qOff : nullptr;
     phase.abi.k_len = of ? of->kLen : nullptr;
+    phase.abi.row_off = of ? of->rowOff : nullptr;
     phase.abi.sources = of ? of->sources : nullptr;
+    phase.abi.rows = of ? of->rows : nullptr;
   }
-  return placeBuffers(plan);
+  return checkWorkspace(plan);
+}
+
+static fovea_status update(fovea_plan &plan, const fovea_batch *batch,
+                           const fovea_value *args, int n, bool reserved) {
+  if (fovea_status st = checkKinds(plan, args, n))
+    return st;
+  if (fovea_status st = bindBatch(plan, batch, args, reserved))
+    return st;
+  plan.sequences = plan.nCaches ? plan.batch.n : 0;
+  fovea_status st = bindUpdate(plan, args, n);
+  if (!st)
+    st = planStages(plan);
+  if (st)
+    releaseBatch(plan);
+  plan.batch = {}; // the caller's memory
+  return st;
+}
+
+fovea_status fovea::rt::updatePlan(fovea_plan &plan, const fovea_batch *batch,
+                                   const fovea_value *args, int n,
+                                   bool reserved) {
+  for (int32_t i = 0; i < plan.nLanes; ++i)
+    if (plan.lanes[i].busy.load(std::memory_order_acquire))
+      return fail(FOVEA_INVALID,
+                  "expected no run of the plan in flight during its update");
+  double start = nowMs();
+  plan.ready = false;
+  if (fovea_status st = update(plan, batch, args, n, reserved))
+    return st;
+  plan.ready = true;
+  plan.updateMs = nowMs() - start;
+  return FOVEA_OK;
 }
 
 fovea_status fovea_plan_update(fovea_plan *plan, const fovea_batch *batch,
                                const fovea_value *args, int n) {
   if (!plan)
     return fail(FOVEA_INVALID, "expected a plan, got NULL");
-  if (batch)
-    return fail(FOVEA_UNSUPPORTED,
-                "kernel '%s': expected no batch, since it has no cache "
-                "argument, got one of %d sequences",
-                plan->kernel->name(), batch->n);
-  for (int32_t i = 0; i < plan->nLanes; ++i)
-    if (plan->lanes[i].busy.load(std::memory_order_acquire))
-      return fail(FOVEA_INVALID,
-                  "expected no run of the plan in flight during its update");
-  double start = nowMs();
-  plan->ready = false;
-  if (fovea_status st = update(*plan, args, n))
-    return st;
-  plan->ready = true;
-  plan->updateMs = nowMs() - start;
-  return FOVEA_OK;
+  return updatePlan(*plan, batch, args, n, false);
 }

@@ -34,7 +34,16 @@ enum class Function {
   MovesChain,
   MovesSink,
   PagesKept,
-  PagesRich
+  PagesRich,
+  // Of servingKernel.
+  ServePlainFew,
+  ServePlainMany,
+  ServeRichFew,
+  ServeRichMany,
+  MergePlainFew,
+  MergePlainMany,
+  MergeRichFew,
+  MergeRichMany
 };
 
 enum { testRows = 8, testKeys = 16 };

@@ -27,7 +27,9 @@ FOVEA_EXPORT const char *fovea_bundle_string(const fovea_bundle *, uint32_t);
 FOVEA_EXPORT const fovea_bundle_kernel *
 fovea_kernel_record(const fovea_kernel *);
 
-/* One phase of a plan after an update. */
+/* One phase of a plan after an update. A phase may run several variants of its
+ * stage, each over a part of the items; variant, schedule, rows, keys and
+ * class_rows are those of the first part. */
 typedef struct fovea_phase_info {
   uint32_t size;
   uint32_t space; /* fovea_bundle_space */
@@ -39,9 +41,15 @@ typedef struct fovea_phase_info {
   double cost_longest;          /* of the most expensive item */
   int32_t class_rows, reserved; /* a counted tile is class_rows x keys */
   const fovea_abi_source *sources; /* combine: of the items */
+  const fovea_abi_row *shared_rows; /* of items with FOVEA_ITEM_SHARED */
+  int32_t n_parts, reserved2;
 } fovea_phase_info;
 FOVEA_EXPORT fovea_status fovea_plan_phase(const fovea_plan *, int phase,
                                            fovea_phase_info *out);
+/* One part of a phase, in the order of execution: its variant and its items
+ * (cost_total is the phase's). */
+FOVEA_EXPORT fovea_status fovea_plan_part(const fovea_plan *, int phase,
+                                          int part, fovea_phase_info *out);
 
 /* The mask of a stream phase: its functions, and what to call them with after
  * an update. `args` reads the tensors of that update, which must be alive. */
@@ -57,6 +65,9 @@ typedef struct fovea_mask_info {
   const int64_t *q_off, *k_len; /* [batch] */
   int32_t group, kv_group;
   int32_t key_dim, value_dim;
+  /* [batch + 1]: sequence b has the queries [row_off[b], row_off[b + 1]); sq is
+   * the most that one has. */
+  const int64_t *row_off;
 } fovea_mask_info;
 FOVEA_EXPORT fovea_status fovea_plan_mask(const fovea_plan *, int phase,
                                           fovea_mask_info *out);

@@ -501,6 +501,10 @@ typedef struct fovea_stats {
   /* ... and by this call, which classifies run boundaries only. */
   int64_t stats_class_calls;
   double update_ms;
+  /* Of caches: bytes of keys and values that the items read, each item on its
+   * own; groups of sequences that read a common prefix together, and the keys
+   * per head that they so do not read again. */
+  int64_t kv_bytes, shared_groups, shared_keys;
 } fovea_stats;
 FOVEA_EXPORT fovea_status fovea_plan_stats(const fovea_plan *, int phase,
                                            fovea_stats *out);
