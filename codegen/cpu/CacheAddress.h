@@ -67,13 +67,11 @@ void emitRowTables(Emitter &e, const SegmentRows &segment,
                    const RowTables &tables, mlir::Value first, mlir::Value n,
                    int64_t count);
 
-/// Where token t of an affine segment would be if it were in the part:
-/// address of token 0.
+/// Address of token 0 in a part of an affine segment.
 mlir::Value affineBase(Emitter &e, const SegmentRows &segment,
                        const PartRows &part);
 
-/// The bodies of slots: body(offset of the page, offset in the page) of one
-/// token.
+/// A token's page in the sequence's table, and its offset in the page.
 std::pair<mlir::Value, mlir::Value>
 locate(Emitter &e, const SegmentRows &segment, mlir::Value token);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Stages that work on rows of tokens: encode and pool.
-#include "codegen/cpu/DecodeBlock.h"
+#include "codegen/cpu/CacheRows.h"
 #include "codegen/cpu/LaneTools.h"
 #include "codegen/cpu/SmallStages.h"
 
@@ -38,41 +38,14 @@ BuiltStage buildEncode(ModuleOp module, const EncodeParams &p) {
   auto b = OpBuilder::atBlockEnd(module.getBody());
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
-  int64_t lanes = vectorLanes(p.isa);
-  Type ints = e.vec(lanes, e.i32), floats = e.vec(lanes, e.f32);
-  Value best = f.reserve(64), poison = f.reserve(64);
   View x = f.view(p.xSlot, 4), codes = f.view(p.codeSlot, 4);
   View scales = f.view(p.scaleSlot, 3);
-  Value zero = e.splatF32(lanes, 0);
   f.forEachItem([&](const Item &item) {
     forRows(e, item, p.rows, [&](Value t) {
-      Value from = addressOf(e, x, {item.b, item.head, t}, sizeOf(p.x));
-      Value to = addressOf(e, codes, {item.b, item.head, t}, 1);
-      e.store(zero, best);
-      e.store(zero, poison);
-      forVectors(e, p.dim, lanes, [&](Value d, int64_t n) {
-        Value v = loadVector(e, p.x, from, d, n, lanes);
-        Value magnitude = e.bitcast(
-            e.andI(e.bitcast(v, ints), e.splatInt(lanes, e.i32, 0x7fffffff)),
-            floats);
-        e.store(e.fmax(e.load(floats, best), magnitude), best);
-        // v - v is 0 for numbers and NaN for the rest.
-        e.store(e.fadd(e.load(floats, poison), e.fsub(v, v)), poison);
-      });
-      Value largest = e.fadd(maxLanes(e, e.load(floats, best)),
-                             sumLanes(e, e.load(floats, poison)));
-      Value scale = e.fdiv(largest, e.cF32(127));
-      e.store(scale, addressOf(e, scales, {item.b, item.head, t}, 4));
-      // A scale of 0 makes codes of 0: the row is 0, or too small to have one.
-      Value none = e.cmp(CmpFPredicate::OEQ, scale, e.cF32(0));
-      Value divisor = e.splat(e.select(none, e.cF32(1), scale), lanes);
-      Value limit = e.splat(e.select(none, e.cF32(0), e.cF32(127)), lanes);
-      forVectors(e, p.dim, lanes, [&](Value d, int64_t n) {
-        Value v = e.fdiv(loadVector(e, p.x, from, d, n, lanes), divisor);
-        v = e.select(e.cmp(CmpFPredicate::OLT, v, limit), v, limit);
-        v = e.fmax(v, e.fsub(zero, limit));
-        storePartial(e, e.toInt(roundToInt(e, v), e.i8), e.at(to, d, 1), n);
-      });
+      SmallVector<Value> at = {item.b, item.head, t};
+      RowSource row{p.x, addressOf(e, x, at, sizeOf(p.x)), {}};
+      Value scale = emitEncodeRow(e, row, addressOf(e, codes, at, 1), p.dim);
+      e.store(scale, addressOf(e, scales, at, 4));
     });
   });
   f.finish();
