@@ -3,7 +3,7 @@
 // this program's malloc, so it sees the runtime's new and malloc alike; a test
 // plants one allocation and must see it.
 #include "test/support/CountAllocations.h"
-#include "test/unit/runtime/Fixture.h"
+#include "test/unit/runtime/Serving.h"
 
 #include <dlfcn.h>
 
@@ -65,6 +65,40 @@ TEST(Allocation, NoneInGraphs) {
   EXPECT_EQ(count, 0);
   EXPECT_EQ(o.at(0), 5);
   fovea_graph_destroy(graph);
+}
+
+TEST(Allocation, NoneInStepsOverCaches) {
+  for (bool sharing : {true, false}) {
+    ServingLimits limits;
+    limits.workers = 2;
+    limits.maxLen = 2048;
+    limits.seqs = 12;
+    limits.noSharing = !sharing;
+    Serving s({}, limits);
+    s.begin(0);
+    s.fill(0, 1000);
+    s.commit(0);
+    Rows rows = {{0, 1}};
+    for (uint64_t seq = 1; seq < 10; ++seq) {
+      s.fork(0, 1000, seq);
+      rows.push_back({seq, seq == 9 ? 200 : 1});
+    }
+    s.prepare(rows);
+    int bad = 0;
+    int64_t count = allocationsDuring([&] {
+      for (int round = 0; round < 3; ++round) {
+        bad += fovea_plan_update(s.plan, &s.batch, s.args.data(),
+                                 int(s.args.size()));
+        bad += s.run() + s.run();
+      }
+      // Neither does a refusal after the reservation.
+      s.args.pop_back();
+      bad += !fovea_plan_update(s.plan, &s.batch, s.args.data(),
+                                int(s.args.size()));
+    });
+    EXPECT_EQ(bad, 0) << fovea_message();
+    EXPECT_EQ(count, 0);
+  }
 }
 
 TEST(Allocation, APlantedOneIsSeen) {

@@ -139,6 +139,14 @@ public:
     return fovea_run(plan, layer, args.data(), int(args.size()), workspace,
                      nullptr);
   }
+  /// Appends rows without running the kernel.
+  void fill(uint64_t seq, int rows) {
+    prepare({{seq, rows}});
+    ASSERT_FOVEA(fovea_kv_extend(kv, &batch));
+    for (int layer = 0; layer < limits.layers; ++layer)
+      ASSERT_FOVEA(fovea_kv_write(kv, &batch, layer, &k->dl, &v->dl));
+    model[seq].insert(model[seq].end(), seeds.begin(), seeds.end());
+  }
   /// A whole step, checked.
   void step(const Rows &rows) {
     prepare(rows);

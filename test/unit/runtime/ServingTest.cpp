@@ -113,4 +113,574 @@ TEST(Serving, RunsTwoVariantsInOnePhase) {
   t.step({{2, 100}, {1, 1}});
 }
 
+/// Every (query, head, key) is read exactly once: by an item of its own that
+/// writes the result, or by one whose record is in its combine item.
+class Coverage {
+public:
+  explicit Coverage(const Serving &s) {
+    fovea_mask_info mask{};
+    mask.size = sizeof mask;
+    EXPECT_EQ(fovea_plan_mask(s.plan, Attend, &mask), FOVEA_OK);
+    fovea_phase_info attend = phaseOf(s.plan, Attend);
+    fovea_phase_info merge = phaseOf(s.plan, Combine);
+    group = mask.group;
+    for (int p = 0; p < attend.n_parts; ++p) {
+      fovea_phase_info part = partOf(s.plan, Attend, p);
+      for (int64_t i = 0; i < part.n_items; ++i)
+        add(mask, attend, part.items[i], part.rows);
+    }
+    std::set<int32_t> used;
+    for (int p = 0; p < merge.n_parts; ++p) {
+      fovea_phase_info part = partOf(s.plan, Combine, p);
+      for (int64_t i = 0; i < part.n_items; ++i) {
+        const fovea_abi_item &item = part.items[i];
+        int64_t rows =
+            (mask.row_off[item.b + 1] - mask.row_off[item.b]) * group -
+            item.row;
+        rows = std::min<int64_t>(rows, part.rows);
+        for (int64_t r = 0; r < rows; ++r)
+          for (int32_t c = item.slot; c < item.slot + item.count; ++c)
+            merged(mask, attend, item, part.sources[c], r, used);
+      }
+    }
+    for (auto &[slot, item] : slots)
+      unused += !used.count(slot);
+    for (int64_t b = 0; b < mask.batch; ++b)
+      for (int64_t packed = 0;
+           packed < (mask.row_off[b + 1] - mask.row_off[b]) * group; ++packed)
+        for (int h = 0; h < s.options.shape.heads; ++h) {
+          const std::vector<int> &got = keys[{b, packed, h}];
+          wrong += int64_t(got.size()) != mask.k_len[b] ||
+                   std::count(got.begin(), got.end(), 1) != mask.k_len[b];
+        }
+  }
+
+  int wrong = 0, unused = 0, shared = 0;
+
+private:
+  using Key = std::tuple<int64_t, int64_t, int>; // b, packed row, head
+  void cover(const fovea_mask_info &mask, Key row, int64_t k0, int64_t k1) {
+    std::vector<int> &got = keys[row];
+    got.resize(size_t(mask.k_len[std::get<0>(row)]));
+    for (int64_t k = k0; k < k1; ++k)
+      ++got.at(size_t(k));
+  }
+  void add(const fovea_mask_info &mask, const fovea_phase_info &,
+           const fovea_abi_item &item, int rows) {
+    shared += item.flags & FOVEA_ITEM_SHARED;
+    if (item.slot >= 0) {
+      EXPECT_TRUE(slots.insert({item.slot, item}).second);
+      return;
+    }
+    EXPECT_EQ(item.flags, 0);
+    int64_t last = (mask.row_off[item.b + 1] - mask.row_off[item.b]) * group;
+    for (int64_t r = item.row; r < item.row + rows && r < last; ++r)
+      cover(mask, {item.b, r, item.head}, item.k0, item.k1);
+  }
+  void merged(const fovea_mask_info &mask, const fovea_phase_info &attend,
+              const fovea_abi_item &item, fovea_abi_source source, int64_t r,
+              std::set<int32_t> &used) {
+    auto found = slots.find(source.slot);
+    ASSERT_NE(found, slots.end());
+    used.insert(source.slot);
+    const fovea_abi_item &from = found->second;
+    EXPECT_EQ(from.head, item.head);
+    int64_t packed = item.row + r, at = source.row + r;
+    if (from.flags & FOVEA_ITEM_SHARED) {
+      ASSERT_LT(at / group, from.count);
+      const fovea_abi_row &row = attend.shared_rows[from.row + at / group];
+      EXPECT_EQ(row.b, item.b);
+      EXPECT_EQ(row.position, packed / group);
+      EXPECT_EQ(at % group, packed % group);
+    } else {
+      EXPECT_EQ(from.b, item.b);
+      EXPECT_EQ(from.row + at, packed);
+    }
+    cover(mask, {item.b, packed, item.head}, from.k0, from.k1);
+  }
+
+  int64_t group = 1;
+  std::map<int32_t, fovea_abi_item> slots;
+  std::map<Key, std::vector<int>> keys;
+};
+
+TEST(Serving, RandomBatchesCoverEveryPairOnce) {
+  std::mt19937 random(11);
+  auto below = [&](int n) { return int(random() % unsigned(n)); };
+  int sharedItems = 0, splits = 0;
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(round);
+    ServingOptions options;
+    options.group = 1 + below(4);
+    options.shape.heads = 1 + below(3);
+    options.shape.dim = 2;
+    options.shape.page = 1 << below(6);
+    ServingLimits limits;
+    limits.seqs = 10;
+    limits.maxLen = 4096;
+    limits.rows = 600;
+    limits.workers = 1 + below(3) * 2;
+    limits.deterministic = below(5) == 0;
+    limits.noSharing = below(5) == 0;
+    Serving s(options, limits);
+    if (below(4) == 0)
+      s.window = 1 + below(3000);
+    s.begin(100);
+    s.step({{100, 1 + below(500)}});
+    uint64_t n = 1;
+    for (; n < 8; ++n) {
+      uint64_t parent = 100 + uint64_t(below(int(n)));
+      int64_t len = int64_t(s.model[parent].size());
+      s.commit(parent);
+      if (below(4)) {
+        s.fork(parent, below(4) ? len : below(int(len)), 100 + n);
+      } else {
+        s.begin(100 + n);
+      }
+      s.step({{100 + n, 1 + below(below(3) ? 300 : 20)}});
+    }
+    for (int step = 0; step < 3; ++step) {
+      Rows rows;
+      for (uint64_t i = 0; i < n; ++i)
+        if (below(8))
+          rows.push_back({100 + i, below(6) ? 1 + below(3) : 1 + below(60)});
+      std::shuffle(rows.begin(), rows.end(), random);
+      s.step(rows);
+      Coverage c(s);
+      EXPECT_EQ(c.wrong, 0);
+      EXPECT_EQ(c.unused, 0);
+      sharedItems += c.shared;
+      splits += statsOf(s.plan).slots > 0;
+      if (limits.deterministic || limits.noSharing)
+        EXPECT_EQ(c.shared, 0);
+    }
+  }
+  EXPECT_GT(sharedItems, 100);
+  EXPECT_GT(splits, 20);
+}
+
+/// `n` sequences of a common prefix and a few tokens of their own.
+void forkMany(Serving &s, int n, int prefix, int own) {
+  s.begin(0);
+  s.fill(0, prefix);
+  s.commit(0);
+  for (int i = 1; i <= n; ++i) {
+    s.fork(0, prefix, uint64_t(i));
+    if (own)
+      s.fill(uint64_t(i), own);
+  }
+}
+
+Rows decodes(int n) {
+  Rows rows;
+  for (int i = 1; i <= n; ++i)
+    rows.push_back({uint64_t(i), 1});
+  return rows;
+}
+
+TEST(Serving, ReadsASharedPrefixOnce) {
+  constexpr int n = 32, prefix = 2048, own = 16;
+  for (int group : {1, 2})
+    for (int workers : {1, 3}) {
+      SCOPED_TRACE(group);
+      ServingOptions options;
+      options.group = group;
+      options.shape = {16, 2, false, 2, 4};
+      ServingLimits limits;
+      limits.seqs = n + 1;
+      limits.maxLen = 2 * prefix;
+      limits.workers = workers;
+      Serving s(options, limits);
+      forkMany(s, n, prefix, own);
+      s.step(decodes(n));
+      Coverage c(s);
+      EXPECT_EQ(c.wrong, 0);
+      EXPECT_GE(c.shared, 2);
+      fovea_stats with = statsOf(s.plan, Attend);
+      EXPECT_EQ(with.shared_groups, 1);
+      EXPECT_EQ(with.shared_keys, int64_t(n - 1) * prefix);
+      // 8 bytes per key and channel, 4 channels, 2 heads; tiles of 16 rows.
+      int64_t token = 8 * 4 * 2;
+      EXPECT_EQ(with.kv_bytes,
+                (n * group / 16 * int64_t(prefix) + n * int64_t(own + 1)) *
+                    token);
+      // The counted pairs are those that the plan predicts.
+      fovea_counters counters{};
+      counters.size = sizeof counters;
+      ASSERT_FOVEA(fovea_plan_counters(s.plan, nullptr, 1));
+      ASSERT_FOVEA(s.run());
+      ASSERT_FOVEA(fovea_plan_counters(s.plan, &counters, 0));
+      EXPECT_EQ(counters.pairs, with.pairs);
+      // A run of the same step without sharing.
+      limits.noSharing = true;
+      Serving t(options, limits);
+      forkMany(t, n, prefix, own);
+      t.step(decodes(n));
+      fovea_stats without = statsOf(t.plan, Attend);
+      EXPECT_EQ(without.shared_groups, 0);
+      EXPECT_EQ(without.pairs, with.pairs);
+      EXPECT_EQ(without.kv_bytes, n * int64_t(prefix + own + 1) * token);
+      EXPECT_EQ(memcmp(s.o->bytes.data(), t.o->bytes.data(),
+                       size_t(s.o->count()) * 4),
+                0);
+    }
+}
+
+TEST(Serving, SharesOnlyWhatPays) {
+  ServingLimits limits;
+  limits.seqs = 40;
+  limits.maxLen = 4096;
+  auto groups = [&](const ServingOptions &options, int n, int prefix,
+                    int64_t window, int rows) {
+    Serving s(options, limits);
+    forkMany(s, n, prefix, 4);
+    s.window = window;
+    Rows step;
+    for (int i = 1; i <= n; ++i)
+      step.push_back({uint64_t(i), rows});
+    s.step(step);
+    return statsOf(s.plan).shared_groups;
+  };
+  ServingOptions options;
+  EXPECT_EQ(groups(options, 8, 1024, 1 << 20, 1), 1);
+  EXPECT_EQ(groups(options, 1, 1024, 1 << 20, 1), 0);
+  EXPECT_EQ(groups(options, 8, 64, 1 << 20, 1), 0);    // too short
+  EXPECT_EQ(groups(options, 8, 1024, 512, 1), 0);      // not all is visible
+  EXPECT_EQ(groups(options, 8, 1024, 1 << 20, 20), 0); // enough rows each
+  options.flags = FOVEA_STAGE_READS_B;
+  EXPECT_EQ(groups(options, 8, 1024, 1 << 20, 1), 0);
+  options.flags = 0;
+  options.splittable = false;
+  EXPECT_EQ(groups(options, 8, 1024, 1 << 20, 1), 0);
+}
+
+TEST(Serving, GroupsNest) {
+  // A system prompt of 512 for all, a document of 512 more for each half.
+  ServingLimits limits;
+  limits.seqs = 32;
+  limits.maxLen = 4096;
+  ServingOptions options;
+  options.shape.page = 16;
+  Serving s(options, limits);
+  s.begin(100);
+  s.fill(100, 512);
+  s.commit(100);
+  Rows rows;
+  for (uint64_t half : {1, 2}) {
+    s.fork(100, 512, 100 + half);
+    s.fill(100 + half, 512);
+    s.commit(100 + half);
+    for (uint64_t i = 0; i < 8; ++i) {
+      s.fork(100 + half, 1024, half * 10 + i);
+      rows.push_back({half * 10 + i, 1});
+    }
+  }
+  std::mt19937 random(3);
+  std::shuffle(rows.begin(), rows.end(), random);
+  s.step(rows);
+  fovea_stats stats = statsOf(s.plan, Attend);
+  EXPECT_EQ(stats.shared_groups, 3);
+  EXPECT_EQ(stats.shared_keys, 15 * 512 + 2 * 7 * 512);
+  Coverage c(s);
+  EXPECT_EQ(c.wrong, 0);
+}
+
+TEST(Serving, DeterministicPlansIgnoreTheRestOfTheBatch) {
+  auto splits = [&](const Rows &rest, int workers) {
+    ServingLimits limits;
+    limits.maxLen = 8192;
+    limits.workers = workers;
+    limits.deterministic = true;
+    Serving s({}, limits);
+    forkMany(s, 4, 5000, 1);
+    Rows rows = rest;
+    rows.push_back({1, 1});
+    s.step(rows);
+    std::vector<std::pair<int64_t, int64_t>> cuts;
+    fovea_phase_info info = phaseOf(s.plan, Attend);
+    for (int64_t i = 0; i < info.n_items; ++i)
+      if (info.items[i].b == int32_t(rows.size()) - 1)
+        cuts.push_back({info.items[i].k0, info.items[i].k1});
+    std::sort(cuts.begin(), cuts.end());
+    EXPECT_EQ(statsOf(s.plan).shared_groups, 0);
+    return cuts;
+  };
+  auto alone = splits({}, 1);
+  EXPECT_GT(alone.size(), 2u); // it is split
+  EXPECT_EQ(alone, splits({{2, 1}, {3, 30}}, 1));
+  EXPECT_EQ(alone, splits({{4, 1}}, 4));
+}
+
+TEST(Serving, ChecksTheBatch) {
+  ServingLimits limits;
+  limits.rows = 64;
+  limits.seqs = 4;
+  limits.maxLen = 100;
+  Serving s({}, limits);
+  for (uint64_t seq : {1, 2, 3})
+    s.begin(seq);
+  s.step({{1, 30}, {2, 20}});
+  auto update = [&] {
+    return fovea_plan_update(s.plan, &s.batch, s.args.data(),
+                             int(s.args.size()));
+  };
+  auto lengths = [&] {
+    std::vector<int64_t> all;
+    for (uint64_t seq : {1, 2, 3}) {
+      int64_t len = 0, uncommitted = 0;
+      EXPECT_EQ(fovea_kv_length(s.kv, seq, &len, &uncommitted), FOVEA_OK);
+      all.push_back(len);
+    }
+    return all;
+  };
+  std::vector<int64_t> before = lengths();
+  // Nothing changes, and the plan runs nothing.
+  auto refused = [&](fovea_status status, const char *words) {
+    EXPECT_REFUSED(status, words, update());
+    EXPECT_EQ(lengths(), before) << words;
+    EXPECT_REFUSED(FOVEA_STALE, "successful update", s.run());
+  };
+  EXPECT_REFUSED(
+      FOVEA_INVALID, "expected a batch, since argument 'c'",
+      fovea_plan_update(s.plan, nullptr, s.args.data(), int(s.args.size())));
+  auto prepared = [&] { s.prepare({{1, 2}, {2, 3}}); };
+  prepared();
+  s.batch.size = 0;
+  refused(FOVEA_INVALID, "fovea_batch");
+  prepared();
+  s.batch.n = 5;
+  refused(FOVEA_INVALID, "at most 4 sequences");
+  s.batch.n = -1;
+  refused(FOVEA_INVALID, "at most 4 sequences");
+  prepared();
+  s.batch.seq = nullptr;
+  refused(FOVEA_INVALID, "sequences and row offsets");
+  prepared();
+  s.offsets[0] = 1;
+  refused(FOVEA_INVALID, "ascend from 0");
+  s.offsets = {0, 6, 5};
+  refused(FOVEA_INVALID, "to ascend from 0, got 5 after 6");
+  prepared();
+  int32_t parents[5] = {};
+  s.batch.parent = parents;
+  refused(FOVEA_UNSUPPORTED, "without parents");
+  prepared();
+  s.ids[1] = 1;
+  refused(FOVEA_INVALID, "argument 'c'"); // twice
+  s.ids[1] = 77;
+  refused(FOVEA_INVALID, "argument 'c'"); // unknown
+  s.prepare({{1, 65}});
+  refused(FOVEA_INVALID, "at most 64 rows of all sequences");
+  s.prepare({{1, 64}, {2, 0}});
+  // One row too many for q: refused after the reservation.
+  prepared();
+  s.offsets[2] = 6;
+  refused(FOVEA_INVALID, "'rows') to be 6 as in the batch, got 5");
+  prepared();
+  std::vector<int64_t> pos = {30, 31, 20, 21, 22};
+  s.batch.pos = pos.data();
+  pos[0] = 29;
+  pos[1] = 30;
+  refused(FOVEA_INVALID, "positions of sequence 1");
+  pos = {30, 31, 17, 18, 19}; // new rows of 1, the last ones of 2
+  refused(FOVEA_INVALID, "got both");
+  pos = {30, 31, 20, 21, 23};
+  refused(FOVEA_INVALID, "argument 'c'");
+  // Kinds and caches.
+  prepared();
+  fovea_value old = s.args[3];
+  s.args[3] = integer(0);
+  refused(FOVEA_INVALID, "'c': expected a cache, got a scalar");
+  s.args[3] = old;
+  s.args[3].u.kv = nullptr;
+  refused(FOVEA_INVALID, "'c': expected a cache, got NULL");
+  ServingOptions other;
+  other.shape.page = 8;
+  Serving t(other, limits);
+  s.args[3].u.kv = t.kv;
+  refused(FOVEA_INVALID, "argument 'c'");
+  s.args[3] = old;
+  ASSERT_FOVEA(update());
+  before = lengths();
+  EXPECT_EQ(before, (std::vector<int64_t>{32, 23, 0}));
+  // Plans that are smaller than the cache.
+  limits.maxLen = 24;
+  limits.seqs = 2;
+  Serving small({}, limits);
+  std::swap(small.plan, s.plan);
+  s.prepare({{2, 2}});
+  refused(FOVEA_INVALID, "at most 24 keys per sequence");
+  s.prepare({{2, 1}});
+  EXPECT_EQ(update(), FOVEA_OK) << fovea_message();
+  std::swap(small.plan, s.plan);
+  // An empty batch runs nothing.
+  s.prepare({});
+  ASSERT_FOVEA(update());
+  ASSERT_FOVEA(s.run());
+}
+
+TEST(Serving, OutOfPagesChangesNothing) {
+  ServingOptions options;
+  options.shape.page = 4;
+  ServingLimits limits;
+  limits.pages = 10;
+  Serving s(options, limits);
+  s.begin(1);
+  s.begin(2);
+  s.step({{1, 20}, {2, 12}});
+  s.prepare({{1, 4}, {2, 5}}); // 8 pages, 1 + 2 more
+  EXPECT_REFUSED(FOVEA_NO_PAGES, "argument 'c'", s.update());
+  s.step({{1, 4}, {2, 4}});
+}
+
+TEST(Serving, RefusesAStalePlan) {
+  ServingLimits limits;
+  limits.layers = 2;
+  Serving s({}, limits);
+  fovea_plan *later = s.createPlan();
+  auto again = [&] { s.step({{1, 1}, {2, 1}}); };
+  s.begin(1);
+  s.begin(2);
+  s.begin(3);
+  s.step({{1, 20}, {2, 20}, {3, 5}});
+  ASSERT_FOVEA(s.run(1));
+  EXPECT_REFUSED(FOVEA_INVALID, "a layer below 2, got 2", s.run(2));
+  s.commit(1);
+  EXPECT_REFUSED(FOVEA_STALE, "trimmed, freed or committed", s.run());
+  EXPECT_REFUSED(FOVEA_STALE, "number 0 was",
+                 fovea_run_items(s.plan, 0, Attend, 0, 1, 0, s.args.data(),
+                                 int(s.args.size()), s.workspace));
+  again();
+  s.commit(3); // not of this batch
+  ASSERT_FOVEA(s.run());
+  ASSERT_FOVEA(fovea_kv_trim(s.kv, 2, 20));
+  EXPECT_REFUSED(FOVEA_STALE, "number 1 was", s.run());
+  s.model[2].pop_back();
+  again();
+  ASSERT_FOVEA(fovea_kv_free(s.kv, 1));
+  EXPECT_REFUSED(FOVEA_STALE, "number 0 was", s.run());
+  s.begin(1); // the id again, another sequence
+  EXPECT_REFUSED(FOVEA_STALE, "number 0 was", s.run());
+  // Growth by a later update is not staleness.
+  again();
+  ASSERT_FOVEA(
+      fovea_plan_update(later, &s.batch, s.args.data(), int(s.args.size())));
+  ASSERT_FOVEA(s.run());
+  EXPECT_EQ(s.wrong(), 0);
+  // Another cache.
+  Serving t({}, limits);
+  fovea_value old = s.args[3];
+  s.args[3].u.kv = t.kv;
+  EXPECT_REFUSED(FOVEA_STALE, "the cache of the update, got another", s.run());
+  s.args[3] = old;
+  Tensor rows({1, 4, 4});
+  fovea_value q = s.args[0];
+  s.args[0] = rows.value();
+  EXPECT_REFUSED(FOVEA_STALE, "dim 0 to be 2 as planned", s.run());
+  s.args[0] = q;
+  EXPECT_REFUSED(FOVEA_INVALID, "worker below 1, got 1",
+                 fovea_run_items(s.plan, 0, Attend, 0, 1, 1, s.args.data(),
+                                 int(s.args.size()), s.workspace));
+  fovea_plan_destroy(later);
+}
+
+/// Layers of two kernels over one cache: the second plan of a step names the
+/// rows that the first has reserved.
+TEST(Serving, PositionsNameReservedRows) {
+  Serving s;
+  fovea_plan *second = s.createPlan();
+  s.begin(1);
+  s.begin(2);
+  s.step({{1, 20}, {2, 9}});
+  s.prepare({{2, 3}, {1, 2}});
+  std::vector<int64_t> pos = {9, 10, 11, 20, 21};
+  s.batch.pos = pos.data();
+  ASSERT_FOVEA(s.update());
+  std::swap(s.plan, second);
+  ASSERT_FOVEA(
+      fovea_plan_update(s.plan, &s.batch, s.args.data(), int(s.args.size())));
+  int64_t len = 0, uncommitted = 0;
+  ASSERT_FOVEA(fovea_kv_length(s.kv, 1, &len, &uncommitted));
+  EXPECT_EQ(len, 22);
+  ASSERT_FOVEA(s.run());
+  EXPECT_EQ(s.wrong(), 0);
+  fovea_plan_destroy(second);
+}
+
+TEST(Serving, ConcurrentRunsAreRefusedBeyondTheLimit) {
+  ServingOptions options;
+  options.shape.heads = 4;
+  ServingLimits limits;
+  limits.concurrent = 2;
+  Serving s(options, limits);
+  s.begin(1);
+  s.fill(1, 900);
+  s.prepare({{1, 100}});
+  ASSERT_FOVEA(s.update());
+  ASSERT_FOVEA(s.run());
+  std::vector<char> want = s.o->bytes;
+  std::atomic<int> done{0}, refused{0}, other{0};
+  auto runMany = [&] {
+    size_t bytes = fovea_plan_workspace(s.plan) + 64;
+    void *workspace = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+    Tensor o(s.o->shape);
+    std::vector<fovea_value> args = s.args;
+    args.back() = o.value();
+    for (int i = 0; i < 8; ++i) {
+      fovea_status st = fovea_run(s.plan, 0, args.data(), int(args.size()),
+                                  workspace, nullptr);
+      ++(st == FOVEA_OK ? done : st == FOVEA_INVALID ? refused : other);
+      if (st == FOVEA_OK)
+        other +=
+            memcmp(o.bytes.data(), want.data(), size_t(o.count()) * 4) != 0;
+    }
+    std::free(workspace);
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i)
+    threads.emplace_back(runMany);
+  for (std::thread &t : threads)
+    t.join();
+  EXPECT_EQ(done, 16); // two at once are allowed
+  EXPECT_EQ(refused, 0);
+  EXPECT_EQ(other, 0);
+  threads.clear();
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back(runMany);
+  for (std::thread &t : threads)
+    t.join();
+  EXPECT_EQ(other, 0);
+  EXPECT_EQ(done + refused, 16 + 32);
+}
+
+TEST(Serving, UpdatesOfLongBatchesAreFast) {
+  ServingOptions options;
+  options.shape = {16, 2, false, 8, 4};
+  options.group = 4;
+  ServingLimits limits;
+  limits.seqs = 64;
+  limits.rows = 64;
+  limits.maxLen = 9000;
+  limits.workers = 2;
+  Serving s(options, limits);
+  Rows rows;
+  for (uint64_t seq = 0; seq < 64; ++seq) {
+    s.begin(seq);
+    s.fill(seq, 8000 + int(seq));
+    s.commit(seq);
+    rows.push_back({seq, 1});
+  }
+  double best = 1e30;
+  for (int i = 0; i < 20; ++i) {
+    s.prepare(rows);
+    ASSERT_FOVEA(s.update());
+    best = std::min(best, statsOf(s.plan, Append).update_ms);
+  }
+  std::printf("update of 64 sequences of 8K in pages of 16: %.1f us\n",
+              best * 1e3);
+#ifdef NDEBUG
+  EXPECT_LT(best, 0.05);
+#endif
+}
+
 } // namespace
