@@ -237,6 +237,10 @@ struct fovea_kv {
   fovea_status appendRows(const fovea_batch &batch, int first, int last,
                           int layer);
 
+  // File.cpp
+  fovea_status save(int32_t i, const char *path) const;
+  fovea_status load(const char *path, uint64_t seq);
+
   // Borrow.cpp
   /// Segments that the host gives tables for: all but `new`.
   uint32_t nTables() const { return storage.n - (storage.fresh >= 0); }

@@ -58,6 +58,7 @@ private:
   void append();
   void commit(uint64_t id);
   void fork(uint64_t id);
+  void saveAndLoad(uint64_t id);
 
   std::mt19937 rng;
   KvLimits limits;
@@ -132,6 +133,23 @@ void History::fork(uint64_t id) {
   expect(pair.fork(id, len, child), want);
 }
 
+/// As a preemption does it: out to a file, and back under another id.
+void History::saveAndLoad(uint64_t id) {
+  std::string path = testing::TempDir() + "fovea-kv-history";
+  uint64_t again = rng() % 1000;
+  expect(fovea_kv_save(pair.kv, id, path.c_str()), FOVEA_OK);
+  std::vector<uint32_t> committed = pair.model[id].committed;
+  expect(pair.release(id), FOVEA_OK);
+  bool taken = pair.model.count(again);
+  fovea_status st = fovea_kv_load(pair.kv, path.c_str(), again);
+  // Pages that it shared are still in use, so there may be too few.
+  if (st == FOVEA_NO_PAGES && !taken)
+    return void(++refused);
+  expect(st, taken ? FOVEA_INVALID : FOVEA_OK);
+  if (!st)
+    pair.model[again].committed = committed;
+}
+
 void History::step() {
   if (pair.model.empty() || below(12) == 0) {
     uint64_t id = rng() % 1000;
@@ -144,6 +162,8 @@ void History::step() {
   int64_t c = int64_t(s.committed.size()), len = c + int64_t(s.rows.size());
   switch (below(10)) {
   case 0:
+    if (below(3) == 0)
+      return saveAndLoad(id);
     return expect(pair.release(id), FOVEA_OK);
   case 1: {
     int64_t to = below(2) ? below(len + 1) : len - below(len < 3 ? len + 1 : 3);
