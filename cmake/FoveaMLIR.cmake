@@ -6,6 +6,13 @@ include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
 separate_arguments(LLVM_DEFINITIONS_LIST NATIVE_COMMAND ${LLVM_DEFINITIONS})
+# MLIR names template traits by the text that the compiler gives their types,
+# and g++ writes it otherwise than clang, which Debian's libMLIR is built with.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  message(WARNING "The compiler of a g++ build does not know the traits of "
+    "MLIR's own ops and folds less: use it to check that the code compiles. "
+    "The runtime is as good with g++ as with clang.")
+endif()
 # Always the shared libraries: a static MLIR archive beside them would give
 # the process two copies of every TypeID, silently.
 set(FOVEA_MLIR_LIBS MLIR LLVM)
