@@ -86,9 +86,14 @@ int fovea_graph_buffer(fovea_graph *graph, const fovea_tensor *t, int rowAxis,
 int fovea_graph_scalar(fovea_graph *graph, fovea_value value) {
   if (building(graph))
     return -1;
-  if (value.kind != FOVEA_SCALAR) {
-    fail(FOVEA_INVALID, "expected a scalar (kind %d), got kind %d",
-         FOVEA_SCALAR, value.kind);
+  if (value.kind != FOVEA_SCALAR && value.kind != FOVEA_CACHE) {
+    fail(FOVEA_INVALID,
+         "expected a scalar (kind %d) or a cache (kind %d), got kind %d",
+         FOVEA_SCALAR, FOVEA_CACHE, value.kind);
+    return -1;
+  }
+  if (value.kind == FOVEA_CACHE && !value.u.kv) {
+    fail(FOVEA_INVALID, "expected a cache, got NULL");
     return -1;
   }
   GraphValue v;
@@ -136,14 +141,15 @@ static fovea_status checkShared(const fovea_graph &graph, const GraphNode &a,
     reads |= m.reads;
   for (uint32_t i = 0; i < a.count; ++i) {
     const fovea_bundle_arg &arg = kernel.args[i];
-    if (arg.kind != FOVEA_ARG_TENSOR || arg.is_result)
+    if (arg.kind == FOVEA_ARG_SCALAR || arg.is_result)
       continue;
-    bool planned = arg.dtype == FOVEA_DTYPE_I32 ||
+    bool planned = arg.kind == FOVEA_ARG_CACHE ||
+                   arg.dtype == FOVEA_DTYPE_I32 ||
                    arg.dtype == FOVEA_DTYPE_I64 || (reads >> arg.slot & 1);
     if (planned && graph.ids[a.first + i] != ids[i])
       return fail(FOVEA_INVALID,
-                  "argument '%s': expected buffer %d as in the first node of "
-                  "the plan, got %d",
+                  "argument '%s': expected id %d as in the first node of the "
+                  "plan, got %d",
                   kernel.argName(i), graph.ids[a.first + i], ids[i]);
   }
   return FOVEA_OK;
@@ -165,11 +171,19 @@ fovea_status fovea_graph_kernel(fovea_graph *graph, fovea_plan *plan, int layer,
     const fovea_bundle_arg &arg = kernel.args[size_t(i)];
     GraphValue &v = graph->values[size_t(ids[i])];
     const char *name = kernel.argName(size_t(i));
-    bool scalar = arg.kind == FOVEA_ARG_SCALAR;
-    if (v.scalar != scalar)
+    auto kindName = [](int kind) {
+      return kind == FOVEA_SCALAR  ? "scalar"
+             : kind == FOVEA_CACHE ? "cache"
+                                   : "tensor";
+    };
+    int want = arg.kind == FOVEA_ARG_SCALAR  ? FOVEA_SCALAR
+               : arg.kind == FOVEA_ARG_CACHE ? FOVEA_CACHE
+                                             : FOVEA_TENSOR;
+    int got = v.scalar ? v.value.kind : FOVEA_TENSOR;
+    if (got != want)
       return fail(FOVEA_INVALID, "argument '%s': expected a %s, got a %s", name,
-                  scalar ? "scalar" : "tensor", v.scalar ? "scalar" : "tensor");
-    if (scalar)
+                  kindName(want), kindName(got));
+    if (want != FOVEA_TENSOR)
       continue;
     if (v.rank != int(arg.rank) || v.dtype.bits != 8 * dtypeSize(arg.dtype))
       return fail(FOVEA_INVALID,

@@ -60,15 +60,40 @@ static fovea_status bind(fovea_graph &graph, const fovea_value *externals,
   return FOVEA_OK;
 }
 
+/// Whether the plan of an earlier node of this run has reserved the batch's
+/// rows in a cache that this node's kernel appends to.
+static bool isReserved(const fovea_graph &graph, const GraphNode &node) {
+  for (const GraphNode *other = graph.nodes.begin(); other != &node; ++other) {
+    if (!other->plan || !other->updates)
+      continue;
+    for (const CacheStep &theirs : other->plan->caches)
+      for (const CacheStep &own : node.plan->caches)
+        if (theirs.appends && own.appends &&
+            graph.args[node.first + own.arg].u.kv == theirs.kv)
+          return true;
+  }
+  return false;
+}
+
+static fovea_status updateNode(fovea_graph &graph, const GraphNode &node,
+                               const fovea_batch *batch) {
+  const fovea_value *args = graph.args.data() + node.first;
+  if (!node.plan->nCaches)
+    return updatePlan(*node.plan, nullptr, args, int(node.count), false);
+  if (!batch)
+    return FOVEA_OK; // the host has updated it
+  return updatePlan(*node.plan, batch, args, int(node.count),
+                    isReserved(graph, node));
+}
+
 static fovea_status runNode(fovea_graph &graph, const GraphNode &node,
-                            fovea_stream stream) {
+                            const fovea_batch *batch, fovea_stream stream) {
   if (!node.plan)
     return node.fn(node.user, graph.pointers.data() + node.first,
                    int(node.count), stream);
   const fovea_value *args = graph.args.data() + node.first;
   if (node.updates)
-    if (fovea_status st =
-            fovea_plan_update(node.plan, nullptr, args, int(node.count)))
+    if (fovea_status st = updateNode(graph, node, batch))
       return st;
   return fovea_run(node.plan, node.layer, args, int(node.count),
                    graph.memory + graph.workspace, stream);
@@ -76,6 +101,12 @@ static fovea_status runNode(fovea_graph &graph, const GraphNode &node,
 
 fovea_status fovea_graph_run(fovea_graph *graph, const fovea_value *externals,
                              int n, int64_t rows, fovea_stream stream) {
+  return fovea_graph_run_batch(graph, nullptr, externals, n, rows, stream);
+}
+
+fovea_status fovea_graph_run_batch(fovea_graph *graph, const fovea_batch *batch,
+                                   const fovea_value *externals, int n,
+                                   int64_t rows, fovea_stream stream) {
   if (!graph || !graph->finished)
     return fail(FOVEA_INVALID, "expected a finished graph, got %s",
                 graph ? "an unfinished one" : "NULL");
@@ -89,7 +120,7 @@ fovea_status fovea_graph_run(fovea_graph *graph, const fovea_value *externals,
     return st;
   for (size_t i = 0; i < graph->nodes.size(); ++i) {
     const GraphNode &node = graph->nodes[i];
-    fovea_status st = runNode(*graph, node, stream);
+    fovea_status st = runNode(*graph, node, batch, stream);
     if (st && node.plan)
       return fail(st, "node %zu: %s", i, message());
     if (st)

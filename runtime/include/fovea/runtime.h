@@ -531,10 +531,12 @@ FOVEA_EXPORT fovea_status fovea_graph_create(fovea_ctx *, fovea_graph **out);
 FOVEA_EXPORT int fovea_graph_buffer(fovea_graph *,
                                     const fovea_tensor *max_shape, int row_axis,
                                     int external);
-/* A scalar argument, in the same numbering as buffers. */
+/* A scalar argument or a cache, in the same numbering as buffers. The cache
+ * must outlive the graph. */
 FOVEA_EXPORT int fovea_graph_scalar(fovea_graph *, fovea_value);
 /* Runs a plan on arguments by id. Nodes that share a plan bind the same
- * lengths, offsets and tables: the first of them updates it, each run. */
+ * lengths, offsets, tables and caches: the first of them updates it, each run
+ * (plans over caches: fovea_graph_run_batch). */
 FOVEA_EXPORT fovea_status fovea_graph_kernel(fovea_graph *, fovea_plan *,
                                              int layer, const int *ids, int n);
 /* Calls back to the host. `capturable`: it only enqueues on the stream. */
@@ -552,6 +554,13 @@ FOVEA_EXPORT size_t fovea_graph_memory(const fovea_graph *);
 FOVEA_EXPORT fovea_status fovea_graph_run(fovea_graph *,
                                           const fovea_value *externals, int n,
                                           int64_t rows, fovea_stream);
+/* The same with a batch for the kernels over caches: the first node of each of
+ * their plans updates it. Plans that append to one cache reserve the rows once.
+ * Without a batch such plans are the host's to update before the run. After a
+ * failure rows may be reserved: fovea_kv_trim gives them back. */
+FOVEA_EXPORT fovea_status fovea_graph_run_batch(
+    fovea_graph *, const fovea_batch *, const fovea_value *externals, int n,
+    int64_t rows, fovea_stream);
 FOVEA_EXPORT void fovea_graph_destroy(fovea_graph *);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Graphs: kernels and host functions over shared buffers, run with any number
 // of rows up to the capacity.
-#include "test/unit/runtime/Fixture.h"
+#include "test/unit/runtime/Serving.h"
 
 using namespace fovea::test;
 
@@ -169,7 +169,7 @@ TEST(Graph, ChecksItsNodes) {
                  kernel({queries, unwritten, window, lengths, result}));
   ASSERT_FOVEA(kernel({queries, values, window, lengths, result}));
   EXPECT_REFUSED(FOVEA_INVALID,
-                 "'lengths': expected buffer 3 as in the first node of the "
+                 "'lengths': expected id 3 as in the first node of the "
                  "plan, got 4",
                  kernel({queries, values, window, others, result}));
   ASSERT_FOVEA(kernel({queries, values, window, lengths, result}));
@@ -189,6 +189,111 @@ TEST(Graph, ChecksItsNodes) {
                  kernel({queries, values, window, lengths, result}));
   EXPECT_EQ(fovea_graph_finish(graph), FOVEA_INVALID);
   fovea_graph_destroy(graph);
+}
+
+/// Three layers of one cache by two plans, ragged rows.
+struct CacheLayers {
+  explicit CacheLayers(Serving &s) : s(s), second(s.createPlan()) {
+    int64_t most = s.limits.rows;
+    int heads = s.options.shape.heads, dim = s.options.shape.dim;
+    Tensor wide({most, heads * s.options.group, dim});
+    Tensor narrow({most, heads, dim});
+    EXPECT_EQ(fovea_graph_create(s.loaded.ctx, &graph), FOVEA_OK);
+    q = fovea_graph_buffer(graph, &wide.dl, 0, 1);
+    v = fovea_graph_buffer(graph, &narrow.dl, 0, 1);
+    k = fovea_graph_buffer(graph, &narrow.dl, 0, 1);
+    fovea_value cache{};
+    cache.kind = FOVEA_CACHE;
+    cache.u.kv = s.kv;
+    c = fovea_graph_scalar(graph, cache);
+    w = fovea_graph_scalar(graph, integer(s.window));
+    for (int layer = 0; layer < 3; ++layer) {
+      int o = fovea_graph_buffer(graph, &wide.dl, 0, layer == 2);
+      int ids[] = {q, v, k, c, w, o};
+      EXPECT_EQ(fovea_graph_kernel(graph, layer == 1 ? second : s.plan, layer,
+                                   ids, 6),
+                FOVEA_OK)
+          << fovea_message();
+      results.push_back(o);
+    }
+  }
+  ~CacheLayers() {
+    fovea_graph_destroy(graph);
+    fovea_plan_destroy(second);
+  }
+  fovea_status run(const fovea_batch *batch) {
+    fovea_value externals[] = {s.q->value(), s.v->value(), s.k->value(),
+                               s.o->value()};
+    return fovea_graph_run_batch(graph, batch, externals, 4, s.offsets.back(),
+                                 nullptr);
+  }
+
+  Serving &s;
+  fovea_plan *second;
+  fovea_graph *graph = nullptr;
+  int q, v, k, c, w;
+  std::vector<int> results;
+};
+
+TEST(Graph, RunsABatchOverACache) {
+  ServingLimits limits;
+  limits.layers = 3;
+  limits.workers = 2;
+  Serving s({}, limits);
+  s.begin(1);
+  s.begin(2);
+  CacheLayers g(s);
+  ASSERT_FOVEA(fovea_graph_finish(g.graph));
+  for (const Rows &rows :
+       {Rows{{1, 100}}, Rows{{1, 1}, {2, 30}}, Rows{{2, 1}, {1, 1}}}) {
+    s.prepare(rows);
+    ASSERT_FOVEA(g.run(&s.batch));
+    // The rows were reserved once, for both plans.
+    for (size_t i = 0; i < s.ids.size(); ++i) {
+      for (int32_t r = s.offsets[i]; r < s.offsets[i + 1]; ++r)
+        s.model[s.ids[i]].push_back(s.seeds[size_t(r)]);
+      int64_t len = 0, uncommitted = 0;
+      ASSERT_FOVEA(fovea_kv_length(s.kv, s.ids[i], &len, &uncommitted));
+      EXPECT_EQ(len, int64_t(s.model[s.ids[i]].size()));
+    }
+    EXPECT_EQ(s.wrong(), 0);
+  }
+  // The host may plan by itself: then the graph does not.
+  s.prepare({{1, 3}});
+  EXPECT_REFUSED(FOVEA_STALE, "node 0: argument", g.run(nullptr));
+  ASSERT_FOVEA(s.update());
+  std::vector<int64_t> pos = {102, 103, 104};
+  s.batch.pos = pos.data();
+  ASSERT_FOVEA(
+      fovea_plan_update(g.second, &s.batch, s.args.data(), int(s.args.size())));
+  ASSERT_FOVEA(g.run(nullptr));
+  EXPECT_EQ(s.wrong(), 0);
+  // A batch that is wrong.
+  s.ids[0] = 9;
+  EXPECT_REFUSED(FOVEA_INVALID, "node 0: argument 'c'", g.run(&s.batch));
+}
+
+TEST(Graph, ChecksCaches) {
+  ServingLimits limits;
+  limits.layers = 3;
+  Serving s({}, limits), t({}, limits);
+  CacheLayers g(s);
+  fovea_value cache{};
+  cache.kind = FOVEA_CACHE;
+  EXPECT_LT(fovea_graph_scalar(g.graph, cache), 0);
+  EXPECT_STREQ(fovea_message(), "expected a cache, got NULL");
+  cache.u.kv = t.kv;
+  int other = fovea_graph_scalar(g.graph, cache);
+  ASSERT_GE(other, 0);
+  int ids[] = {g.q, g.v, g.k, other, g.w, g.results[2]};
+  EXPECT_REFUSED(FOVEA_INVALID, "'c': expected id 3 as in the first node",
+                 fovea_graph_kernel(g.graph, s.plan, 0, ids, 6));
+  ids[3] = g.w;
+  EXPECT_REFUSED(FOVEA_INVALID, "'c': expected a cache, got a scalar",
+                 fovea_graph_kernel(g.graph, s.plan, 0, ids, 6));
+  ids[3] = g.q;
+  EXPECT_REFUSED(FOVEA_INVALID, "'c': expected a cache, got a tensor",
+                 fovea_graph_kernel(g.graph, s.plan, 0, ids, 6));
 }
 
 } // namespace
