@@ -144,6 +144,7 @@ static LogicalResult verifyAlike(StreamPart &first, StreamPart &part) {
   bool same = sameMap(first.mask, part.mask) &&
               first.scoreMaps.size() == part.scoreMaps.size() &&
               first.dot.getScale() == part.dot.getScale() &&
+              first.dot.getRows() == part.dot.getRows() &&
               first.stream.getKeys() == part.stream.getKeys() &&
               bool(first.keyRotation) == bool(part.keyRotation) &&
               first.runs.getMaskAttr() == part.runs.getMaskAttr() &&
