@@ -107,8 +107,7 @@ FailureOr<uint64_t> cpu::lowerStage(StageContext &stage) {
   case StageRole::Append:
   case StageRole::Refresh:
   case StageRole::Moves:
-    return stage.info.stage.emitOpError(
-        "a stage that writes a cache is not supported by this compiler");
+    return lowerCache(stage);
   case StageRole::Pool:
   case StageRole::Encode:
   case StageRole::Normalize:

@@ -63,6 +63,7 @@ mlir::FailureOr<uint64_t> lowerAttend(StageContext &stage);
 mlir::FailureOr<uint64_t> lowerScore(StageContext &stage);
 mlir::FailureOr<uint64_t> lowerGrid(StageContext &stage);
 mlir::FailureOr<uint64_t> lowerCombine(StageContext &stage);
+mlir::FailureOr<uint64_t> lowerCache(StageContext &stage);
 mlir::FailureOr<uint64_t> lowerMerge(StageContext &stage);
 
 } // namespace fovea::cpu
