@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <tuple>
 
 namespace fovea::cli {
 
@@ -15,14 +16,21 @@ void CallOptions::addTo(CLI::App &command, bool shapeRequired) {
   auto *option = command.add_option(
       "--shape", shape,
       "Extents of the named dims, e.g. b=2,sq=257,sk=1031 (K and M are "
-      "1024 and 1024^2)");
+      "1024 and 1024^2); with a cache rows=[300,1x40],sk=1000: the rows of "
+      "each sequence and its tokens, rows included; prefix=512: the tokens "
+      "that all share");
   if (shapeRequired)
     option->required();
   command.add_option("--in", inputs,
                      "NAME=FILE.npy: an argument from a file; f16, f32 and f64 "
-                     "convert to its type, an encoded one is encoded");
+                     "convert to its type, an encoded one is encoded. A cache: "
+                     "NAME=KEYS.npy,VALUES.npy, both (b, heads, tokens, dim)");
   command.add_option("--arg", scalars, "NAME=NUMBER: a scalar argument");
   command.add_option("--seed", seed, "Of the random arguments");
+  command.add_flag("--no-sharing", noSharing,
+                   "Read a prefix that sequences share once for each");
+  command.add_flag("--deterministic", deterministic,
+                   "Split no sequence's work differently because of others");
 }
 
 std::string CallOptions::commandLine() const {
@@ -35,6 +43,10 @@ std::string CallOptions::commandLine() const {
     line += " --arg " + scalar;
   if (seed != 1)
     line += " --seed=" + std::to_string(seed);
+  if (noSharing)
+    line += " --no-sharing";
+  if (deterministic)
+    line += " --deterministic";
   return line;
 }
 
@@ -42,7 +54,7 @@ static std::string base(const std::string &name) {
   return name.substr(0, name.find('.'));
 }
 
-static std::string shapeText(const std::vector<int64_t> &shape) {
+static std::string extentsText(const std::vector<int64_t> &shape) {
   std::string text = "(";
   for (size_t d = 0; d < shape.size(); ++d)
     text += (d ? ", " : "") + std::to_string(shape[d]);
@@ -50,8 +62,8 @@ static std::string shapeText(const std::vector<int64_t> &shape) {
 }
 
 Arguments::Arguments(const Session &session, const CallOptions &call,
-                     mlir::func::FuncOp spec, const Shape &defaults)
-    : session(session) {
+                     mlir::func::FuncOp spec, const Extents &defaults)
+    : session(session), cacheInfos(cachesOf(session)) {
   size_t nInputs = 0;
   for (const fovea_arg_info &arg : infos())
     nInputs += !arg.is_result;
@@ -60,19 +72,24 @@ Arguments::Arguments(const Session &session, const CallOptions &call,
   for (size_t i = 0; i < nInputs; ++i) {
     given[i].name = infos()[i].name;
     given[i].isScalar = infos()[i].kind == FOVEA_SCALAR;
+    given[i].isCache = infos()[i].kind == FOVEA_CACHE;
   }
-  Shape shape = parseShape(call.shape);
-  checkShapeNames(shape, session.dims());
-  bindShape(shape, "--shape");
+  Extents extents = parseExtents(call.shape);
+  checkShapeNames(extents, dimNames());
+  if (cacheInfos.empty())
+    bindShape(numbersOf(extents), "--shape");
   setScalars(call);
   loadInputs(call);
-  Shape missing;
+  if (!cacheInfos.empty())
+    bindSequences(extents, defaults);
+  Extents missing;
   for (const std::string &name : session.dims())
     if (auto found = defaults.find(name);
         found != defaults.end() && !dims.count(name))
       missing.insert(*found);
-  bindShape(missing, "the default shape");
+  bindShape(numbersOf(missing), "the default shape");
   fillMissing(call, spec);
+  fillCaches(call, bool(spec));
   makeResults();
   list.resize(infos().size());
   views.resize(infos().size());
@@ -85,6 +102,13 @@ Arguments::Arguments(const Session &session, const CallOptions &call,
         list[i].u.f = given[i].f;
       else
         list[i].u.i = given[i].i;
+      continue;
+    }
+    if (infos()[i].kind == FOVEA_CACHE) {
+      for (const auto &cache : hostCaches)
+        if (cache->info().arg == i)
+          list[i].u.kv = cache->handle();
+      list[i].kind = FOVEA_CACHE;
       continue;
     }
     views[i] =
@@ -155,13 +179,13 @@ void Arguments::bindDims(const fovea_arg_info &arg,
   if (int(shape.size()) != arg.rank)
     throw Failure(ExitRejected,
                   from + ": expected '" + arg.name + "' to have rank " +
-                      std::to_string(arg.rank) + ", got " + shapeText(shape));
+                      std::to_string(arg.rank) + ", got " + extentsText(shape));
   for (int d = 0; d < arg.rank; ++d) {
     if (arg.shape[d] >= 0 && arg.shape[d] != shape[d])
       throw Failure(ExitRejected,
                     from + ": expected extent " + std::to_string(d) + " of '" +
                         arg.name + "' to be " + std::to_string(arg.shape[d]) +
-                        ", got " + shapeText(shape));
+                        ", got " + extentsText(shape));
     if (arg.shape[d] >= 0 || !arg.dims[d])
       continue;
     auto [found, inserted] = dims.emplace(arg.dims[d], shape[d]);
@@ -171,7 +195,7 @@ void Arguments::bindDims(const fovea_arg_info &arg,
       throw Failure(ExitRejected,
                     from + ": expected dim '" + arg.dims[d] + "' to be " +
                         std::to_string(found->second) + " as in " +
-                        dimOrigin[arg.dims[d]] + ", got " + shapeText(shape));
+                        dimOrigin[arg.dims[d]] + ", got " + extentsText(shape));
   }
 }
 
@@ -224,17 +248,24 @@ void Arguments::loadInputs(const CallOptions &call) {
     names.push_back(given[i].name);
   }
   for (const std::string &text : call.inputs) {
-    auto [name, path] = splitDefinition(text, "--in");
+    std::string name, path;
+    std::tie(name, path) = splitDefinition(text, "--in");
     if (std::find(names.begin(), names.end(), name) == names.end())
       throw Failure(ExitUsage, unknownWord("input", name, names));
-    loadInput(name, path);
+    auto cache =
+        std::find_if(cacheInfos.begin(), cacheInfos.end(),
+                     [&](const CacheInfo &info) { return info.name == name; });
+    if (cache != cacheInfos.end())
+      loadCache(*cache, path);
+    else
+      loadInput(name, path);
   }
 }
 
 void Arguments::fillMissing(const CallOptions &call, mlir::func::FuncOp spec) {
   std::vector<size_t> missing;
   for (size_t i = 0; i < given.size(); ++i)
-    if (!filled[i])
+    if (!filled[i] && !given[i].isCache)
       missing.push_back(i);
   if (missing.empty())
     return;
@@ -251,7 +282,7 @@ void Arguments::fillMissing(const CallOptions &call, mlir::func::FuncOp spec) {
   if (!made)
     throw Failure(ExitUsage, llvm::toString(made.takeError()) +
                                  ": --shape gives it (dims: " +
-                                 CLI::detail::join(session.dims(), ", ") + ")");
+                                 CLI::detail::join(dimNames(), ", ") + ")");
   for (size_t i : missing) {
     auto found =
         std::find_if(made->begin(), made->end(), [&](const HostValue &value) {
@@ -292,7 +323,7 @@ void Arguments::poisonResults() {
 }
 
 Call::Call(const Session &session, const Arguments &arguments,
-           bool deterministic)
+           const CallOptions &options)
     : session(session), arguments(arguments) {
   std::vector<fovea_dim_limit> dims;
   int64_t longest = 0, b = 1, sq = 1;
@@ -310,7 +341,13 @@ Call::Call(const Session &session, const Arguments &arguments,
   limits.rows = b * sq;
   limits.seqs = b;
   limits.max_len = longest;
-  limits.deterministic = deterministic;
+  if (arguments.batch()) {
+    limits.rows = arguments.sequences().totalRows();
+    limits.seqs = arguments.sequences().count();
+    limits.max_len = arguments.sequences().longest();
+  }
+  limits.deterministic = options.deterministic;
+  limits.no_sharing = options.noSharing;
   limits.n_dims = int32_t(dims.size());
   limits.dims = dims.data();
   fovea_status status = fovea_plan_create(session.kernel(), &limits, &thePlan);
@@ -331,8 +368,10 @@ Call::~Call() {
 }
 
 void Call::update() {
+  for (const auto &cache : arguments.caches())
+    cache->rewind();
   fovea_status status =
-      fovea_plan_update(thePlan, nullptr, arguments.values().data(),
+      fovea_plan_update(thePlan, arguments.batch(), arguments.values().data(),
                         int(arguments.values().size()));
   if (status != FOVEA_OK)
     throw runtimeFailure(status, session.options().path);

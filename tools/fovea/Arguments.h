@@ -4,11 +4,13 @@
 #ifndef FOVEA_TOOLS_FOVEA_ARGUMENTS_H
 #define FOVEA_TOOLS_FOVEA_ARGUMENTS_H
 
+#include "tools/fovea/Caches.h"
 #include "tools/fovea/Session.h"
 #include "tools/fovea/Shape.h"
 #include "tools/fovea/SpecArguments.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct CallOptions {
   std::vector<std::string> inputs;  ///< "q=Q.npy"
   std::vector<std::string> scalars; ///< "pages=64"
   uint64_t seed = 1;
+  bool noSharing = false, deterministic = false;
 
   void addTo(CLI::App &command, bool shapeRequired);
   /// What repeats the call on a command line.
@@ -32,7 +35,7 @@ public:
   /// Failure. What no file or number gives is made at random for `spec`; null:
   /// everything must be given.
   Arguments(const Session &session, const CallOptions &call,
-            mlir::func::FuncOp spec, const Shape &defaults = {});
+            mlir::func::FuncOp spec, const Extents &defaults = {});
 
   /// In the order of the runtime: arguments, then results.
   const std::vector<fovea_value> &values() const { return list; }
@@ -41,6 +44,18 @@ public:
   const HostTensor &tensor(size_t index) const;
   const std::vector<fovea_arg_info> &infos() const { return session.args(); }
   const Shape &shape() const { return dims; }
+  /// "b=2,rows=[257,1],sk=1031": what --shape takes.
+  std::string shapeText() const;
+  /// Of a kernel with caches: the step, and the caches with what it finds in
+  /// them; null and none of one without.
+  const fovea_batch *batch() const { return hasBatch ? &step : nullptr; }
+  const reference::Batch *referenceBatch() const {
+    return hasBatch ? &reference : nullptr;
+  }
+  const Sequences &sequences() const { return theSequences; }
+  const std::vector<std::unique_ptr<HostCache>> &caches() const {
+    return hostCaches;
+  }
   /// Names of the inputs that were filled at random.
   const std::vector<std::string> &randomInputs() const { return random; }
   /// Fills the results with NaN, so that what a kernel leaves out shows.
@@ -48,6 +63,15 @@ public:
 
 private:
   void setScalars(const CallOptions &call);
+  std::vector<std::string> dimNames() const;
+  std::string rowsName() const;
+  void bindDim(const std::string &name, int64_t extent,
+               const std::string &from);
+  void loadCache(const CacheInfo &info, const std::string &paths);
+  void bindSequences(Extents &extents, const Extents &defaults);
+  void fillCaches(const CallOptions &call, bool mayBeRandom);
+  void sharePrefix(HostValue &value);
+  void makeBatch();
   void bindShape(const Shape &shape, const std::string &from);
   void bindDims(const fovea_arg_info &arg, const std::vector<int64_t> &shape,
                 const std::string &from);
@@ -59,6 +83,14 @@ private:
   bool encodes(size_t index) const;
 
   const Session &session;
+  std::vector<CacheInfo> cacheInfos;
+  Sequences theSequences;
+  bool hasBatch = false;
+  fovea_batch step{};
+  reference::Batch reference;
+  std::vector<uint64_t> ids;
+  std::vector<int32_t> rowOffsets;
+  std::vector<std::unique_ptr<HostCache>> hostCaches;
   Shape dims;
   std::map<std::string, std::string> dimOrigin;
   std::vector<HostValue> given;
@@ -73,7 +105,7 @@ private:
 class Call {
 public:
   Call(const Session &session, const Arguments &arguments,
-       bool deterministic = false);
+       const CallOptions &options);
   ~Call();
   Call(const Call &) = delete;
   Call &operator=(const Call &) = delete;

@@ -32,7 +32,7 @@ static void printJson(const Session &session, const Arguments &arguments,
   llvm::json::Object object{
       {"kernel", fovea_kernel_name(session.kernel())},
       {"target", session.target()},
-      {"shape", toString(arguments.shape())},
+      {"shape", arguments.shapeText()},
       {"threads", session.threads()},
       {"rounds", m.rounds},
       {"median_ms", m.medianMs},
@@ -48,6 +48,13 @@ static void printJson(const Session &session, const Arguments &arguments,
       {"share_of_read_bandwidth", m.shareOfRead},
       {"ceilings", std::move(ceilings)},
       {"schedule", work.schedule()}};
+  if (arguments.batch()) {
+    object["rows_per_s"] =
+        double(arguments.sequences().totalRows()) / m.medianMs * 1e3;
+    object["kv_bytes"] = work.kvBytes;
+    object["shared_groups"] = work.sharedGroups;
+    object["shared_keys"] = work.sharedKeys;
+  }
   llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(object)))
                << "\n";
 }
@@ -57,7 +64,7 @@ static void printText(const Session &session, const Arguments &arguments,
   llvm::raw_ostream &os = llvm::outs();
   os << llvm::formatv("kernel {0} for {1}, {2}, {3} thread{4}\n",
                       fovea_kernel_name(session.kernel()), session.target(),
-                      toString(arguments.shape()), session.threads(),
+                      arguments.shapeText(), session.threads(),
                       session.threads() > 1 ? "s" : "");
   os << llvm::formatv("  {0:f3} ms median of {1} (best {2:f3})\n", m.medianMs,
                       m.rounds, m.bestMs);
@@ -69,6 +76,16 @@ static void printText(const Session &session, const Arguments &arguments,
   os << llvm::formatv(
       "  {0:f2} GB/s, {1:f1} % of the read bandwidth ({2:f1} GB/s)\n",
       double(work.bytes) / m.medianMs * 1e-6, 100 * m.shareOfRead, m.readGBs);
+  if (arguments.batch()) {
+    os << llvm::formatv(
+        "  {0:f0} rows/s; {1} bytes of keys and values are read",
+        double(arguments.sequences().totalRows()) / m.medianMs * 1e3,
+        work.kvBytes);
+    if (work.sharedGroups)
+      os << llvm::formatv(", {0} prefix{1} once for several sequences",
+                          work.sharedGroups, work.sharedGroups > 1 ? "es" : "");
+    os << "\n";
+  }
   os << llvm::formatv(
       "  compiled in {0:f1} ms{1}, planned in {2:f3} ms\n", session.compileMs(),
       session.cacheHit() ? " (from the cache)" : "", work.planMs);
@@ -87,7 +104,7 @@ static int bench(const Options &options) {
   SpecModule spec(session);
   Arguments arguments(session, options.call, spec.kernel());
   arguments.poisonResults();
-  Call call(session, arguments);
+  Call call(session, arguments, options.call);
   call.update();
   call.run();
   insistOnRight(arguments, spec.kernel(), progress);

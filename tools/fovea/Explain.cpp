@@ -81,7 +81,7 @@ static int explain(const Options &options) {
   SpecModule spec(session);
   Arguments arguments(session, options.call, spec.kernel());
   arguments.poisonResults();
-  Call call(session, arguments);
+  Call call(session, arguments, options.call);
   call.update();
   Work work = countWork(session, arguments, call);
   Prediction p = predict(session, work);
@@ -100,7 +100,7 @@ static int explain(const Options &options) {
     llvm::json::Object object{
         {"kernel", fovea_kernel_name(session.kernel())},
         {"target", session.target()},
-        {"shape", toString(arguments.shape())},
+        {"shape", arguments.shapeText()},
         {"threads", session.threads()},
         {"tiles", llvm::json::Object{{"empty", work.tilesEmpty},
                                      {"partial", work.tilesPartial},
@@ -115,6 +115,11 @@ static int explain(const Options &options) {
         {"advice", llvm::json::Array(advice)},
         {"remarks", llvm::json::Array(std::vector<std::string>(
                         remarks, remarks + nRemarks))}};
+    if (arguments.batch()) {
+      object["kv_bytes"] = work.kvBytes;
+      object["shared_groups"] = work.sharedGroups;
+      object["shared_keys"] = work.sharedKeys;
+    }
     if (options.measureToo)
       object["measured_ms"] = m.medianMs;
     os << llvm::formatv("{0:2}", llvm::json::Value(std::move(object))) << "\n";
@@ -127,7 +132,7 @@ static int explain(const Options &options) {
   };
   os << llvm::formatv("kernel {0} for {1}, {2}\n",
                       fovea_kernel_name(session.kernel()), session.target(),
-                      toString(arguments.shape()));
+                      arguments.shapeText());
   for (const std::string &mask : work.masks)
     os << "  mask      " << mask << "\n";
   for (const PhaseWork &phase : work.phases) {
@@ -147,6 +152,16 @@ static int explain(const Options &options) {
                       work.visiblePairs);
   os << llvm::formatv("  FLOPs     {0} useful, {1} executed; {2} bytes\n",
                       work.flopsUseful, work.flopsExecuted, work.bytes);
+  if (arguments.batch()) {
+    os << llvm::formatv("  cache     {0} bytes of keys and values are read",
+                        work.kvBytes);
+    if (work.sharedGroups)
+      os << llvm::formatv("; {0} group{1} of sequences with a common prefix, "
+                          "{2} keys per head not read again",
+                          work.sharedGroups, work.sharedGroups > 1 ? "s" : "",
+                          work.sharedKeys);
+    os << "\n";
+  }
   os << llvm::formatv("  predicted {0:f3} ms: {1:f3} ms of arithmetic at "
                       "{2:f1} GFLOP/s, {3:f3} ms of memory at {4:f1} GB/s\n",
                       p.ms(), p.computeMs, p.fmaGflops, p.memoryMs, p.readGBs);

@@ -48,14 +48,14 @@ static int run(const Options &options) {
   Session session(options.spec, options.threads);
   auto outputs = parseOutputs(session, options.outputs);
   Arguments arguments(session, options.call, /*spec=*/nullptr);
-  Call call(session, arguments);
+  Call call(session, arguments, options.call);
   call.update();
   double start = secondsNow();
   call.run();
   double seconds = secondsNow() - start;
   llvm::outs() << llvm::formatv("kernel {0} for {1}, {2}: {3:f2} ms\n",
                                 fovea_kernel_name(session.kernel()),
-                                session.target(), toString(arguments.shape()),
+                                session.target(), arguments.shapeText(),
                                 seconds * 1e3);
   for (const auto &[index, path] : outputs) {
     const HostTensor &tensor = arguments.tensor(index);

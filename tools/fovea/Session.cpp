@@ -118,15 +118,17 @@ void Session::close() {
   fovea_close(ctx);
 }
 
-void Session::compile() {
+fovea_bundle *Session::compile(const std::string &name,
+                               const std::string &source,
+                               const std::vector<std::string> &words) {
   std::vector<const char *> defines;
-  for (const std::string &define : spec.defines)
+  for (const std::string &define : words)
     defines.push_back(define.c_str());
-  parseDefines(spec.defines); // refuses malformed ones as usage
+  parseDefines(words); // refuses malformed ones as usage
   struct Sink {
     const std::string *text;
     bool any = false;
-  } sink{&text};
+  } sink{&source};
   fovea_jit_options options{};
   options.size = sizeof(options);
   options.n_defines = int32_t(defines.size());
@@ -139,15 +141,30 @@ void Session::compile() {
     printDiagnostic(*diagnostic, *sink->text);
   };
   options.user = &sink;
+  info = {};
   info.size = sizeof(info);
   options.info = &info;
-  fovea_status status = fovea_jit_compile(ctx, spec.path.c_str(), text.data(),
-                                          text.size(), &options, &theBundle);
+  fovea_bundle *bundle = nullptr;
+  fovea_status status = fovea_jit_compile(ctx, name.c_str(), source.data(),
+                                          source.size(), &options, &bundle);
   if (status == FOVEA_OK)
-    return;
+    return bundle;
   if (sink.any)
     throw Failure(exitCodeOf(status), "");
-  throw runtimeFailure(status, spec.path);
+  throw runtimeFailure(status, name);
+}
+
+fovea_kernel *Session::compileText(const std::string &name,
+                                   const std::string &source) {
+  fovea_jit_info own = info;
+  fovea_bundle *bundle = compile(name, source, {});
+  info = own;
+  fovea_kernel *kernel = nullptr;
+  fovea_status status = fovea_kernel_get(bundle, nullptr, FOVEA_CPU, &kernel);
+  fovea_bundle_close(bundle);
+  if (status != FOVEA_OK)
+    throw runtimeFailure(status, name);
+  return kernel;
 }
 
 void Session::open() {
@@ -175,7 +192,7 @@ void Session::open() {
                                  &size) == FOVEA_OK)
       text.assign(static_cast<const char *>(bytes), size);
   } else {
-    compile();
+    theBundle = compile(spec.path, text, spec.defines);
   }
   std::vector<std::string> names;
   for (int i = 0; i < fovea_bundle_kernels(theBundle); ++i)

@@ -50,6 +50,9 @@ public:
   fovea_kernel *kernel() const { return theKernel; }
   fovea_bundle *bundle() const { return theBundle; }
   const std::vector<fovea_arg_info> &args() const { return infos; }
+  /// A kernel of another spec, for the same target, from the same cache; to be
+  /// released before the session ends.
+  fovea_kernel *compileText(const std::string &name, const std::string &text);
   /// Names of all dims that arguments have, in order of appearance.
   std::vector<std::string> dims() const;
   /// The spec's text (of a bundle: what it was made from, substituted).
@@ -65,7 +68,8 @@ public:
 
 private:
   void open();
-  void compile();
+  fovea_bundle *compile(const std::string &name, const std::string &text,
+                        const std::vector<std::string> &defines);
   void close();
 
   SpecOptions spec;

@@ -80,6 +80,8 @@ static Use scoreUse(ArrayAttr score, ValueRange operands, mlir::Value value) {
 static Use useIn(attn::AttentionOpInterface op, mlir::Value value) {
   if (op.getQuery() == value)
     return Use::Query;
+  if (op.getRope() == value)
+    return Use::Rope;
   if (contains(op.getSource(), value))
     return op.getSource()[0] == value ? Use::Key : Use::Value;
   if (op.getOffset() == value)
@@ -107,6 +109,8 @@ static Use useIn(sel::ScoreOp op, mlir::Value value) {
 
 /// The first use of an argument that says what it is for.
 static Use useOf(mlir::Value value) {
+  if (isa<kv::CacheType>(value.getType()))
+    return Use::Cache;
   for (Operation *user : value.getUsers()) {
     Use use = Use::Table;
     if (auto op = dyn_cast<attn::AttentionOpInterface>(user))
@@ -121,6 +125,8 @@ static Use useOf(mlir::Value value) {
       use = Use::LevelMap;
     else if (isa<kv::EncodeOp>(user))
       use = Use::Key;
+    else if (auto op = dyn_cast<kv::AppendOp>(user))
+      use = op.getKey() == value ? Use::Key : Use::Value;
     if (use != Use::Table)
       return use;
   }
@@ -244,6 +250,13 @@ static double randomElement(const SpecArgument &argument, const Dims &dims,
     return double(random.integer(1, 8));
   case Use::TopP:
     return 0.5 + 0.45 * random.uniform();
+  case Use::Rope: { // (cos, sin) of [position, pair]
+    int64_t pairs = cast<RankedTensorType>(argument.type).getDimSize(1);
+    double angle = double(i / 2 / pairs) *
+                   std::pow(1e4, -double(i / 2 % pairs) / double(pairs));
+    return i % 2 ? std::sin(angle) : std::cos(angle);
+  }
+  case Use::Cache:
   case Use::Documents:
   case Use::Query:
   case Use::Key:
@@ -296,6 +309,11 @@ fovea::randomArguments(func::FuncOp kernel, const Dims &dims, uint64_t seed) {
     Random random(seed * 0x9e3779b97f4a7c15u + values.size());
     HostValue value;
     value.name = argument.name;
+    if (argument.use == Use::Cache) {
+      value.isCache = true;
+      values.push_back(std::move(value));
+      continue;
+    }
     auto type = dyn_cast<RankedTensorType>(argument.type);
     if (!type) {
       value.isScalar = true;
@@ -326,6 +344,46 @@ fovea::randomArguments(func::FuncOp kernel, const Dims &dims, uint64_t seed) {
   return values;
 }
 
+bool fovea::hasTokenMajorRows(func::FuncOp kernel) {
+  bool found = false;
+  kernel.walk([&](attn::AttentionOpInterface op) {
+    found |= op.getCache() &&
+             cast<RankedTensorType>(op.getQuery().getType()).getRank() == 3;
+  });
+  return found;
+}
+
+/// A cache with the tokens of `value`, committed.
+static llvm::Expected<reference::Cache> cacheOf(kv::CacheType type,
+                                                const HostValue &value) {
+  reference::Cache cache(type);
+  for (size_t i = 0; i < value.tokens.size(); ++i) {
+    uint64_t id = uint64_t(i) + 1;
+    int64_t n = value.tokens[i];
+    if (llvm::Error error = cache.create(id))
+      return std::move(error);
+    // [b, heads, tokens, dim] to [rows, heads, dim].
+    auto rowsOf = [&](const HostTensor &from) {
+      int64_t heads = from.shape[1], tokens = from.shape[2],
+              dim = from.shape[3];
+      reference::Tensor rows({n, heads, dim});
+      for (int64_t t = 0; t < n; ++t)
+        for (int64_t h = 0; h < heads; ++h)
+          for (int64_t d = 0; d < dim; ++d)
+            rows(t, h, d) =
+                from.get(((int64_t(i) * heads + h) * tokens + t) * dim + d);
+      return rows;
+    };
+    reference::Batch batch{{id}, {0, n}, {}};
+    if (llvm::Error error = cache.append(batch, rowsOf(value.tensor),
+                                         rowsOf(value.cachedValues)))
+      return std::move(error);
+    if (llvm::Error error = cache.commit(id))
+      return std::move(error);
+  }
+  return cache;
+}
+
 llvm::Expected<std::vector<reference::Value>>
 fovea::toReference(func::FuncOp kernel, ArrayRef<HostValue> values) {
   std::vector<reference::Value> result;
@@ -335,7 +393,12 @@ fovea::toReference(func::FuncOp kernel, ArrayRef<HostValue> values) {
     size_t parts = encoded ? 2 : 1;
     if (values.size() < parts)
       return llvm::createStringError("expected a value for every argument");
-    if (!tensor)
+    if (auto cache = dyn_cast<kv::CacheType>(type)) {
+      llvm::Expected<reference::Cache> made = cacheOf(cache, values[0]);
+      if (!made)
+        return made.takeError();
+      result.push_back(std::move(*made));
+    } else if (!tensor)
       result.push_back(reference::Scalar{values[0].i, values[0].f});
     else if (encoded)
       result.push_back(reference::Encoded{toTensor(values[0].tensor),
@@ -349,11 +412,15 @@ fovea::toReference(func::FuncOp kernel, ArrayRef<HostValue> values) {
 
 /// The argument whose rows a result has: the extents of a result are static or
 /// those of an argument.
-static std::vector<int64_t> resultShape(RankedTensorType type,
-                                        const Dims &dims) {
+static std::vector<int64_t> resultShape(RankedTensorType type, const Dims &dims,
+                                        bool tokenMajor) {
   std::vector<int64_t> shape = type.getShape().vec();
-  // [b, h, sq, d] and [b, h, sq]; what is encoded has the keys' length.
-  const char *names[] = {"b", "h", type.getEncoding() ? "sk" : "sq", "d"};
+  // [b, h, sq, d] and [b, h, sq], or [rows, h, d] and [rows, h]; what is
+  // encoded has the keys' length.
+  std::vector<const char *> names = {"b", "h", type.getEncoding() ? "sk" : "sq",
+                                     "d"};
+  if (tokenMajor)
+    names = {"rows", "h", "d", "d"};
   for (size_t axis = 0; axis < shape.size() && axis < 4; ++axis)
     if (ShapedType::isDynamic(shape[axis]))
       shape[axis] = dimOr(dims, names[axis], -1);
@@ -364,10 +431,13 @@ llvm::Expected<std::vector<HostTensor>> fovea::resultsFor(func::FuncOp kernel,
                                                           const Dims &dims) {
   std::vector<HostTensor> results;
   for (Type result : kernel.getResultTypes()) {
+    if (isa<kv::CacheType>(result)) // its argument
+      continue;
     auto type = dyn_cast<RankedTensorType>(result);
     if (!type)
       return llvm::createStringError("expected results to be tensors");
-    std::vector<int64_t> shape = resultShape(type, dims);
+    std::vector<int64_t> shape =
+        resultShape(type, dims, hasTokenMajorRows(kernel));
     if (llvm::is_contained(shape, -1))
       return llvm::createStringError("expected the extents of a result to be "
                                      "static or b, h, sq, d");

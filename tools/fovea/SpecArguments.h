@@ -34,6 +34,8 @@ enum class Use {
   Bias,
   TopK,
   TopP,
+  Cache,
+  Rope, ///< the (cos, sin) of positions
   Table ///< read by a region, or by nothing
 };
 
@@ -50,12 +52,16 @@ struct SpecArgument {
 };
 std::vector<SpecArgument> argumentsOf(mlir::func::FuncOp kernel);
 
-/// What is handed in for one argument outside: a tensor or a scalar. An
-/// argument with a format is two of them, codes and scales.
+/// What is handed in for one argument outside: a tensor, a scalar, or what a
+/// cache holds. An argument with a format is two of them, codes and scales.
 struct HostValue {
   std::string name; ///< "k", "k.codes"
-  bool isScalar = false;
+  bool isScalar = false, isCache = false;
   HostTensor tensor;
+  /// Of a cache, whose keys are `tensor`: both [b, heads, tokens, dim];
+  /// sequence i holds the first tokens[i].
+  HostTensor cachedValues;
+  std::vector<int64_t> tokens;
   int64_t i = 0; ///< of an integer or `index`
   double f = 0;  ///< of a float
 };
@@ -63,13 +69,18 @@ struct HostValue {
 /// Extents by name: "b", "sq", "sk", and what attn.dims names.
 using Dims = std::map<std::string, int64_t>;
 
-/// Random values for all arguments, the same for the same seed on every
-/// machine. Fails if an extent has no value in `dims`.
+/// Random values for all arguments but caches (those are left empty), the same
+/// for the same seed on every machine. Fails if an extent has no value in
+/// `dims`.
 llvm::Expected<std::vector<HostValue>>
 randomArguments(mlir::func::FuncOp kernel, const Dims &dims, uint64_t seed);
 
+/// Whether the rows of the kernel's queries are token-major: [rows, head, dim],
+/// those of all sequences one behind the other.
+bool hasTokenMajorRows(mlir::func::FuncOp kernel);
+
 /// Values from outside, in the order of the function's arguments, as the
-/// reference takes them.
+/// reference takes them. Sequence i of a cache has the id i + 1.
 llvm::Expected<std::vector<reference::Value>>
 toReference(mlir::func::FuncOp kernel, llvm::ArrayRef<HostValue> values);
 

@@ -37,6 +37,8 @@ pairUp(func::FuncOp kernel, ArrayRef<reference::Value> wanted,
     mlir::Value name = terminator->getOperand(i);
     const auto *encoded = std::get_if<reference::Encoded>(&want);
     const auto *plain = std::get_if<reference::Tensor>(&want);
+    if (std::holds_alternative<reference::Cache>(want))
+      continue;
     size_t parts = encoded ? 2 : 1;
     if ((!encoded && !plain) || results.size() < parts)
       return llvm::createStringError("expected results to be tensors");
@@ -74,11 +76,12 @@ static std::vector<int64_t> indexOf(int64_t position, ArrayRef<int64_t> shape) {
   return index;
 }
 
-/// The elements of every stride-th row; rows are the leading three dims.
-static std::vector<int64_t> sampled(ArrayRef<int64_t> shape, int64_t stride) {
+/// The elements of every stride-th row; rows are the leading `dims` dims.
+static std::vector<int64_t> sampled(ArrayRef<int64_t> shape, size_t dims,
+                                    int64_t stride) {
   int64_t width = 1, rows = 1;
   for (size_t axis = 0; axis < shape.size(); ++axis)
-    (axis < 3 ? rows : width) *= shape[axis];
+    (axis < dims ? rows : width) *= shape[axis];
   std::vector<int64_t> positions;
   for (int64_t row = 0; row < rows; row += stride)
     for (int64_t i = 0; i < width; ++i)
@@ -86,10 +89,24 @@ static std::vector<int64_t> sampled(ArrayRef<int64_t> shape, int64_t stride) {
   return positions;
 }
 
-llvm::Expected<Verification> fovea::verify(func::FuncOp kernel,
-                                           ArrayRef<HostValue> arguments,
-                                           ArrayRef<HostTensor> results,
-                                           int64_t stride) {
+/// The row of an element as the reference counts: batch, head, query.
+static reference::Row rowOf(ArrayRef<int64_t> index, bool tokenMajor,
+                            const reference::Batch *batch) {
+  if (!tokenMajor || !batch)
+    return {index[0], index[1], index[2]};
+  int64_t i = 0;
+  while (i + 1 < batch->size() && batch->rows[i + 1] <= index[0])
+    ++i;
+  return {i, index[1], index[0] - batch->rows[i]};
+}
+
+llvm::Expected<Verification>
+fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
+              ArrayRef<HostTensor> results, int64_t stride,
+              const reference::Batch *batch,
+              std::vector<reference::Cache> *after) {
+  bool tokenMajor = hasTokenMajorRows(kernel);
+  size_t rowDims = tokenMajor ? 2 : 3;
   llvm::Expected<std::vector<reference::Value>> inputs =
       toReference(kernel, arguments);
   if (!inputs)
@@ -97,7 +114,7 @@ llvm::Expected<Verification> fovea::verify(func::FuncOp kernel,
   reference::Report report;
   report.stride = stride;
   llvm::Expected<std::vector<reference::Value>> wanted =
-      reference::evaluate(kernel, *inputs, &report);
+      reference::evaluate(kernel, *inputs, &report, batch);
   if (!wanted)
     return wanted.takeError();
   llvm::Expected<std::vector<Pair>> pairs = pairUp(kernel, *wanted, results);
@@ -112,7 +129,7 @@ llvm::Expected<Verification> fovea::verify(func::FuncOp kernel,
       return llvm::createStringError("expected result " +
                                      llvm::Twine(pair.result) +
                                      " to have the reference's shape");
-    std::vector<int64_t> positions = sampled(pair.want->shape, stride);
+    std::vector<int64_t> positions = sampled(pair.want->shape, rowDims, stride);
     std::vector<double> got, want;
     for (int64_t position : positions) {
       got.push_back(pair.got->get(position));
@@ -134,14 +151,18 @@ llvm::Expected<Verification> fovea::verify(func::FuncOp kernel,
     verification.got = got[comparison.worst];
     verification.want = want[comparison.worst];
   }
-  if (verification.ok || verification.worst.size() < 3)
+  if (after)
+    for (reference::Value &value : *wanted)
+      if (auto *cache = std::get_if<reference::Cache>(&value))
+        after->push_back(std::move(*cache));
+  if (verification.ok || verification.worst.size() < rowDims)
     return verification;
   // Once more, for what the failing row sees.
   reference::Report again;
   again.stride = std::numeric_limits<int64_t>::max(); // no results wanted
-  again.row = {verification.worst[0], verification.worst[1],
-               verification.worst[2]};
-  llvm::consumeError(reference::evaluate(kernel, *inputs, &again).takeError());
+  again.row = rowOf(verification.worst, tokenMajor, batch);
+  llvm::consumeError(
+      reference::evaluate(kernel, *inputs, &again, batch).takeError());
   verification.sights = std::move(again.sights);
   return verification;
 }

@@ -31,13 +31,15 @@ struct Verification {
 };
 
 /// Evaluates `kernel` on `arguments` (all arguments outside, in order) and
-/// compares `results` (in order; one with a format is two tensors). With a
-/// `stride` attention is evaluated, and rows (b, head, query) of results are
-/// compared, at every stride-th row only.
-llvm::Expected<Verification> verify(mlir::func::FuncOp kernel,
-                                    llvm::ArrayRef<HostValue> arguments,
-                                    llvm::ArrayRef<HostTensor> results,
-                                    int64_t stride = 1);
+/// compares `results` (in order; one with a format is two tensors, a cache
+/// none). With a `stride` attention is evaluated, and rows (b, head, query) of
+/// results are compared, at every stride-th row only. A kernel with caches
+/// needs the `batch`; `after` gets those that it returns.
+llvm::Expected<Verification>
+verify(mlir::func::FuncOp kernel, llvm::ArrayRef<HostValue> arguments,
+       llvm::ArrayRef<HostTensor> results, int64_t stride = 1,
+       const reference::Batch *batch = nullptr,
+       std::vector<reference::Cache> *after = nullptr);
 
 /// "0-16 18 20+4" : single tokens, ranges of them, and pooled rows with their
 /// number of tokens.

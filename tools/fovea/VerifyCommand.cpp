@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // `fovea verify`: compile, run, compare with the float64 reference.
 #include "tools/fovea/Arguments.h"
+#include "tools/fovea/CacheCheck.h"
 #include "tools/fovea/Cli.h"
 #include "tools/fovea/SpecModule.h"
 #include "tools/fovea/Verify.h"
@@ -37,23 +38,31 @@ static int verifySpec(const Options &options) {
   Session session(options.spec, options.threads);
   SpecModule spec(session);
   Arguments arguments(session, options.call, spec.kernel(),
-                      {{"b", 2}, {"sq", 257}, {"sk", 1031}});
+                      parseExtents("b=2,sq=257,rows=[257,1],sk=1031"));
   arguments.poisonResults();
   progress.show("running");
-  Call call(session, arguments);
+  Call call(session, arguments, options.call);
   call.update();
   call.run();
   progress.show("evaluating the reference in float64");
+  std::vector<reference::Cache> after;
   auto verification =
-      verify(spec.kernel(), arguments.inputs(), arguments.results());
-  progress.show("");
+      verify(spec.kernel(), arguments.inputs(), arguments.results(),
+             /*stride=*/1, arguments.referenceBatch(), &after);
   if (!verification)
     throw Failure(ExitRejected,
                   "reference: " + llvm::toString(verification.takeError()));
-  const Verification &v = *verification;
+  Verification &v = *verification;
+  std::string wrongCache;
+  if (!after.empty()) {
+    progress.show("comparing the caches");
+    wrongCache = checkCaches(session, spec, arguments, after);
+    v.ok &= wrongCache.empty();
+  }
+  progress.show("");
   std::string again = "fovea verify " + options.spec.commandLine();
   if (options.call.shape.empty())
-    again += " --shape=" + toString(arguments.shape());
+    again += " --shape=" + arguments.shapeText();
   again += options.call.commandLine();
 
   llvm::raw_ostream &os = llvm::outs();
@@ -65,19 +74,24 @@ static int verifySpec(const Options &options) {
         {"tolerance", number(v.tolerance)},
         {"kernel", fovea_kernel_name(session.kernel())},
         {"target", session.target()},
-        {"shape", toString(arguments.shape())},
+        {"shape", arguments.shapeText()},
         {"random", llvm::json::Array(arguments.randomInputs())},
         {"again", again}};
+    if (!wrongCache.empty())
+      object["wrong_cache"] = wrongCache;
     os << llvm::formatv("{0:2}", llvm::json::Value(std::move(object))) << "\n";
   } else {
     os << "kernel " << fovea_kernel_name(session.kernel()) << " for "
-       << session.target() << ", " << toString(arguments.shape()) << "\n";
+       << session.target() << ", " << arguments.shapeText() << "\n";
     if (v.ok)
       os << llvm::formatv("ok: largest error {0:e2} (allowed {1:e2}), {2:e2} "
                           "of the largest value\n",
                           v.maxAbsError, v.tolerance, v.maxRelError);
     else
-      os << "WRONG: " << v.describe() << "\n  again: " << again << "\n";
+      os << "WRONG: " << (wrongCache.empty() ? v.describe() : wrongCache)
+         << "\n  again: " << again << "\n";
+    if (v.ok && !after.empty())
+      os << "ok: after the step the caches hold what the reference's do\n";
     if (!arguments.randomInputs().empty())
       os << "at random (seed " << options.call.seed
          << "): " << CLI::detail::join(arguments.randomInputs(), ", ") << "\n";

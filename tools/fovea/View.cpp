@@ -55,8 +55,9 @@ static void drawTiles(Picture &picture, const Stream &stream, int64_t b,
   int64_t positions =
       std::max<int64_t>(stream.phase.rows / std::max(mask.group, 1), 1);
   bool rowsShow = picture.pixelsPerQuery() >= 0.75;
-  for (int64_t q0 = 0; q0 < mask.sq; q0 += positions) {
-    int64_t q1 = std::min(q0 + positions, mask.sq);
+  int64_t queries = queriesOf(mask, b);
+  for (int64_t q0 = 0; q0 < queries; q0 += positions) {
+    int64_t q1 = std::min(q0 + positions, queries);
     for (const fovea_abi_run &run : runsOf(mask, b, h, q0, q1))
       for (int64_t k0 = run.lo; k0 < run.hi; k0 += stream.phase.keys) {
         int64_t k1 = std::min<int64_t>(k0 + stream.phase.keys, run.hi);
@@ -96,7 +97,8 @@ static void drawSights(Picture &picture, const Arguments &arguments,
     reference::Report report;
     report.row = reference::Row{b, h, q};
     report.stride = INT64_MAX;
-    auto results = reference::evaluate(spec, *inputs, &report);
+    auto results =
+        reference::evaluate(spec, *inputs, &report, arguments.referenceBatch());
     if (!results)
       throw Failure(ExitRejected,
                     "reference: " + llvm::toString(results.takeError()));
@@ -154,7 +156,7 @@ static int view(const Options &options) {
   Session session(options.spec, 1);
   SpecModule spec(session);
   Arguments arguments(session, options.call, spec.kernel());
-  Call call(session, arguments);
+  Call call(session, arguments, options.call);
   call.update();
   Stream stream = lastStream(session, call);
   const fovea_mask_info &mask = stream.mask;
@@ -168,19 +170,20 @@ static int view(const Options &options) {
   bool sights = dataDependent(spec.kernel());
   std::string what = *mask.text ? mask.text : "every key";
   std::string subtitle = llvm::formatv(
-      "{0}, batch {1}, head {2}; {3} x {4}, {5}", toString(arguments.shape()),
-      options.batch, options.head, mask.sq, mask.sk,
+      "{0}, batch {1}, head {2}; {3} x {4}, {5}", arguments.shapeText(),
+      options.batch, options.head, queriesOf(mask, options.batch), mask.sk,
       sights ? std::string("what rows see, by the reference")
              : llvm::formatv("tiles of {0} queries x {1} keys",
                              stream.phase.rows / std::max(mask.group, 1),
                              stream.phase.keys)
                    .str());
   Picture picture(
-      mask.sq, mask.sk,
+      queriesOf(mask, options.batch), mask.sk,
       std::string(fovea_kernel_name(session.kernel())) + ": " + what, subtitle);
   if (sights)
-    drawSights(picture, arguments, spec.kernel(), mask.sq, options.batch,
-               options.head, progress);
+    drawSights(picture, arguments, spec.kernel(),
+               queriesOf(mask, options.batch), options.batch, options.head,
+               progress);
   else
     drawTiles(picture, stream, options.batch, options.head);
   std::string svg = picture.svg();

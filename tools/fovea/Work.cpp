@@ -15,6 +15,10 @@ std::string Work::schedule() const {
   return text;
 }
 
+int64_t queriesOf(const fovea_mask_info &mask, int64_t b) {
+  return mask.row_off ? mask.row_off[b + 1] - mask.row_off[b] : mask.sq;
+}
+
 std::vector<fovea_abi_run> runsOf(const fovea_mask_info &mask, int64_t b,
                                   int64_t h, int64_t q0, int64_t q1) {
   int64_t length = mask.k_len[b], offset = mask.q_off[b];
@@ -75,13 +79,14 @@ static int64_t visiblePairs(const fovea_mask_info &mask) {
   if (!mask.bounds) {
     int64_t pairs = 0;
     for (int64_t b = 0; b < mask.batch; ++b)
-      pairs += mask.query_heads * mask.sq * std::max<int64_t>(mask.k_len[b], 0);
+      pairs += mask.query_heads * queriesOf(mask, b) *
+               std::max<int64_t>(mask.k_len[b], 0);
     return pairs;
   }
   int64_t step = headsDiffer(mask) ? 1 : std::max(mask.group, 1), pairs = 0;
   for (int64_t b = 0; b < mask.batch; ++b)
     for (int64_t h = 0; h < mask.query_heads; h += step)
-      for (int64_t q = 0; q < mask.sq; ++q)
+      for (int64_t q = 0; q < queriesOf(mask, b); ++q)
         pairs += step * visibleKeys(mask, b, h, q);
   return pairs;
 }
@@ -101,6 +106,52 @@ static double keyShare(const fovea_mask_info &mask) {
       }
     }
   return all ? double(seen) / double(all) : 0;
+}
+
+/// Bytes of the keys and values of a cache that any query sees. What sequences
+/// share counts once.
+static int64_t cacheBytes(const fovea_mask_info &mask, const HostCache &cache,
+                          int64_t prefix) {
+  int64_t bytes = 0;
+  for (int64_t b = 0; b < mask.batch; ++b) {
+    std::vector<fovea_segment> segments = cache.segments(b);
+    for (int64_t kv = 0; kv < cache.info().heads; ++kv) {
+      int64_t end = b > 0 ? prefix : 0;
+      for (const fovea_abi_run &run :
+           runsOf(mask, b, kv * mask.kv_group, 0, queriesOf(mask, b))) {
+        int64_t lo = std::max(run.lo, end);
+        end = std::max(end, run.hi);
+        for (const fovea_segment &segment : segments) {
+          int64_t n =
+              std::min(run.hi, segment.end) - std::max(lo, segment.begin);
+          const SegmentInfo *info = cache.info().segment(segment.segment);
+          if (n > 0 && info)
+            bytes += n * info->bytesPerToken / cache.info().heads;
+        }
+      }
+    }
+  }
+  return bytes;
+}
+
+/// The cache that a stage reads, or null.
+static const HostCache *cacheOf(const Session &session,
+                                const Arguments &arguments, const char *stage) {
+  const fovea_bundle_kernel *kernel = fovea_kernel_record(session.kernel());
+  const void *data = nullptr;
+  size_t size = 0;
+  if (arguments.caches().empty() ||
+      fovea_bundle_section_get(session.bundle(), FOVEA_SECTION_STAGES, 0, &data,
+                               &size) != FOVEA_OK)
+    return nullptr;
+  auto *stages = static_cast<const fovea_bundle_stage *>(data);
+  for (uint32_t i = 0; i < kernel->stages.count; ++i) {
+    const fovea_bundle_stage &record = stages[kernel->stages.first + i];
+    const char *name = fovea_bundle_string(session.bundle(), record.name);
+    if (name && std::string(name) == stage && record.cache >= 0)
+      return arguments.caches()[size_t(record.cache)].get();
+  }
+  return nullptr;
 }
 
 Work countWork(const Session &session, const Arguments &arguments,
@@ -135,8 +186,14 @@ Work countWork(const Session &session, const Arguments &arguments,
     work.flopsUseful += 2 * pairs * (mask.key_dim + mask.value_dim);
     if (*mask.text)
       work.masks.push_back(mask.text);
-    share = std::max(share, keyShare(mask));
+    work.kvBytes += stats.kv_bytes;
+    work.sharedGroups += stats.shared_groups;
+    work.sharedKeys += stats.shared_keys;
     anyStream = true;
+    if (const HostCache *cache = cacheOf(session, arguments, phase.stage))
+      work.bytes += cacheBytes(mask, *cache, arguments.sequences().prefix);
+    else
+      share = std::max(share, keyShare(mask));
   }
   fovea_stats all{};
   all.size = sizeof(all);

@@ -25,8 +25,12 @@ struct Work {
   /// blocks, which only the device knows, the pairs of the blocks planned.
   int64_t visiblePairs = 0;
   int64_t flopsUseful = 0, flopsExecuted = 0;
-  /// Q, results, and those keys and values that any query sees.
+  /// Q, results, and those keys and values that any query sees, each once.
   int64_t bytes = 0;
+  /// Of caches: bytes of keys and values that the plan reads, counted as often
+  /// as they are read; groups of sequences whose common prefix is read once
+  /// for all, and the keys per head that are so not read again.
+  int64_t kvBytes = 0, sharedGroups = 0, sharedKeys = 0;
   int64_t slots = 0;
   double planMs = 0;
   std::vector<PhaseWork> phases;
@@ -42,6 +46,8 @@ Work countWork(const Session &session, const Arguments &arguments,
 /// Visible keys of query `q` (an index of the call) of head h.
 int64_t visibleKeys(const fovea_mask_info &mask, int64_t b, int64_t h,
                     int64_t q);
+/// How many queries sequence b has.
+int64_t queriesOf(const fovea_mask_info &mask, int64_t b);
 /// Runs of keys that queries [q0, q1) of the call may see.
 std::vector<fovea_abi_run> runsOf(const fovea_mask_info &mask, int64_t b,
                                   int64_t h, int64_t q0, int64_t q1);
