@@ -387,23 +387,19 @@ void Sizer::tables(char *base, size_t &bytes) {
 /// heads.
 void Sizer::sharing(Phase &phase, int64_t most) {
   const fovea_bundle_stage &s = *phase.stage;
-  int64_t least = most;
-  for (const fovea_bundle_variant &v : kernel.variants(s))
-    if (kernel.runs(v) && int64_t(v.rows) < least)
-      least = v.rows;
-  int64_t tiles = 1, slots = 1; // of the rows of one member's head
+  int64_t least = most, tiles = 1; // tiles: of the rows of one member's head
   for (const fovea_bundle_variant &v : kernel.variants(s)) {
     if (!kernel.runs(v) || v.rows > shareRows)
       continue;
     int64_t rows = v.max_rows < shareRows ? v.max_rows : shareRows;
     int64_t n = ceilDiv(rows, v.rows);
     tiles = n > tiles ? n : tiles;
-    int64_t needed = n * ceilDiv(v.rows, least);
-    slots = needed > slots ? needed : slots;
+    least = int64_t(v.rows) < least ? v.rows : least;
   }
-  Extent records = Extent{plan.limits.seqs} * Extent{s.heads} * Extent{tiles};
-  Extent more =
-      Extent{3} * Extent{slots} * Extent{plan.limits.seqs} * Extent{s.heads};
+  Extent heads = Extent{plan.limits.seqs} * Extent{s.heads};
+  Extent records = heads * Extent{tiles};
+  // Two positions of each sequence, in a shared record and in one of its own.
+  Extent more = heads * Extent{4 * ceilDiv(s.group, least)};
   if (!records.ok || !more.ok || more.value > (1 << 24))
     return; // too many to be worth their memory
   phase.slotRows = int32_t(least);

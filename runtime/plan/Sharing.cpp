@@ -135,8 +135,11 @@ bool Sharer::group(int32_t lo, int32_t hi, int64_t k0, int64_t k1) {
   int64_t records = 0, together = 0, needed = slots;
   SharedTile *tile = nullptr;
   auto close = [&] {
-    if (tile)
-      together += keyCost(phase, v, int64_t(tile->count) * size);
+    if (!tile)
+      return;
+    int64_t packed = int64_t(tile->count) * size;
+    together += keyCost(phase, v, packed);
+    needed += phase.stage->heads * ceilDiv(packed, phase.slotRows);
   };
   for (int64_t l = phase.nLinks; l < links; ++l) {
     SharedLink &link = phase.links[l];
@@ -151,7 +154,6 @@ bool Sharer::group(int32_t lo, int32_t hi, int64_t k0, int64_t k1) {
         return false;
       tile = &phase.tiles[tiles];
       *tile = {k0, k1, link.b, part, int32_t(rows), 0, 0};
-      needed += phase.stage->heads * ceilDiv(v.rows, phase.slotRows);
       ++tiles;
     }
     link.tile = int32_t(tiles - 1);
@@ -162,9 +164,11 @@ bool Sharer::group(int32_t lo, int32_t hi, int64_t k0, int64_t k1) {
     int64_t ownTiles = ceilDiv(n * size, own.rows);
     tile->merges += int32_t(ownTiles);
     records += n * size;
-    if (!phase.ownBegin[link.b])
+    for (int64_t row = 0; row < n * size && !phase.ownBegin[link.b];
+         row += own.rows)
       needed +=
-          phase.stage->heads * ownTiles * ceilDiv(own.rows, phase.slotRows);
+          phase.stage->heads *
+          ceilDiv(std::min<int64_t>(n * size - row, own.rows), phase.slotRows);
   }
   close();
   double cost =

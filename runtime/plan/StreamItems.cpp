@@ -52,7 +52,7 @@ private:
   }
   /// Slots of one record.
   int64_t slotsOf(int64_t i) const {
-    return ceilDiv(variant(i).rows, phase.slotRows);
+    return ceilDiv(rowsOf(i), phase.slotRows);
   }
   int64_t sharedRaw() const { return phase.nTiles * phase.stage->heads; }
   /// Keys of sequence b that its own items do not read.

@@ -133,7 +133,8 @@ typedef struct fovea_bundle_extent {
 } fovea_bundle_extent;
 
 /* A workspace view, row-major, at a 64-byte aligned place that the plan
- * chooses. */
+ * chooses. Where the first extent is FOVEA_EXTENT_SLOTS its stride may be less
+ * than a slot's rows: a record then covers several slots. */
 typedef struct fovea_bundle_buffer {
   uint32_t name, dtype, rank, slot;
   fovea_bundle_extent extent[FOVEA_ABI_MAX_RANK];
