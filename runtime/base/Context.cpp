@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <sys/mman.h>
 
 using namespace fovea::rt;
 
@@ -32,6 +33,10 @@ void *fovea_ctx::allocate(size_t size, size_t align) {
     size = align;
   void *p = allocFn ? allocFn(allocUser, FOVEA_CPU, size, align)
                     : std::aligned_alloc(align, size);
+  // Large memory of our own in huge pages, before it is touched: a row of a
+  // cache is spread over many small pages, and so over many TLB misses.
+  if (p && !allocFn && align >= hugePage)
+    madvise(p, size, MADV_HUGEPAGE);
   if (p)
     std::memset(p, 0, size);
   return p;

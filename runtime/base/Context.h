@@ -9,6 +9,9 @@
 
 namespace fovea::rt {
 
+/// Memory aligned to this is asked for in huge pages.
+enum : size_t { hugePage = size_t(2) << 20 };
+
 /// A handle with shared ownership. Derived handles are made by new and deleted
 /// by their last release.
 template <typename Derived>

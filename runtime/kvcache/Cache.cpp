@@ -185,8 +185,7 @@ fovea_status fovea_kv::create(const fovea_kv_limits &given) {
   for (uint32_t i = 0; i < storage.n; ++i) {
     SegmentStore &s = stores[i];
     size_t bytes = size_t(s.layerBytes) * size_t(limits.layers);
-    // Where huge pages are to be had, whole ones.
-    size_t align = bytes >= (size_t(4) << 20) ? size_t(2) << 20 : 4096;
+    size_t align = bytes >= 2 * hugePage ? size_t(hugePage) : 4096;
     s.memory = static_cast<char *>(ctx().allocate(bytes, align));
     if (!s.memory)
       return noMemory("a cache's pages", bytes);
