@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Counts the allocations of a whole program by replacing its malloc: for tests
-// that show that a call allocates nothing. Include it in one file of a program;
+// that show that a call allocates nothing, or that make each of its allocations
+// fail. Include it in one file of a program;
 // sanitizers replace malloc themselves, so such a program is built without.
 #ifndef FOVEA_TEST_SUPPORT_COUNTALLOCATIONS_H
 #define FOVEA_TEST_SUPPORT_COUNTALLOCATIONS_H
@@ -21,8 +22,17 @@ int64_t allocationsDuring(Work work) {
   return allocations.load() - before;
 }
 
-inline void countAllocation() {
+inline std::atomic<int64_t> frees{0};
+/// Allocations of this thread until one fails; negative: none will.
+inline thread_local int64_t untilFailure = -1;
+
+/// False: this one is to fail.
+inline bool countAllocation() {
   allocations.fetch_add(1, std::memory_order_relaxed);
+  return untilFailure < 0 || untilFailure-- > 0;
+}
+inline void countFree(const void *p) {
+  frees.fetch_add(p != nullptr, std::memory_order_relaxed);
 }
 
 } // namespace fovea::test
@@ -34,22 +44,26 @@ void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
 void *__libc_memalign(size_t, size_t);
+void __libc_free(void *);
 
 void *malloc(size_t n) {
-  fovea::test::countAllocation();
-  return __libc_malloc(n);
+  return fovea::test::countAllocation() ? __libc_malloc(n) : nullptr;
 }
 void *calloc(size_t n, size_t size) {
-  fovea::test::countAllocation();
-  return __libc_calloc(n, size);
+  return fovea::test::countAllocation() ? __libc_calloc(n, size) : nullptr;
 }
 void *realloc(void *p, size_t n) {
-  fovea::test::countAllocation();
+  if (!fovea::test::countAllocation())
+    return nullptr;
+  fovea::test::countFree(p);
   return __libc_realloc(p, n);
 }
 void *aligned_alloc(size_t align, size_t n) {
-  fovea::test::countAllocation();
-  return __libc_memalign(align, n);
+  return fovea::test::countAllocation() ? __libc_memalign(align, n) : nullptr;
+}
+void free(void *p) {
+  fovea::test::countFree(p);
+  __libc_free(p);
 }
 }
 #pragma GCC visibility pop

@@ -220,4 +220,41 @@ TEST(KvFile, FullPoolsAndFullFoldersChangeNothing) {
   EXPECT_EQ(folder.list().size(), 1u);
 }
 
+/// The cache of test/fuzz/kv_fuzz.cpp.
+KvLimits fuzzLimits() {
+  KvLimits l;
+  l.layers = 1;
+  l.seqs = 2;
+  l.maxLen = l.rows = 40;
+  return l;
+}
+
+constexpr int seedTokens[] = {0, 2, 7, 16};
+
+std::string seedPath(int tokens) {
+  return std::string(KV_FUZZ_SEEDS) + "/" + std::to_string(tokens) + ".kv";
+}
+
+/// Writes the seeds after a change of the format:
+/// runtime-kv-test --gtest_also_run_disabled_tests --gtest_filter=*FuzzSeeds
+TEST(KvFile, DISABLED_WriteFuzzSeeds) {
+  for (int tokens : seedTokens) {
+    KvPair p(CacheKind::Rich, {}, fuzzLimits());
+    ASSERT_FOVEA(p.begin(1));
+    ASSERT_FOVEA(p.grow(1, tokens));
+    ASSERT_FOVEA(fovea_kv_save(p.kv, 1, seedPath(tokens).c_str()));
+  }
+}
+
+TEST(KvFile, FuzzSeedsAreOfThisFormat) {
+  for (int tokens : seedTokens) {
+    KvPair p(CacheKind::Rich, {}, fuzzLimits());
+    ASSERT_FOVEA(fovea_kv_load(p.kv, seedPath(tokens).c_str(), 1));
+    for (int i = 0; i < tokens; ++i)
+      p.model[1].committed.push_back(uint32_t(i + 1));
+    p.model[1];
+    EXPECT_EQ(p.differences(), 0);
+  }
+}
+
 } // namespace

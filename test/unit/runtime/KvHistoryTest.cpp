@@ -212,9 +212,8 @@ constexpr Configuration configurations[] = {
 };
 
 TEST(KvHistory, MatchesTheModel) {
-  // 10,000 by default; sanitizers are told to take fewer.
   const char *given = std::getenv("FOVEA_KV_HISTORIES");
-  int total = given ? std::atoi(given) : 10000;
+  int total = given ? std::atoi(given) : KV_HISTORIES;
   int each = total / int(std::size(configurations)) + 1;
   int64_t refused = 0;
   for (const Configuration &c : configurations)
