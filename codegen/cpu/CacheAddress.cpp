@@ -41,6 +41,39 @@ std::vector<SegmentClass> classesOf(ArrayRef<CacheSource> segments) {
   return classes;
 }
 
+std::vector<SegmentClass> mixedClasses(ArrayRef<CacheSource> segments) {
+  std::vector<SegmentClass> classes;
+  for (bool listed : {false, true}) {
+    SegmentClass c = {Elem::F32, Elem::F32, false, false, false, listed, {}};
+    for (auto [i, s] : llvm::enumerate(segments)) {
+      if (s.listed != listed)
+        continue;
+      c.members.push_back(i);
+      c.kCoded |= s.kScale >= 0;
+      c.vCoded |= s.vScale >= 0;
+    }
+    if (!c.members.empty())
+      classes.push_back(c);
+  }
+  return classes;
+}
+
+Value pickMember(Emitter &e, ArrayRef<CacheSource> segments,
+                 const SegmentClass &members, Value index,
+                 llvm::function_ref<int64_t(const CacheSource &)> number) {
+  auto numberOf = [&](size_t i) {
+    return number(segments[members.members[i]]);
+  };
+  Value result = e.cI64(numberOf(0));
+  bool same = true;
+  for (size_t i = 1; i < members.members.size(); ++i)
+    same &= numberOf(i) == numberOf(0);
+  for (size_t i = 1; !same && i < members.members.size(); ++i)
+    result = e.select(e.cmp(CmpIPredicate::eq, index, e.cI64(i)),
+                      e.cI64(numberOf(i)), result);
+  return result;
+}
+
 RangeValues loadRange(Emitter &e, const View &ranges, Value b) {
   Value at = addressOf(e, ranges, {b}, 8);
   auto field = [&](size_t offset) { return e.load(e.i64, e.at(at, offset)); };
@@ -55,33 +88,45 @@ SegmentRows loadSegment(StageFunction &f, ArrayRef<CacheSource> segments,
                         const SegmentClass &members, Value index, Value b,
                         Value kvHead) {
   Emitter &e = f.e;
-  // A number of the chosen member.
   auto pick = [&](llvm::function_ref<int64_t(const CacheSource &)> number) {
-    Value result = e.cI64(number(segments[members.members[0]]));
-    for (size_t i = 1; i < members.members.size(); ++i) {
-      int64_t own = number(segments[members.members[i]]);
-      if (own == number(segments[members.members[0]]) &&
-          llvm::all_of(members.members,
-                       [&](unsigned m) { return number(segments[m]) == own; }))
-        break;
-      result = e.select(e.cmp(CmpIPredicate::eq, index, e.cI64(i)), e.cI64(own),
-                        result);
-    }
-    return result;
+    return pickMember(e, segments, members, index, number);
   };
   auto rows = [&](llvm::function_ref<int64_t(const CacheSource &)> slot,
-                  unsigned rank, unsigned bytes) {
+                  llvm::function_ref<int64_t(const CacheSource &)> size,
+                  unsigned rank) {
     View view = f.viewAt(pick(slot), rank);
-    Value data = e.at(view.data, e.mul(kvHead, view.stride[1]), bytes);
-    return PartRows{data, view.stride[0], view.stride[2], bytes};
+    Value bytes = pick(size);
+    Value head = e.mul(e.mul(kvHead, view.stride[1]), bytes);
+    return PartRows{e.at(view.data, head, 1),
+                    e.mul(view.stride[0], bytes),
+                    e.mul(view.stride[2], bytes),
+                    view.stride[2],
+                    {}};
+  };
+  // Members without scales read the strides of some view, and no scale.
+  auto scales = [&](int CacheSource::*slot) {
+    PartRows part = rows(
+        [&](const CacheSource &c) -> int64_t {
+          return c.*slot >= 0 ? c.*slot : int64_t(c.k);
+        },
+        [](const CacheSource &) { return 4; }, 3);
+    if (llvm::any_of(members.members,
+                     [&](unsigned m) { return segments[m].*slot < 0; }))
+      part.exists = e.cmp(
+          CmpIPredicate::ne,
+          pick([&](const CacheSource &c) -> int64_t { return c.*slot >= 0; }),
+          e.cI64(0));
+    return part;
   };
   SegmentRows s;
-  s.k = rows([](const CacheSource &c) { return c.k; }, 4, sizeOf(members.k));
-  s.v = rows([](const CacheSource &c) { return c.v; }, 4, sizeOf(members.v));
+  s.k = rows([](const CacheSource &c) { return c.k; },
+             [](const CacheSource &c) { return sizeOf(c.kElem); }, 4);
+  s.v = rows([](const CacheSource &c) { return c.v; },
+             [](const CacheSource &c) { return sizeOf(c.vElem); }, 4);
   if (members.kCoded)
-    s.kScale = rows([](const CacheSource &c) { return c.kScale; }, 3, 4);
+    s.kScale = scales(&CacheSource::kScale);
   if (members.vCoded)
-    s.vScale = rows([](const CacheSource &c) { return c.vScale; }, 3, 4);
+    s.vScale = scales(&CacheSource::vScale);
   RangeValues range = loadRange(
       e, f.viewAt(pick([](const CacheSource &c) { return c.ranges; }), 2), b);
   s.begin = range.begin;
@@ -107,7 +152,7 @@ static Value pageAt(Emitter &e, const SegmentRows &s, Value page) {
 
 Value affineBase(Emitter &e, const SegmentRows &s, const PartRows &part) {
   Value page = e.mul(pageAt(e, s, e.cI64(0)), part.page);
-  return e.at(part.data, e.sub(page, e.mul(s.base, part.row)), part.bytes);
+  return e.at(part.data, e.sub(page, e.mul(s.base, part.row)), 1);
 }
 
 std::pair<Value, Value> locate(Emitter &e, const SegmentRows &s, Value token) {
@@ -124,8 +169,7 @@ void emitRowTables(Emitter &e, const SegmentRows &s, const RowTables &tables,
                    Value first, Value n, int64_t count) {
   auto [page0, offset0] = locate(e, s, first);
   auto steps = [&](const PartRows &part) {
-    Value step = e.mul(part.row, part.bytes);
-    return e.mul(e.splat(step, kPack), e.iota(kPack, e.i64));
+    return e.mul(e.splat(part.row, kPack), e.iota(kPack, e.i64));
   };
   Value kSteps = steps(s.k), vSteps = steps(s.v), zero = e.cI64(0);
   // Pieces of rows that lie at equal distances: {done, page, offset}.
@@ -144,9 +188,8 @@ void emitRowTables(Emitter &e, const SegmentRows &s, const RowTables &tables,
           return e.add(e.mul(number, part.page), e.mul(offset, part.row));
         };
         auto offsets = [&](const PartRows &part, Value steps, Value to) {
-          Value step = e.mul(part.row, part.bytes * kPack);
-          e.forLoop(zero, length, e.cI64(kPack),
-                    {e.mul(start(part), part.bytes)},
+          Value step = e.mul(part.row, kPack);
+          e.forLoop(zero, length, e.cI64(kPack), {start(part)},
                     [&](Value j, ValueRange at) {
                       Value v = e.add(e.splat(at[0], kPack), steps);
                       e.store(v, e.at(to, e.add(done, j), 8));
@@ -154,9 +197,11 @@ void emitRowTables(Emitter &e, const SegmentRows &s, const RowTables &tables,
                     });
         };
         auto scales = [&](const PartRows &part, Value to) {
-          Value from = e.at(part.data, start(part), 4);
-          e.forLoop(zero, length, e.cI64(1), [&](Value j) {
-            e.store(e.loadAt(e.f32, from, e.mul(j, part.row)),
+          Value from = e.at(part.data, start(part), 1);
+          Value some =
+              part.exists ? e.select(part.exists, length, zero) : length;
+          e.forLoop(zero, some, e.cI64(1), [&](Value j) {
+            e.store(e.load(e.f32, e.at(from, e.mul(j, part.row), 1)),
                     e.at(to, e.add(done, j), 4));
           });
         };
@@ -197,7 +242,8 @@ void emitRowTables(Emitter &e, const SegmentRows &s, const RowTables &tables,
 }
 
 void emitRotate(Emitter &e, const RopeParams &rope, const View &table,
-                Elem elem, int64_t dim, Value from, Value position, Value to) {
+                Elem elem, int64_t dim, Value from, Value scale, Value position,
+                Value to) {
   int64_t lanes = vectorLanes(e.isa), half = dim / 2;
   Value angles = addressOf(e, table, {position}, 4);
   unsigned bytes = sizeOf(elem);
@@ -208,7 +254,8 @@ void emitRotate(Emitter &e, const RopeParams &rope, const View &table,
     return e.shuffle(x, y, mask);
   };
   auto row = [&](Value d, int64_t n) {
-    return loadPartialAsF32(e, elem, e.at(from, d, bytes), n, lanes);
+    Value v = loadPartialAsF32(e, elem, e.at(from, d, bytes), n, lanes);
+    return scale ? e.fmul(v, e.splat(scale, lanes)) : v;
   };
   auto halves = [&](Value d, int64_t n) {
     // Channels [d, d + n) and their partners; two numbers of the table each.

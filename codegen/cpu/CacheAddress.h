@@ -17,7 +17,7 @@ namespace fovea::cpu {
 /// Segments that the same code can read: their slots and sizes may differ.
 struct SegmentClass {
   Elem k, v;
-  bool kCoded, vCoded; ///< have scales
+  bool kCoded, vCoded; ///< some have scales
   bool affine;         ///< contiguous, no ring
   bool listed;
   llvm::SmallVector<unsigned> members;
@@ -25,12 +25,20 @@ struct SegmentClass {
 
 /// In the order of their first members.
 std::vector<SegmentClass> classesOf(llvm::ArrayRef<CacheSource> segments);
+/// The same for code that tells formats apart itself: only lists matter, and
+/// no class is affine.
+std::vector<SegmentClass> mixedClasses(llvm::ArrayRef<CacheSource> segments);
+/// A number of member `index` (i64) of the class.
+mlir::Value pickMember(Emitter &e, llvm::ArrayRef<CacheSource> segments,
+                       const SegmentClass &members, mlir::Value index,
+                       llvm::function_ref<int64_t(const CacheSource &)> number);
 
 /// One part of a segment for one sequence and KV head: the row at offset o of
-/// page g is at data + (g * page + o * row) * bytes.
+/// page g is at data + g * page + o * row.
 struct PartRows {
-  mlir::Value data, page, row;
-  unsigned bytes = 0;
+  mlir::Value data, page, row; ///< distances in bytes
+  mlir::Value stride;          ///< of rows, in elements
+  mlir::Value exists;          ///< i1; null: always
 };
 
 /// A segment as one sequence and KV head see it.
@@ -76,11 +84,11 @@ std::pair<mlir::Value, mlir::Value>
 locate(Emitter &e, const SegmentRows &segment, mlir::Value token);
 
 /// Writes dim f32 at `to`: the row at `from` turned by the angles of
-/// `position`. With `elem` codes the scale stays out. `table` is the view of
-/// the rotation.
+/// `position`, times `scale` (f32) unless null. `table` is the view of the
+/// rotation.
 void emitRotate(Emitter &e, const RopeParams &rope, const View &table,
-                Elem elem, int64_t dim, mlir::Value from, mlir::Value position,
-                mlir::Value to);
+                Elem elem, int64_t dim, mlir::Value from, mlir::Value scale,
+                mlir::Value position, mlir::Value to);
 
 } // namespace fovea::cpu
 

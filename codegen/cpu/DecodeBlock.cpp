@@ -136,7 +136,7 @@ void BlockBuilder::rotateKeys(Value first, Value count, Value last) {
     if (last)
       token = e.minS(token, last);
     emitRotate(e, p.rope, source.rotation, source.kElem, p.keyDim,
-               keyRow(first, t, last), e.sub(token, source.shift),
+               keyRow(first, t, last), {}, e.sub(token, source.shift),
                e.at(m.keyTile, e.mul(t, s.keyPad), 4));
   });
 }

@@ -74,7 +74,7 @@ void DecodeBuilder::packQueries(const Item &item) {
           View ranges = f.view(p.segments.back().ranges, 2);
           position = e.sub(position, loadRange(e, ranges, at.b).shift);
         }
-        emitRotate(e, p.rope, rotation, elem, p.keyDim, source, position,
+        emitRotate(e, p.rope, rotation, elem, p.keyDim, source, {}, position,
                    rotatedRow);
         source = rotatedRow;
         elem = Elem::F32;

@@ -67,15 +67,15 @@ void DecodeBuilder::walkSegment(const Item &item, const SegmentClass &members,
     if (members.affine) {
       source.k = affineBase(e, rows, rows.k);
       source.v = affineBase(e, rows, rows.v);
-      source.kStride = rows.k.row;
-      source.vStride = rows.v.row;
+      source.kStride = rows.k.stride;
+      source.vStride = rows.v.stride;
       if (members.kCoded) {
         source.kScale = affineBase(e, rows, rows.kScale);
-        source.kScaleStride = rows.kScale.row;
+        source.kScaleStride = rows.kScale.stride;
       }
       if (members.vCoded) {
         source.vScale = affineBase(e, rows, rows.vScale);
-        source.vScaleStride = rows.vScale.row;
+        source.vScaleStride = rows.vScale.stride;
       }
     } else {
       source.k = rows.k.data;

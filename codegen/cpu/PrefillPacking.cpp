@@ -32,22 +32,25 @@ static void forChunks(Emitter &e, int64_t dim, int64_t most, int64_t unroll,
     body(e.cI64(dim - most), most);
 }
 
-static void convertRows(Emitter &e, const TileSource &source, int64_t dim,
-                        Value n, int64_t pad, Value tile) {
-  unsigned bytes = sizeOf(source.elem);
+/// Rows [0, n) as f32; `rowOf(i)` is the address of a row and its scale (or
+/// null).
+static void
+convertRows(Emitter &e, Elem elem, int64_t dim, Value n, Value tile,
+            llvm::function_ref<std::pair<Value, Value>(Value i)> rowOf) {
+  unsigned bytes = sizeOf(elem);
   e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
-    Value from = e.at(source.data, e.mul(i, source.stride), bytes);
+    std::pair<Value, Value> row = rowOf(i);
     Value to = e.at(tile, e.mul(i, dim), 4);
-    Value scale;
-    if (source.scales)
-      scale = e.loadAt(e.f32, source.scales, e.mul(i, source.scaleStride));
     forChunks(e, dim, 16, 4, [&](Value d, int64_t width) {
-      Value v = e.loadAsF32(source.elem, e.at(from, d, bytes), width);
-      if (scale)
-        v = e.fmul(v, e.splat(scale, width));
+      Value v = e.loadAsF32(elem, e.at(row.first, d, bytes), width);
+      if (row.second)
+        v = e.fmul(v, e.splat(row.second, width));
       e.store(v, e.at(to, d, 4));
     });
   });
+}
+
+void emitPadTile(Emitter &e, int64_t dim, Value n, int64_t pad, Value tile) {
   if (pad == 1)
     return;
   Value padded = e.mul(e.divU(e.add(n, pad - 1), e.cI64(pad)), pad);
@@ -58,6 +61,27 @@ static void convertRows(Emitter &e, const TileSource &source, int64_t dim,
       e.store(e.load(e.vec(width, e.f32), e.at(last, d, 4)), e.at(to, d, 4));
     });
   });
+}
+
+void emitTableTile(Emitter &e, Elem elem, Value data, Value table, Value scales,
+                   int64_t dim, Value n, int64_t pad, Value tile) {
+  convertRows(e, elem, dim, n, tile, [&](Value i) {
+    Value scale = scales ? e.loadAt(e.f32, scales, i) : Value();
+    return std::pair(e.at(data, e.loadAt(e.i64, table, i), 1), scale);
+  });
+  emitPadTile(e, dim, n, pad, tile);
+}
+
+static void convertRows(Emitter &e, const TileSource &source, int64_t dim,
+                        Value n, int64_t pad, Value tile) {
+  convertRows(e, source.elem, dim, n, tile, [&](Value i) {
+    Value scale;
+    if (source.scales)
+      scale = e.loadAt(e.f32, source.scales, e.mul(i, source.scaleStride));
+    Value offset = e.mul(i, source.stride);
+    return std::pair(e.at(source.data, offset, sizeOf(source.elem)), scale);
+  });
+  emitPadTile(e, dim, n, pad, tile);
 }
 
 Value emitTile(Emitter &e, const TileSource &source, int64_t dim, Value n,

@@ -7,9 +7,8 @@
 //     for run of keys, for block of n <= keys: K and V as f32 tiles
 //       for panel: class -> scores -> (mask, modifier) -> softmax -> values
 //     write o and lse, or the state of a split item
-#include "codegen/cpu/PrefillStream.h"
+#include "codegen/cpu/PrefillBuilder.h"
 #include "codegen/cpu/PrefillSelection.h"
-#include "codegen/cpu/PrefillTiles.h"
 
 #include <fovea/abi.h>
 
@@ -21,90 +20,7 @@ using namespace mlir;
 
 namespace fovea::cpu {
 
-namespace {
-
-constexpr float kLog2E = 1.44269504088896340736f;
-constexpr float kLn2 = 0.693147180559945309417f;
-/// Running maxima start here: finite, so that a row that has seen nothing
-/// never computes inf - inf.
-constexpr float kNoMax = -1e30f;
-
-constexpr auto kSlt = arith::CmpIPredicate::slt;
-constexpr auto kSge = arith::CmpIPredicate::sge;
-constexpr auto kEq = arith::CmpIPredicate::eq;
-constexpr auto kNe = arith::CmpIPredicate::ne;
-
-class PrefillBuilder {
-public:
-  PrefillBuilder(OpBuilder &builder, Location loc, const StreamParams &p)
-      : p(p), s(builder, loc, p.name, p.isa), e(s.e), lanes(p.schedule.lanes),
-        shape{p.schedule.regRows, lanes, p.keyDim, p.valueDim,
-              // Both errors vanish in the rounding of a 16-bit result.
-              p.outElem == Elem::F32 || p.split ? 5 : 4} {}
-
-  FailureOr<int64_t> build();
-
-private:
-  void reserveScratch();
-  void readViews();
-  void emitItem(const Item &item);
-  void emitPointers(const View &view, unsigned bytes, Value spare);
-  void emitRuns(const Item &item, StreamParams::RunBody body);
-  void emitPrefetch(Value panel, Value firstRow);
-  void emitBlock(Value source, Value k, Value n);
-  Value emitClass(Value panel, Value source, Value k, Value n);
-  Value emitAdjust(Value panel, Value source, Value k, Value n, Value max,
-                   bool masked);
-  Value emitKeep(ElementContext &context, Value key, Value source);
-  void emitFinish(const Item &item);
-  void emitRowScalars(const View &view, bool bySlot, const Item &item,
-                      llvm::function_ref<Value(Value m, Value l)> value);
-
-  /// body(row, b, h, position) for each of the item's rows, up to `count`.
-  void forRows(Value count,
-               llvm::function_ref<void(Value i, Value h, Value pos)> body);
-  Value perSource(Value source,
-                  llvm::function_ref<Value(const StreamSource &, unsigned)> f,
-                  Type type);
-  Value panelState(Value panel) {
-    return e.at(state, e.mul(panel, 2 * lanes), 4);
-  }
-  bool pooled() const {
-    return llvm::any_of(
-        p.sources, [](const StreamSource &s) { return s.tokensPerKey != 1; });
-  }
-
-  struct SourceViews {
-    View keys, values, keyScales, valueScales;
-  };
-
-  const StreamParams &p;
-  StageFunction s;
-  Emitter &e;
-  int64_t lanes;
-  PanelShape shape;
-  bool refused = false;
-
-  /// Rows that the next block will read.
-  struct Prefetch {
-    Value data, strideBytes;
-    int64_t rowBytes;
-  };
-  SmallVector<Prefetch> prefetches;
-
-  // Scratch.
-  Value qPanels, oPanels, state, sPanel, kTile, vTile, pointers, spareRow,
-      rowValues;
-  // Arguments.
-  Value queries;
-  View query, out, lse, partM, partL, splitO, splitM, splitL;
-  View list, listCount;
-  std::vector<SourceViews> sources;
-  // Of the item.
-  Value itemB, head, kvHead, row, rows, rowCount, padded, panelCount, qOff, len;
-};
-
-} // namespace
+using namespace prefill;
 
 void PrefillBuilder::reserveScratch() {
   int64_t keys = p.schedule.keys;
@@ -120,18 +36,28 @@ void PrefillBuilder::reserveScratch() {
   pointers = s.reserve(rows * 8);
   spareRow = s.reserve(p.valueDim * 4);
   rowValues = s.reserve(rows * 4);
+  if (!cached())
+    return;
+  rowTokens = s.reserve(rows * 4);
+  tables = s.reserve(2 * tableBytes());
+  if (p.rope.rule)
+    rotatedRows = s.reserve(rows * p.keyDim * 4);
 }
 
 void PrefillBuilder::readViews() {
-  query = s.view(p.query, 4);
-  queries = p.querySymbol ? s.symbol(*p.querySymbol) : query.shape[2];
-  out = s.view(p.out, 4);
+  unsigned rank = p.ragged ? 3 : 4;
+  query = s.view(p.query, rank);
+  if (!cached())
+    queries = p.querySymbol ? s.symbol(*p.querySymbol) : query.shape[2];
+  out = s.view(p.out, rank);
   if (p.lse)
-    lse = s.view(*p.lse, 3);
+    lse = s.view(*p.lse, rank - 1);
   if (p.partial) {
-    partM = s.view(p.partial->first, 3);
-    partL = s.view(p.partial->second, 3);
+    partM = s.view(p.partial->first, rank - 1);
+    partL = s.view(p.partial->second, rank - 1);
   }
+  if (p.rope.rule)
+    rotation = s.view(p.rope.table, 3);
   if (p.split) {
     splitO = s.view(p.split->o, 3);
     splitM = s.view(p.split->m, 2);
@@ -139,9 +65,9 @@ void PrefillBuilder::readViews() {
   }
   if (p.selection) {
     list = s.view(
-        p.selection->levels ? *p.selection->levels : *p.selection->list, 4);
+        p.selection->levels ? *p.selection->levels : *p.selection->list, rank);
     if (p.selection->list) {
-      listCount = s.view(*p.selection->count, 3);
+      listCount = s.view(*p.selection->count, rank - 1);
       s.allowErrors();
     }
   }
@@ -169,44 +95,27 @@ FailureOr<int64_t> PrefillBuilder::build() {
   return s.scratchBytes();
 }
 
-void PrefillBuilder::forRows(
-    Value count, llvm::function_ref<void(Value, Value, Value)> body) {
-  Value last = e.sub(rows, 1);
-  Value group = e.cI64(p.group);
-  e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value i) {
-    Value r = e.minS(e.add(row, i), last);
-    body(i, e.add(head, e.remU(r, group)), e.divU(r, group));
-  });
-}
-
-/// The address of each row of the panels; rows that do not exist get the last
-/// one's, or `spare` if given.
-void PrefillBuilder::emitPointers(const View &view, unsigned bytes,
-                                  Value spare) {
-  forRows(padded, [&](Value i, Value h, Value pos) {
-    Value at = addressOf(e, view, {itemB, h, pos}, bytes);
-    if (spare)
-      at = e.select(e.cmp(kSlt, i, rowCount), at, spare);
-    e.store(at, e.at(pointers, i, 8));
-  });
-}
-
 void PrefillBuilder::emitItem(const Item &item) {
   itemB = item.b;
   head = e.mul(item.head, p.group);
   kvHead = e.divU(head, e.cI64(p.kvGroup ? p.kvGroup : p.group));
   row = item.row;
-  rows = e.mul(queries, p.group);
+  rows = e.mul(cached() ? s.rowCount(itemB) : queries, p.group);
+  if (cached()) {
+    // Rows of a shared item count from 0.
+    shared =
+        e.cmp(kNe, e.andI(item.flags, e.cI64(FOVEA_ITEM_SHARED)), e.cI64(0));
+    sharedFirst = item.row;
+    rows = e.select(shared, e.mul(item.count, p.group), rows);
+    row = e.select(shared, e.cI64(0), row);
+  }
   rowCount = e.minS(e.cI64(p.schedule.rows), e.sub(rows, row));
   panelCount = e.divU(e.add(rowCount, lanes - 1), e.cI64(lanes));
   padded = e.mul(panelCount, lanes);
   qOff = s.qOffset(itemB);
   len = s.kLength(itemB);
 
-  emitPointers(query, sizeOf(p.queryElem), {});
-  // Scores are kept in powers of two; a modifier wants them as they are.
-  float factor = p.score ? p.scale : p.scale * kLog2E;
-  emitPack(e, shape, p.queryElem, p.keyDim, pointers, padded, qPanels, factor);
+  emitQueries();
   Value zero = e.splatF32(lanes, 0);
   e.forLoop(e.cI64(0), e.mul(panelCount, p.valueDim), e.cI64(1),
             [&](Value i) { e.store(zero, e.at(oPanels, e.mul(i, lanes), 4)); });
@@ -214,22 +123,30 @@ void PrefillBuilder::emitItem(const Item &item) {
     e.store(e.splatF32(lanes, kNoMax), panelState(i));
     e.store(zero, e.at(panelState(i), lanes * 4));
   });
-  emitRuns(item, [&](const KeyRun &run) {
-    Value keys = e.cI64(p.schedule.keys);
-    e.forLoop(run.lo, run.hi, keys, [&](Value k) {
-      emitBlock(run.source, k, e.minS(keys, e.sub(run.hi, k)));
+  if (cached())
+    emitSegments(item);
+  else
+    emitRuns(item, [&](const KeyRun &run) {
+      Value keys = e.cI64(p.schedule.keys);
+      e.forLoop(run.lo, run.hi, keys, [&](Value k) {
+        emitBlock(run.source, k, e.minS(keys, e.sub(run.hi, k)));
+      });
     });
-  });
   emitFinish(item);
 }
 
-void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
-  Value group = e.cI64(p.group), zero = e.cI64(0), one = e.cI64(1);
+QueryTile PrefillBuilder::tileOf(const Item &item) {
+  Value group = e.cI64(p.group);
   Value position = e.divU(row, group);
   Value q0 = e.add(qOff, position);
   Value lastRow = e.sub(e.add(row, rowCount), 1);
-  Value q1 = e.add(e.add(qOff, e.divU(lastRow, group)), one);
-  QueryTile tile{itemB, head, q0, q1, len, position, item.k0, item.k1};
+  Value q1 = e.add(e.add(qOff, e.divU(lastRow, group)), 1);
+  return {itemB, head, q0, q1, len, position, item.k0, item.k1};
+}
+
+void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
+  Value zero = e.cI64(0);
+  QueryTile tile = tileOf(item);
   if (p.forEachRun)
     return p.forEachRun(s, tile, body);
   if (p.selection)
@@ -240,16 +157,33 @@ void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
   };
   if (!p.bounds)
     return clipped(zero, len);
+  forRuns(tile, clipped);
+}
+
+/// Calls body(lo, hi) once for a loop over the runs of the tile's mask; rows of
+/// several sequences see all of the item's keys.
+void PrefillBuilder::forRuns(const QueryTile &tile,
+                             llvm::function_ref<void(Value, Value)> body) {
+  Value group = e.cI64(p.group), zero = e.cI64(0), one = e.cI64(1);
   Value runs = e.stackSlot(sizeof(fovea_abi_run) * FOVEA_ABI_MAX_RUNS);
   auto boundsOf = [&](Value h) {
-    return e.toInt(e.call(p.bounds, {s.args, itemB, h, q0, q1, len, runs})[0],
-                   e.i64);
+    return e.toInt(
+        e.call(p.bounds, {s.args, itemB, h, tile.q0, tile.q1, len, runs})[0],
+        e.i64);
   };
   auto lowOf = [&](Value i) { return e.at(runs, e.mul(i, 2), 8); };
   if (!p.maskReadsHead || p.group == 1) {
-    Value count = boundsOf(head);
+    Value count = !shared ? boundsOf(head)
+                          : e.ifElse(
+                                shared, {e.i64},
+                                [&] {
+                                  e.store(tile.k0, runs);
+                                  e.store(tile.k1, e.at(runs, 8));
+                                  return Values{one};
+                                },
+                                [&] { return Values{boundsOf(head)}; })[0];
     e.forLoop(zero, count, one, [&](Value i) {
-      clipped(e.load(e.i64, lowOf(i)), e.load(e.i64, e.at(lowOf(i), 8)));
+      body(e.load(e.i64, lowOf(i)), e.load(e.i64, e.at(lowOf(i), 8)));
     });
     return;
   }
@@ -266,7 +200,10 @@ void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
                             e.maxS(range[1], end)};
             });
       });
-  clipped(hull[0], hull[1]);
+  if (shared)
+    hull = {e.select(shared, tile.k0, hull[0]),
+            e.select(shared, tile.k1, hull[1])};
+  body(hull[0], hull[1]);
 }
 
 Value PrefillBuilder::perSource(
@@ -295,7 +232,9 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
     // Streams that jump between sources are left to the hardware.
     if (p.sources.size() == 1)
       prefetches.push_back({e.at(t.data, e.mul(n, t.stride), sizeOf(elem)),
-                            e.mul(t.stride, sizeOf(elem)), dim * sizeOf(elem)});
+                            e.mul(t.stride, sizeOf(elem)),
+                            dim * sizeOf(elem),
+                            {}});
     if (scales.data) {
       t.scales = addressOf(e, scales, {itemB, kvHead, k}, 4);
       t.scaleStride = scales.stride[2];
@@ -322,6 +261,12 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
                         p.valueDim, n, 1, vTile, inPlace);
       },
       e.ptr);
+  emitPanels(source, k, n, keys, values);
+}
+
+/// One block of f32 keys and values against all panels.
+void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value keys,
+                                Value values) {
   e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
     Value kind = emitClass(panel, source, k, n);
     auto body = [&] {
@@ -371,14 +316,20 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
 /// Each panel fetches its share of the rows beside those of the register tile
 /// that starts at `firstRow`, so that the lines come in while there is work.
 void PrefillBuilder::emitPrefetch(Value panel, Value firstRow) {
-  int64_t panels = p.schedule.rows / lanes;
+  int64_t panels = std::max<int64_t>(1, p.schedule.rows / lanes);
   int64_t share = (shape.regRows + panels - 1) / panels;
   Value first = e.mul(panel, share);
   auto rows = [&] {
     for (const Prefetch &ahead : prefetches)
       for (int64_t r = 0; r < share; ++r) {
         Value row = e.add(e.add(firstRow, first), r);
-        Value at = e.at(ahead.data, e.mul(row, ahead.strideBytes), 1);
+        Value at;
+        if (ahead.table) {
+          row = e.minS(row, e.cI64(p.schedule.keys - 1));
+          at = e.at(ahead.data, e.loadAt(e.i64, ahead.table, row), 1);
+        } else {
+          at = e.at(ahead.data, e.mul(row, ahead.strideBytes), 1);
+        }
         for (int64_t byte = 0; byte < ahead.rowBytes; byte += 64)
           e.prefetch(e.at(at, byte), /*write=*/false, /*locality=*/2);
       }
@@ -390,6 +341,14 @@ void PrefillBuilder::emitPrefetch(Value panel, Value firstRow) {
 Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n) {
   if (!p.keep)
     return {};
+  if (!shared)
+    return solveClass(panel, source, k, n);
+  return e.ifElse(
+      shared, e.i32, [&] { return Values{e.cI32(FOVEA_TILE_FULL)}; },
+      [&] { return Values{solveClass(panel, source, k, n)}; })[0];
+}
+
+Value PrefillBuilder::solveClass(Value panel, Value source, Value k, Value n) {
   if (!p.classify)
     return e.cI32(FOVEA_TILE_PARTIAL);
   Value group = e.cI64(p.group);
@@ -464,6 +423,9 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
   context.b = itemB;
   context.len = len;
   context.q = e.add(pos, e.splat(e.toInt(qOff, e.i32), lanes));
+  if (cached())
+    context.q =
+        e.load(e.vec(lanes, e.i32), e.at(rowTokens, e.mul(panel, lanes), 4));
   context.h =
       e.add(e.sub(r, e.mul(pos, group)), e.splat(e.toInt(head, e.i32), lanes));
   return e.forLoop(
@@ -504,83 +466,13 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
       })[0];
 }
 
-/// Stores one f32 per row, computed from m and l of each panel.
-void PrefillBuilder::emitRowScalars(
-    const View &view, bool bySlot, const Item &item,
-    llvm::function_ref<Value(Value, Value)> value) {
-  Type type = e.vec(lanes, e.f32);
-  e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
-    Value st = panelState(panel);
-    Value v = value(e.load(type, st), e.load(type, e.at(st, lanes * 4)));
-    e.store(v, e.at(rowValues, e.mul(panel, lanes), 4));
-  });
-  forRows(rowCount, [&](Value i, Value h, Value pos) {
-    Value to = bySlot ? addressOf(e, view, {item.slot, i}, 4)
-                      : addressOf(e, view, {itemB, h, pos}, 4);
-    e.store(e.loadAt(e.f32, rowValues, i), to);
-  });
-}
-
-void PrefillBuilder::emitFinish(const Item &item) {
-  auto isZero = [&](Value l) {
-    return e.cmp(arith::CmpFPredicate::OEQ, l, e.like(l, 0));
-  };
-  // A slot that saw nothing does not count; a result says so.
-  auto naturalMax = [&](float nothing) {
-    return [&, nothing](Value m, Value l) -> Value {
-      return e.select(isZero(l), e.like(m, nothing),
-                      e.fmul(m, e.like(m, kLn2)));
-    };
-  };
-  auto sum = [](Value, Value l) { return l; };
-  auto whole = [&] {
-    emitPointers(out, sizeOf(p.outElem), spareRow);
-    emitUnpack(e, shape, p.outElem, p.valueDim, pointers, padded, oPanels,
-               state, /*normalize=*/!p.partial);
-    if (p.partial) {
-      emitRowScalars(partM, false, item, naturalMax(-INFINITY));
-      emitRowScalars(partL, false, item, sum);
-    }
-    if (p.lse)
-      emitRowScalars(lse, false, item, [&](Value m, Value l) {
-        Value value = e.fma(m, e.like(m, kLn2), e.log(l));
-        return e.select(isZero(l), e.like(m, -INFINITY), value);
-      });
-  };
-  auto part = [&] {
-    e.forLoop(e.cI64(0), padded, e.cI64(1), [&](Value i) {
-      Value at = addressOf(e, splitO, {item.slot, i}, 4);
-      at = e.select(e.cmp(kSlt, i, rowCount), at, spareRow);
-      e.store(at, e.at(pointers, i, 8));
-    });
-    emitUnpack(e, shape, Elem::F32, p.valueDim, pointers, padded, oPanels,
-               state, /*normalize=*/false);
-    emitRowScalars(splitM, true, item, naturalMax(kNoMax));
-    emitRowScalars(splitL, true, item, sum);
-  };
-  if (!p.split) {
-    whole();
-    return;
-  }
-  e.ifElse(
-      e.cmp(kSge, item.slot, e.cI64(0)), TypeRange(),
-      [&] {
-        part();
-        return Values();
-      },
-      [&] {
-        whole();
-        return Values();
-      });
-}
-
 /// What the builder cannot do, by name.
 static std::string whyNot(const StreamParams &p) {
   auto dim = [](int64_t d) { return d >= 1 && d <= 576; };
   if (!dim(p.keyDim) || !dim(p.valueDim))
     return "expected key and value dims to be in [1, 576], got " +
            std::to_string(p.keyDim) + " and " + std::to_string(p.valueDim);
-  if (p.sources.empty())
+  if (p.sources.empty() && p.segments.empty())
     return "expected at least one source of keys and values, got 0";
   const PrefillSchedule &s = p.schedule;
   if (s.lanes < 8 || !llvm::isPowerOf2_64(s.lanes) || s.rows < 1 ||

@@ -60,6 +60,16 @@ mlir::Value emitTile(Emitter &e, const TileSource &source, int64_t dim,
                      mlir::Value n, int64_t pad, mlir::Value tile,
                      bool inPlace);
 
+/// The same for rows at byte offsets (i64 table) from `data`, into `tile`;
+/// `scales` (f32 table) is null without.
+void emitTableTile(Emitter &e, Elem elem, mlir::Value data, mlir::Value table,
+                   mlir::Value scales, int64_t dim, mlir::Value n, int64_t pad,
+                   mlir::Value tile);
+
+/// Rows of `tile` from n to a multiple of `pad` repeat row n - 1.
+void emitPadTile(Emitter &e, int64_t dim, mlir::Value n, int64_t pad,
+                 mlir::Value tile);
+
 /// Reads `rows` (a multiple of lanes) rows of `dim` elements through the
 /// pointers at `pointers` into Q panels, times `factor`.
 void emitPack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,

@@ -154,7 +154,53 @@ BuiltStage CacheRun::build(ModuleOp module, const TestMask &mask) {
     }
     return buildDecodeStream(module, p);
   }
-  return {};
+  StreamParams p;
+  p.isa = isa;
+  bool wide = isa == Isa::AVX512;
+  p.schedule = {wide ? 12 : 6, wide ? 32 : 16, int(c.keys), int(c.rows), false};
+  p.keyDim = c.dk;
+  p.valueDim = c.dv;
+  p.queryElem = c.q;
+  p.outElem = c.o;
+  p.scale = scale;
+  p.group = p.kvGroup = c.group;
+  p.query = unsigned(qSlot);
+  p.out = unsigned(oSlot);
+  p.lse = unsigned(lseSlot);
+  p.segments = cache.sources();
+  p.ragged = c.ragged;
+  p.rope = rope;
+  auto lanes = [](Emitter &e, const ElementContext &at) {
+    int64_t n = Emitter::lanesOf(at.q);
+    return PairLanes{at.b, at.h, at.q, e.splat(e.toInt(at.k, e.i32), n)};
+  };
+  if (mask.keep)
+    p.keep = [=](Emitter &e, const ElementContext &at) -> FailureOr<Value> {
+      return mask.keep(e, lanes(e, at));
+    };
+  if (c.score)
+    p.score = [=](Emitter &e, Value x,
+                  const ElementContext &at) -> FailureOr<Value> {
+      return capAndSlope()(e, x, lanes(e, at));
+    };
+  p.bounds = mask.bounds;
+  p.classify = mask.classify;
+  if (wsSlot >= 0)
+    p.split = PartialViews{unsigned(wsSlot), unsigned(wsSlot + 1),
+                           unsigned(wsSlot + 2)};
+  if (listSlot >= 0) {
+    Selection chosen;
+    chosen.list = unsigned(listSlot);
+    chosen.count = unsigned(countSlot);
+    chosen.unit = c.layout[listed].pageTokens;
+    chosen.heads = c.group;
+    p.selection = chosen;
+  }
+  auto b = OpBuilder::atBlockEnd(module.getBody());
+  std::string reason;
+  auto bytes = buildPrefillStream(b, module.getLoc(), p, reason);
+  EXPECT_TRUE(succeeded(bytes)) << reason;
+  return {{}, uint64_t(*bytes)};
 }
 
 void CacheRun::planItems() {
@@ -653,13 +699,13 @@ TEST_P(CacheStream, Rotation) {
       }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, CacheStream,
-                         testing::Values(Kind{Isa::AVX2, false},
-                                         Kind{Isa::AVX512, false}),
-                         [](const auto &info) {
-                           return std::string(info.param.prefill ? "prefill"
-                                                                 : "decode") +
-                                  (info.param.isa == Isa::AVX2 ? "_v3" : "_v4");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, CacheStream,
+    testing::Values(Kind{Isa::AVX2, false}, Kind{Isa::AVX512, false},
+                    Kind{Isa::AVX2, true}, Kind{Isa::AVX512, true}),
+    [](const auto &info) {
+      return std::string(info.param.prefill ? "prefill" : "decode") +
+             (info.param.isa == Isa::AVX2 ? "_v3" : "_v4");
+    });
 
 } // namespace

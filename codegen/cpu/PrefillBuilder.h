@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The builder of a prefill stage, in three files: items, runs, blocks and
+// masks (PrefillStream.cpp), segments of a cache (PrefillSegments.cpp), and
+// rows: pointers, packing and results (PrefillRows.cpp). Private to them.
+#ifndef FOVEA_CODEGEN_CPU_PREFILLBUILDER_H
+#define FOVEA_CODEGEN_CPU_PREFILLBUILDER_H
+
+#include "codegen/cpu/CacheAddress.h"
+#include "codegen/cpu/PrefillStream.h"
+#include "codegen/cpu/PrefillTiles.h"
+
+namespace fovea::cpu {
+
+namespace prefill {
+constexpr float kLog2E = 1.44269504088896340736f;
+constexpr float kLn2 = 0.693147180559945309417f;
+/// Running maxima start here: finite, so that a row that has seen nothing
+/// never computes inf - inf.
+constexpr float kNoMax = -1e30f;
+
+constexpr auto kSlt = mlir::arith::CmpIPredicate::slt;
+constexpr auto kSge = mlir::arith::CmpIPredicate::sge;
+constexpr auto kEq = mlir::arith::CmpIPredicate::eq;
+constexpr auto kNe = mlir::arith::CmpIPredicate::ne;
+} // namespace prefill
+
+class PrefillBuilder {
+public:
+  PrefillBuilder(mlir::OpBuilder &builder, mlir::Location loc,
+                 const StreamParams &p)
+      : p(p), s(builder, loc, p.name, p.isa), e(s.e), lanes(p.schedule.lanes),
+        shape{p.schedule.regRows, lanes, p.keyDim, p.valueDim,
+              // Both errors vanish in the rounding of a 16-bit result.
+              p.outElem == Elem::F32 || p.split ? 5 : 4} {}
+
+  mlir::FailureOr<int64_t> build();
+
+private:
+  using Value = mlir::Value;
+  using Type = mlir::Type;
+
+  void reserveScratch();
+  void readViews();
+  void emitItem(const Item &item);
+  void emitPointers(const View &view, unsigned bytes, Value spare);
+  void emitRuns(const Item &item, StreamParams::RunBody body);
+  void emitPrefetch(Value panel, Value firstRow);
+  void emitBlock(Value source, Value k, Value n);
+  void emitPanels(Value source, Value k, Value n, Value keys, Value values);
+  QueryTile tileOf(const Item &item);
+  void forRuns(const QueryTile &tile,
+               llvm::function_ref<void(Value, Value)> body);
+
+  bool cached() const { return !p.segments.empty(); }
+  void emitSegments(const Item &item);
+  void emitSegment(const Item &item, const SegmentClass &members, Value index);
+  void emitPages(const SegmentRows &segment, const Item &item,
+                 llvm::function_ref<void(Value, Value)> body);
+  void emitRows(const SegmentClass &members, Value index,
+                const SegmentRows &segment, Value lo, Value hi);
+  void emitTiles(const SegmentClass &members, Value index,
+                 const SegmentRows &segment, const RowTables &rows, Value k,
+                 Value n);
+  RowTables tablesAt(Value side, const SegmentClass &members);
+  int64_t tableBytes() const;
+  Value emitClass(Value panel, Value source, Value k, Value n);
+  Value solveClass(Value panel, Value source, Value k, Value n);
+  Value emitAdjust(Value panel, Value source, Value k, Value n, Value max,
+                   bool masked);
+  Value emitKeep(ElementContext &context, Value key, Value source);
+  void emitFinish(const Item &item);
+  void emitRowScalars(const View &view, bool bySlot, const Item &item,
+                      llvm::function_ref<Value(Value m, Value l)> value);
+
+  /// A row of the item: which query of which sequence.
+  struct RowPlace {
+    Value b, head, position;
+  };
+  /// body(i, place) for each of the item's rows, up to `count`.
+  void forRows(Value count,
+               llvm::function_ref<void(Value i, const RowPlace &)> body);
+  void emitQueries();
+  Value perSource(Value source,
+                  llvm::function_ref<Value(const StreamSource &, unsigned)> f,
+                  Type type);
+  Value panelState(Value panel) {
+    return e.at(state, e.mul(panel, 2 * lanes), 4);
+  }
+  bool pooled() const {
+    return llvm::any_of(
+        p.sources, [](const StreamSource &s) { return s.tokensPerKey != 1; });
+  }
+
+  struct SourceViews {
+    View keys, values, keyScales, valueScales;
+  };
+
+  const StreamParams &p;
+  StageFunction s;
+  Emitter &e;
+  int64_t lanes;
+  PanelShape shape;
+  bool refused = false;
+
+  /// Rows that the next block will read.
+  struct Prefetch {
+    Value data, strideBytes;
+    int64_t rowBytes;
+    Value table; ///< of the rows' offsets, instead of a stride
+  };
+  llvm::SmallVector<Prefetch> prefetches;
+
+  // Scratch.
+  Value qPanels, oPanels, state, sPanel, kTile, vTile, pointers, spareRow,
+      rowValues;
+  // Arguments.
+  Value queries;
+  View query, out, lse, partM, partL, splitO, splitM, splitL;
+  View list, listCount;
+  std::vector<SourceViews> sources;
+  // Of the item.
+  Value itemB, head, kvHead, row, rows, rowCount, padded, panelCount, qOff, len;
+  // With a cache: i1, rows of several sequences; token index of each row, i32.
+  Value shared, sharedFirst, rowTokens;
+  Value rotatedRows, tables; ///< f32 [row][keyDim]; RowTables of two blocks
+  View rotation;
+};
+
+} // namespace fovea::cpu
+
+#endif // FOVEA_CODEGEN_CPU_PREFILLBUILDER_H

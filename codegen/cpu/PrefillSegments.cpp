@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The prefill stream over the segments of a cache: one loop over all of them,
+// whose formats differ only where a block becomes f32 tiles.
+#include "codegen/cpu/PrefillBuilder.h"
+
+#include "codegen/cpu/DecodeStream.h"
+
+#include <fovea/abi.h>
+
+#include <functional>
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+using namespace prefill;
+
+int64_t PrefillBuilder::tableBytes() const {
+  return 2 * (8 + 4) * rowTableEntries(p.schedule.keys);
+}
+
+RowTables PrefillBuilder::tablesAt(Value side, const SegmentClass &members) {
+  int64_t n = rowTableEntries(p.schedule.keys);
+  Value base = e.at(tables, side, 1);
+  RowTables t;
+  t.k = base;
+  t.v = e.at(base, 8 * n);
+  if (members.kCoded)
+    t.kScale = e.at(base, 16 * n);
+  if (members.vCoded)
+    t.vScale = e.at(base, 20 * n);
+  return t;
+}
+
+void PrefillBuilder::emitSegments(const Item &item) {
+  for (const SegmentClass &members : mixedClasses(p.segments))
+    e.forLoop(e.cI64(0), e.cI64(members.members.size()), e.cI64(1),
+              [&](Value i) { emitSegment(item, members, i); });
+}
+
+void PrefillBuilder::emitSegment(const Item &item, const SegmentClass &members,
+                                 Value index) {
+  SegmentRows rows = loadSegment(s, p.segments, members, index, itemB, kvHead);
+  Value lo = rows.begin, hi = e.minS(rows.end, len);
+  if (!p.selection) {
+    lo = e.maxS(lo, item.k0);
+    hi = e.minS(hi, item.k1);
+  } else if (!members.listed) {
+    // [k0, k1) counts along the list.
+    hi = e.select(e.cmp(kEq, item.k0, e.cI64(0)), hi, lo);
+  }
+  auto clipped = [&](Value from, Value to) {
+    emitRows(members, index, rows, e.maxS(from, lo), e.minS(to, hi));
+  };
+  e.ifThen(e.cmp(kSlt, lo, hi), [&] {
+    if (p.selection && members.listed)
+      return emitPages(rows, item, clipped);
+    if (p.bounds)
+      forRuns(tileOf(item), clipped);
+    else
+      clipped(lo, hi);
+  });
+}
+
+/// Chosen pages of a segment: their number in the sequence.
+void PrefillBuilder::emitPages(const SegmentRows &segment, const Item &item,
+                               llvm::function_ref<void(Value, Value)> body) {
+  const Selection &chosen = *p.selection;
+  QueryTile tile = tileOf(item);
+  Value unit = e.cI64(chosen.unit), zero = e.cI64(0);
+  Value listHead = e.divU(head, e.cI64(chosen.heads));
+  Value place = e.divU(tile.position, e.cI64(chosen.queries));
+  auto rowOf = [&](const View &view) {
+    return rowAddress(s, view, p.ragged, itemB, listHead, place, 4);
+  };
+  Value at = rowOf(list), stride = list.stride.back();
+  Value stored = e.toInt(e.load(e.i32, rowOf(listCount)), e.i64);
+  Value last = e.divU(e.add(item.k1, chosen.unit - 1), unit);
+  last = e.minS(last, e.minS(stored, list.shape.back()));
+  e.forLoop(e.divU(item.k0, unit), last, e.cI64(1), [&](Value i) {
+    Value page = e.toInt(e.load(e.i32, e.at(at, e.mul(i, stride), 4)), e.i64);
+    Value from = e.add(segment.base, e.mul(page, unit));
+    Value bad = e.orI(e.cmp(kSlt, page, zero), e.cmp(kSge, from, segment.end));
+    e.ifThen(bad, [&] { s.fail(StageListOutOfRange); });
+    // A bad page becomes an empty run.
+    body(from, e.select(bad, from, e.add(from, unit)));
+  });
+}
+
+/// The tokens [lo, hi) of a segment, in blocks.
+void PrefillBuilder::emitRows(const SegmentClass &members, Value index,
+                              const SegmentRows &segment, Value lo, Value hi) {
+  Value keys = e.cI64(p.schedule.keys), bytes = e.cI64(tableBytes());
+  // Tables of this block and, for its prefetches, of the next.
+  auto fill = [&](Value first, Value side) {
+    e.ifThen(e.cmp(kSlt, first, hi), [&] {
+      emitRowTables(e, segment, tablesAt(side, members), first,
+                    e.minS(keys, e.sub(hi, first)), p.schedule.keys);
+    });
+  };
+  // The fewest lines that a row has in any of the formats.
+  int64_t kBytes = 4 * p.keyDim, vBytes = 4 * p.valueDim;
+  for (unsigned m : members.members) {
+    kBytes = std::min(kBytes, p.keyDim * sizeOf(p.segments[m].kElem));
+    vBytes = std::min(vBytes, p.valueDim * sizeOf(p.segments[m].vElem));
+  }
+  fill(lo, e.cI64(0));
+  e.forLoop(lo, hi, keys, {e.cI64(0)}, [&](Value k, ValueRange side) {
+    Value n = e.minS(keys, e.sub(hi, k)), other = e.sub(bytes, side[0]);
+    fill(e.add(k, keys), other);
+    RowTables rows = tablesAt(side[0], members);
+    RowTables next = tablesAt(other, members);
+    emitTiles(members, index, segment, rows, k, n);
+    prefetches.clear();
+    prefetches.push_back({segment.k.data, {}, kBytes, next.k});
+    prefetches.push_back({segment.v.data, {}, vBytes, next.v});
+    emitPanels({}, k, n, kTile, vTile);
+    return Values{other};
+  });
+}
+
+/// A block's keys, rotated if need be, and values as f32 tiles.
+void PrefillBuilder::emitTiles(const SegmentClass &members, Value index,
+                               const SegmentRows &segment,
+                               const RowTables &rows, Value k, Value n) {
+  // One copy of the code for each format.
+  auto perFormat = [&](Elem CacheSource::*elem, int CacheSource::*scale,
+                       llvm::function_ref<void(Elem, bool)> emit) {
+    SmallVector<std::pair<Elem, bool>> formats;
+    for (unsigned m : members.members) {
+      std::pair<Elem, bool> own{p.segments[m].*elem, p.segments[m].*scale >= 0};
+      if (!llvm::is_contained(formats, own))
+        formats.push_back(own);
+    }
+    Value format = pickMember(
+        e, p.segments, members, index, [&](const CacheSource &c) -> int64_t {
+          std::pair<Elem, bool> own{c.*elem, c.*scale >= 0};
+          return llvm::find(formats, own) - formats.begin();
+        });
+    std::function<void(size_t)> chain = [&](size_t i) {
+      if (i + 1 == formats.size())
+        return emit(formats[i].first, formats[i].second);
+      e.ifElse(
+          e.cmp(kEq, format, e.cI64(i)), {},
+          [&] {
+            emit(formats[i].first, formats[i].second);
+            return Values();
+          },
+          [&] {
+            chain(i + 1);
+            return Values();
+          });
+    };
+    chain(0);
+  };
+  perFormat(
+      &CacheSource::kElem, &CacheSource::kScale, [&](Elem elem, bool coded) {
+        Value scales = coded ? rows.kScale : Value();
+        if (!p.rope.rule)
+          return emitTableTile(e, elem, segment.k.data, rows.k, scales,
+                               p.keyDim, n, shape.regRows, kTile);
+        Value shift =
+            p.rope.rule == RopeParams::Slot ? segment.shift : e.cI64(0);
+        e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
+          Value from = e.at(segment.k.data, e.loadAt(e.i64, rows.k, i), 1);
+          Value scale = coded ? e.loadAt(e.f32, scales, i) : Value();
+          emitRotate(e, p.rope, rotation, elem, p.keyDim, from, scale,
+                     e.sub(e.add(k, i), shift),
+                     e.at(kTile, e.mul(i, p.keyDim), 4));
+        });
+        emitPadTile(e, p.keyDim, n, shape.regRows, kTile);
+      });
+  perFormat(
+      &CacheSource::vElem, &CacheSource::vScale, [&](Elem elem, bool coded) {
+        emitTableTile(e, elem, segment.v.data, rows.v,
+                      coded ? rows.vScale : Value(), p.valueDim, n, 1, vTile);
+      });
+}
+
+} // namespace fovea::cpu
