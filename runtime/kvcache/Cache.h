@@ -86,6 +86,8 @@ struct fovea_kv {
   /// -1: unknown.
   int32_t find(uint64_t seq) const;
   int64_t length(int32_t i) const;
+  /// Rows that an append may have reserved: of a borrowed cache, whose host
+  /// alone knows, any of its tokens.
   int64_t uncommitted(int32_t i) const;
   /// Changes when tokens that a snapshot knows may be gone or elsewhere: by
   /// trim, free and commit, not by growth.

@@ -32,7 +32,7 @@ int64_t fovea_kv::length(int32_t i) const {
 }
 
 int64_t fovea_kv::uncommitted(int32_t i) const {
-  return borrowed ? 0 : seqs[i].uncommitted;
+  return borrowed ? length(i) : seqs[i].uncommitted;
 }
 
 uint32_t fovea_kv::generation(int32_t i) const {
@@ -296,6 +296,6 @@ fovea_status fovea_kv_length(const fovea_kv *kv, uint64_t seq, int64_t *len,
   if (len)
     *len = kv->length(i);
   if (uncommitted)
-    *uncommitted = kv->uncommitted(i);
+    *uncommitted = kv->borrowed ? 0 : kv->uncommitted(i);
   return FOVEA_OK;
 }

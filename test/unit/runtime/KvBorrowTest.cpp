@@ -279,4 +279,45 @@ TEST(KvBorrow, SegmentsFollowEachOther) {
   fovea_kv_destroy(kv);
 }
 
+TEST(KvBorrow, PlansRunOverTheHostsPages) {
+  CacheOptions options = cacheOptions(CacheKind::Plain);
+  options.appends = true; // arguments q, k, v, c, o
+  Pools p(cacheKernel(options));
+  fovea_kv *kv = nullptr;
+  ASSERT_FOVEA(p.open(&kv));
+  Plan plan(p.k.kernel, 8, 4, 24);
+  Tables t;
+  ASSERT_FOVEA(t.set(kv));
+  Batch batch{{10, 3}, {20, 1}};
+  Tensor q({4, 2, 4}), k({4, 2, 4}), v({4, 2, 4}), o({4, 2, 4});
+  for (int i = 0; i < 32; ++i) {
+    k.at(i) = float(i + 1);
+    v.at(i) = float(-i - 1);
+  }
+  fovea_value cache{FOVEA_CACHE, {}};
+  cache.u.kv = kv;
+  fovea_value args[] = {q.value(), k.value(), v.value(), cache, o.value()};
+  ASSERT_FOVEA(fovea_plan_update(plan, batch.get(), args, 5));
+  for (int layer = 0; layer < 2; ++layer)
+    ASSERT_FOVEA(fovea_run(plan, layer, args, 5, plan.workspace, nullptr));
+  // Rows of 10 are its tokens 3 to 5, that of 20 its token 8.
+  struct {
+    int page, offset, row;
+  } places[] = {{3, 3, 0}, {0, 0, 1}, {0, 1, 2}, {2, 0, 3}};
+  for (int layer = 0; layer < 2; ++layer)
+    for (bool value : {false, true})
+      for (auto [page, offset, row] : places)
+        for (int h = 0; h < 2; ++h)
+          for (int c = 0; c < 4; ++c) {
+            auto *pool = reinterpret_cast<const float *>(
+                p.memory[size_t(value * 2 + layer)].data());
+            EXPECT_EQ(pool[((page * 2 + h) * 4 + offset) * 4 + c],
+                      (value ? v : k).at((row * 2 + h) * 4 + c));
+          }
+  t.pages[1] = 2; // a page for two writers
+  EXPECT_REFUSED(FOVEA_INVALID, "page 2 twice",
+                 fovea_plan_update(plan, batch.get(), args, 5));
+  fovea_kv_destroy(kv);
+}
+
 } // namespace
