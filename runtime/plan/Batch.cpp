@@ -239,7 +239,7 @@ fovea_status BatchBinder::copy(CacheStep &cache) {
                   "plan's capacity), got %lld of sequence %llu",
                   name(cache), (long long)plan.limits.max_len,
                   (long long)cache.length[i], (unsigned long long)batch.seq[i]);
-    if (cache.appends && rows > kv.uncommitted(at))
+    if (cache.appends && !kv.borrowed && rows > kv.uncommitted(at))
       return fail(FOVEA_INVALID,
                   "argument '%s': expected %lld uncommitted rows of sequence "
                   "%llu, got %lld",

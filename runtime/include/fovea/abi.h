@@ -87,9 +87,9 @@ typedef struct fovea_abi_item {
 #define FOVEA_ITEM_SHARED 1
 
 /* Where a record of a split item lies: [slot, row] of the slot buffers; the
- * rows of a combine item are at row, row + 1, ... A stage writes no more rows of
- * a record than its item has: the next slot may begin behind them (the stride of
- * the slots is the plan's choice). */
+ * rows of a combine item are at row, row + 1, ... A stage writes no more rows
+ * of a record than its item has: the next slot may begin behind them (the
+ * stride of the slots is the plan's choice). */
 typedef struct fovea_abi_source {
   int32_t slot, row;
 } fovea_abi_source;

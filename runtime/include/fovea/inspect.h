@@ -36,10 +36,10 @@ typedef struct fovea_phase_info {
   const char *stage, *variant, *schedule;
   int32_t rows, keys; /* the variant's tile */
   int64_t n_items;
-  const fovea_abi_item *items;  /* in the order of execution */
-  double cost_total;            /* in (row, key) pairs, overheads included */
-  double cost_longest;          /* of the most expensive item */
-  int32_t class_rows, reserved; /* a counted tile is class_rows x keys */
+  const fovea_abi_item *items;     /* in the order of execution */
+  double cost_total;               /* in (row, key) pairs, overheads included */
+  double cost_longest;             /* of the most expensive item */
+  int32_t class_rows, reserved;    /* a counted tile is class_rows x keys */
   const fovea_abi_source *sources; /* combine: of the items */
   const fovea_abi_row *shared_rows; /* of items with FOVEA_ITEM_SHARED */
   int32_t n_parts, reserved2;

@@ -408,7 +408,9 @@ struct fovea_batch {
   const uint64_t *seq;
   const int32_t *rows; /* n + 1 offsets into the rows of q, from 0 */
   /* Token index of each row, consecutive within a sequence; NULL: its last
-   * tokens. A kernel that appends takes no others. */
+   * tokens. A kernel that appends takes no others; there, positions of rows
+   * that are reserved and uncommitted (by another plan's update in this step)
+   * reserve nothing. */
   const int64_t *pos;
   const int32_t *parent; /* per row; NULL: a chain; others: UNSUPPORTED yet */
 };
@@ -457,19 +459,23 @@ FOVEA_EXPORT void fovea_plan_destroy(fovea_plan *);
 FOVEA_EXPORT size_t fovea_plan_workspace(const fovea_plan *);
 
 /* Once per step, for all layers: checks the arguments, reads the lengths,
- * offsets and mask tables, chooses variants, splits and orders the work.
- * Allocates nothing. `args` are the kernel's arguments and results, in order;
- * only their shapes count, except that integer tensors (lengths, offsets,
- * tables) and the tensors that a mask reads need data now: lengths and offsets
- * are a snapshot, later changes of that memory are not seen by run. Floating
- * tensors may have NULL data here. After a failure the plan is empty. */
+ * offsets and mask tables, chooses variants, splits and orders the work. With
+ * caches also reserves the batch's rows in those that the kernel appends to,
+ * all or nothing, and copies lengths and page tables. Allocates nothing. `args`
+ * are the kernel's arguments and results, in order; only their shapes count,
+ * except that integer tensors (lengths, offsets, tables) and the tensors that a
+ * mask reads need data now: lengths and offsets are a snapshot, later changes
+ * of that memory are not seen by run. Floating tensors may have NULL data here.
+ * After a failure the plan is empty. */
 FOVEA_EXPORT fovea_status fovea_plan_update(fovea_plan *, const fovea_batch *,
                                             const fovea_value *args, int n);
 
 /* Runs the planned step on the context's executor and returns when it is done.
  * Pointers, strides and scalars may differ from the update's (other layers),
- * shapes may not: FOVEA_STALE. `layer` is the layer coordinate of caches, 0
- * without. Allocates nothing. Results are undefined after a failure. */
+ * shapes may not: FOVEA_STALE; nor may caches, and none of the batch's
+ * sequences may have been trimmed, freed or committed since. `layer` is the
+ * layer coordinate of caches, 0 without. Allocates nothing. Results are
+ * undefined after a failure. */
 FOVEA_EXPORT fovea_status fovea_run(fovea_plan *, int layer,
                                     const fovea_value *args, int n,
                                     void *workspace, fovea_stream);
@@ -558,9 +564,11 @@ FOVEA_EXPORT fovea_status fovea_graph_run(fovea_graph *,
  * their plans updates it. Plans that append to one cache reserve the rows once.
  * Without a batch such plans are the host's to update before the run. After a
  * failure rows may be reserved: fovea_kv_trim gives them back. */
-FOVEA_EXPORT fovea_status fovea_graph_run_batch(
-    fovea_graph *, const fovea_batch *, const fovea_value *externals, int n,
-    int64_t rows, fovea_stream);
+FOVEA_EXPORT fovea_status fovea_graph_run_batch(fovea_graph *,
+                                                const fovea_batch *,
+                                                const fovea_value *externals,
+                                                int n, int64_t rows,
+                                                fovea_stream);
 FOVEA_EXPORT void fovea_graph_destroy(fovea_graph *);
 
 #ifdef __cplusplus

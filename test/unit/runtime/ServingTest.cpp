@@ -683,4 +683,132 @@ TEST(Serving, UpdatesOfLongBatchesAreFast) {
 #endif
 }
 
+TEST(Serving, PositionsOfReadersMayLieBack) {
+  ServingOptions options;
+  options.appends = false;
+  Serving s(options);
+  s.begin(1);
+  s.begin(2);
+  s.fill(1, 50);
+  s.fill(2, 20);
+  s.prepare({{2, 2}, {1, 5}});
+  ASSERT_FOVEA(s.update());
+  ASSERT_FOVEA(s.run());
+  EXPECT_EQ(s.wrong(), 0); // the last tokens
+  std::vector<int64_t> pos = {3, 4, 10, 11, 12, 13, 14};
+  s.batch.pos = pos.data();
+  ASSERT_FOVEA(s.update());
+  ASSERT_FOVEA(s.run());
+  s.model[1].resize(15);
+  s.model[2].resize(5);
+  EXPECT_EQ(s.wrong(), 0);
+  pos[1] = 5;
+  EXPECT_REFUSED(FOVEA_INVALID, "argument 'c'", s.update());
+  pos[1] = 4;
+  pos[6] = 50; // past the end
+  EXPECT_REFUSED(FOVEA_INVALID, "argument 'c'", s.update());
+  // A reader reserves nothing.
+  int64_t len = 0, uncommitted = 0;
+  ASSERT_FOVEA(fovea_kv_length(s.kv, 1, &len, &uncommitted));
+  EXPECT_EQ(len, 50);
+}
+
+TEST(Serving, RefreshesTheMetadataOfTouchedPages) {
+  CacheOptions options = cacheOptions(CacheKind::Kept); // pages of 4
+  options.appends = true;
+  Loaded loaded(cacheKernel(options));
+  fovea_kv_limits room{};
+  room.size = sizeof room;
+  room.layers = 1;
+  room.seqs = 2;
+  room.max_len = 64;
+  room.rows = 128;
+  fovea_kv *kv = nullptr;
+  ASSERT_FOVEA(fovea_kv_create(loaded.kernel, 3, &room, &kv));
+  ASSERT_FOVEA(fovea_kv_new(kv, 5));
+  ASSERT_FOVEA(fovea_kv_new(kv, 6));
+  Plan plan(loaded.kernel, 32, 2, 64);
+  fovea_value cache{};
+  cache.kind = FOVEA_CACHE;
+  cache.u.kv = kv;
+  auto pagesOf = [&](std::vector<int32_t> rows) {
+    uint64_t ids[] = {5, 6};
+    fovea_batch batch{};
+    batch.size = sizeof batch;
+    batch.n = int32_t(rows.size()) - 1;
+    batch.seq = ids;
+    batch.rows = rows.data();
+    Tensor x({rows.back(), 2, 4});
+    fovea_value args[] = {x.value(), x.value(), x.value(), cache, x.value()};
+    std::vector<int64_t> tokens;
+    EXPECT_EQ(fovea_plan_update(plan, &batch, args, 5), FOVEA_OK)
+        << fovea_message();
+    fovea_phase_info info = phaseOf(plan, 1);
+    EXPECT_EQ(info.space, uint32_t(FOVEA_SPACE_PAGES));
+    for (int64_t i = 0; i < info.n_items; ++i)
+      tokens.push_back(info.items[i].k1);
+    EXPECT_EQ(fovea_run(plan, 0, args, 5, plan.workspace, nullptr), FOVEA_OK)
+        << fovea_message();
+    return tokens;
+  };
+  EXPECT_EQ(pagesOf({0, 10}), (std::vector<int64_t>{4, 4, 2}));
+  EXPECT_EQ(pagesOf({0, 3, 4}), (std::vector<int64_t>{4, 1, 1}));
+  EXPECT_EQ(pagesOf({0, 0, 1}), (std::vector<int64_t>{2}));
+  fovea_kv_destroy(kv);
+}
+
+TEST(Serving, ChecksTheHostsTables) {
+  Serving s; // for its kernel: all : f32, pages of 4, 2 heads of 4
+  Tensor k({12, 2, 4, 4}), v({12, 2, 4, 4});
+  auto part = [](const char *name, const Tensor &t) {
+    fovea_kv_part p{};
+    p.size = sizeof p;
+    p.segment = "all";
+    p.part = name;
+    p.pool = &t.dl;
+    return p;
+  };
+  fovea_kv_part parts[] = {part("k", k), part("v", v)};
+  fovea_kv *kv = nullptr;
+  ASSERT_FOVEA(fovea_kv_borrow(s.loaded.kernel, 3, 1, parts, 2, &kv));
+  std::vector<uint64_t> ids = {1, 2};
+  std::vector<int64_t> indptr = {0, 3, 5}, end = {9, 6};
+  std::vector<int32_t> pages = {7, 2, 0, 11, 5};
+  auto set = [&] {
+    return fovea_kv_borrow_tables(kv, "all", 2, ids.data(), indptr.data(),
+                                  pages.data(), nullptr, end.data());
+  };
+  ASSERT_FOVEA(set());
+  // All tokens are new: the kernel writes them and sums them.
+  s.prepare({{1, 9}, {2, 6}});
+  s.args[3].u.kv = kv;
+  std::swap(kv, s.kv);
+  ASSERT_FOVEA(s.update());
+  ASSERT_FOVEA(s.run());
+  EXPECT_EQ(s.wrong(), 0);
+  std::swap(kv, s.kv);
+  auto refused = [&](const char *words) {
+    ASSERT_FOVEA(set());
+    EXPECT_REFUSED(
+        FOVEA_INVALID, "argument 'c'",
+        fovea_plan_update(s.plan, &s.batch, s.args.data(), int(s.args.size())));
+    EXPECT_EQ(s.run(), FOVEA_STALE) << words;
+  };
+  pages[1] = 12;
+  refused("a page past the pool");
+  pages[1] = -1;
+  refused("a negative page");
+  pages[1] = 5;
+  refused("a page used twice for writing");
+  pages[1] = 2;
+  end[1] = 9;
+  refused("a length past the pages");
+  end[1] = 6;
+  ASSERT_FOVEA(set());
+  ASSERT_FOVEA(
+      fovea_plan_update(s.plan, &s.batch, s.args.data(), int(s.args.size())));
+  ASSERT_FOVEA(s.run());
+  fovea_kv_destroy(kv);
+}
+
 } // namespace
