@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Stages of selection: block scores, their softmax, and what is chosen by
-// them. Choosing looks for the next best unit again and again: no memory that
-// grows with the row, sums in the order of choice as the semantics want, and
-// little beside the attention that a chosen unit costs.
+// Stages of selection: the softmax of block scores and what is chosen by them.
+// Choosing looks for the next best unit again and again: no memory that grows
+// with the row, sums in the order of choice as the semantics want, and little
+// beside the attention that a chosen unit costs.
+#include "codegen/cpu/CacheAddress.h"
 #include "codegen/cpu/LaneTools.h"
 #include "codegen/cpu/SmallStages.h"
 
@@ -28,169 +29,22 @@ static Value loadRow(Emitter &e, Value p, Value n, int64_t lanes, float fill) {
   return e.select(live, v, e.splatF32(lanes, fill));
 }
 
+/// End of the rows of an item, and the address of one of them in a view.
+static Value rowsEnd(StageFunction &f, const GridParams &p, const Item &item) {
+  Value end = p.ragged ? f.rowCount(item.b) : item.k1;
+  return f.e.minS(f.e.add(item.row, p.rows), end);
+}
+static Value rowOf(StageFunction &f, const GridParams &p, const View &view,
+                   const Item &item, Value row, unsigned bytes) {
+  return rowAddress(f, view, p.ragged, item.b, item.head, row, bytes);
+}
+
 static Value minLanes(Emitter &e, Value v) {
   while (Emitter::lanesOf(v) > 1) {
     int64_t half = Emitter::lanesOf(v) / 2;
     v = e.minS(e.slice(v, 0, half), e.slice(v, half, half));
   }
   return e.extract(v, 0);
-}
-
-//===----------------------------------------------------------------------===//
-// Score
-//===----------------------------------------------------------------------===//
-
-namespace {
-
-class ScoreBuilder {
-public:
-  ScoreBuilder(ModuleOp module, const ScoreParams &p)
-      : p(p), lanes(vectorLanes(p.isa)),
-        b(OpBuilder::atBlockEnd(module.getBody())),
-        f(b, module.getLoc(), p.name, p.isa), e(f.e) {}
-  BuiltStage build();
-
-private:
-  void meanOfQueries(const Item &item, Value rows);
-  Value score(const Item &item, Value k0, Value k1);
-  Value anyLive(const Item &item, Value q0, Value q1, Value k0, Value k1);
-
-  const ScoreParams &p;
-  const int64_t lanes;
-  OpBuilder b;
-  StageFunction f;
-  Emitter &e;
-  View q, k, scales, scores;
-  Value mean;
-};
-
-} // namespace
-
-BuiltStage ScoreBuilder::build() {
-  mean = f.reserve(4 * (p.dim + lanes));
-  q = f.view(p.qSlot, 4);
-  k = f.view(p.kSlot, 4);
-  if (p.kScaleSlot >= 0)
-    scales = f.view(p.kScaleSlot, 3);
-  scores = f.view(p.scoreSlot, 4);
-  Value queries = f.symbol(p.querySymbol);
-  f.forEachItem([&](const Item &item) {
-    Value length = f.kLength(item.b);
-    Value rows = e.minS(e.sub(queries, item.row), e.cI64(p.queryBlock));
-    Value q0 = e.add(f.qOffset(item.b), item.row), q1 = e.add(q0, rows);
-    meanOfQueries(item, rows);
-    Value block = e.divU(item.row, e.cI64(p.queryBlock));
-    Value row = addressOf(e, scores, {item.b, item.head, block}, 4);
-    Value end = e.minS(item.k1, length);
-    e.forLoop(e.cI64(0), scores.shape[3], e.cI64(1), [&](Value c) {
-      Value k0 = e.mul(c, p.unit);
-      Value k1 = e.minS(e.add(k0, p.unit), end);
-      Value inside = e.andI(e.cmp(CmpIPredicate::sge, k0, item.k0),
-                            e.cmp(CmpIPredicate::slt, k0, k1));
-      auto minusInf = [&] { return Values{e.cF32(-infinity)}; };
-      auto compute = [&] { return Values{score(item, k0, k1)}; };
-      Value s = e.ifElse(
-          inside, {e.f32},
-          [&] {
-            if (!p.classify && !p.keep)
-              return compute();
-            Value kind = e.cI32(FOVEA_TILE_PARTIAL);
-            if (p.classify)
-              kind = e.call(p.classify, {f.args, item.b, item.head, q0, q1, k0,
-                                         k1, length})[0];
-            Value live =
-                e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY));
-            Value partial =
-                e.cmp(CmpIPredicate::eq, kind, e.cI32(FOVEA_TILE_PARTIAL));
-            if (p.keep)
-              live = e.ifElse(
-                  partial, {e.i1},
-                  [&] { return Values{anyLive(item, q0, q1, k0, k1)}; },
-                  [&] { return Values{live}; })[0];
-            return e.ifElse(live, {e.f32}, compute, minusInf);
-          },
-          minusInf)[0];
-      e.store(s, e.at(row, e.mul(c, scores.stride[3]), 4));
-    });
-  });
-  f.finish();
-  return {f.fn, static_cast<uint64_t>(f.scratchBytes())};
-}
-
-void ScoreBuilder::meanOfQueries(const Item &item, Value rows) {
-  Value from = addressOf(e, q, {item.b, item.head, item.row}, sizeOf(p.q));
-  Value inverse = e.splat(e.fdiv(e.cF32(p.scale), e.toF32(rows)), lanes);
-  auto column = [&](Value d, int64_t n) {
-    Value sum = e.forLoop(
-        e.cI64(0), rows, e.cI64(1), {e.splatF32(lanes, 0)},
-        [&](Value t, ValueRange c) {
-          Value at = e.at(from, e.add(e.mul(t, q.stride[2]), d), sizeOf(p.q));
-          return Values{e.fadd(c[0], loadPartialAsF32(e, p.q, at, n, lanes))};
-        })[0];
-    e.store(e.fmul(sum, inverse), e.at(mean, d, 4));
-  };
-  int64_t whole = p.dim / lanes * lanes;
-  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(lanes),
-            [&](Value d) { column(d, lanes); });
-  if (whole < p.dim)
-    column(e.cI64(whole), p.dim - whole);
-}
-
-/// The mean query times the sum of the keys, over their number.
-Value ScoreBuilder::score(const Item &item, Value k0, Value k1) {
-  Value head = e.divU(item.head, e.cI64(p.kvGroup));
-  Value from = addressOf(e, k, {item.b, head}, sizeOf(p.k));
-  Value scaleRow;
-  if (p.kScaleSlot >= 0)
-    scaleRow = addressOf(e, scales, {item.b, head}, 4);
-  auto column = [&](Value d, int64_t n, Value dot) {
-    Value sum = e.forLoop(
-        k0, k1, e.cI64(1), {e.splatF32(lanes, 0)}, [&](Value t, ValueRange c) {
-          Value at = e.at(from, e.add(e.mul(t, k.stride[2]), d), sizeOf(p.k));
-          Value v = loadPartialAsF32(e, p.k, at, n, lanes);
-          if (!scaleRow)
-            return Values{e.fadd(c[0], v)};
-          Value s =
-              e.load(e.f32, e.at(scaleRow, e.mul(t, scales.stride[2]), 4));
-          return Values{e.fma(v, e.splat(s, lanes), c[0])};
-        })[0];
-    return e.fma(sum, e.load(e.vec(lanes, e.f32), e.at(mean, d, 4)), dot);
-  };
-  int64_t whole = p.dim / lanes * lanes;
-  Value dot = e.forLoop(
-      e.cI64(0), e.cI64(whole), e.cI64(lanes), {e.splatF32(lanes, 0)},
-      [&](Value d, ValueRange c) { return Values{column(d, lanes, c[0])}; })[0];
-  if (whole < p.dim)
-    dot = column(e.cI64(whole), p.dim - whole, dot);
-  return e.fdiv(sumLanes(e, dot), e.toF32(e.sub(k1, k0)));
-}
-
-/// Whether the predicate holds for some pair of the blocks.
-Value ScoreBuilder::anyLive(const Item &item, Value q0, Value q1, Value k0,
-                            Value k1) {
-  auto lanesFor = [&](Value v) { return e.splat(e.toInt(v, e.i32), lanes); };
-  Value head = lanesFor(item.head), last = lanesFor(e.sub(k1, 1));
-  return e.forLoop(
-      q0, q1, e.cI64(1), {e.cBool(false)}, [&](Value query, ValueRange outer) {
-        Value row = lanesFor(query);
-        Value found = e.forLoop(
-            k0, k1, e.cI64(lanes), {e.splatInt(lanes, e.i1, 0)},
-            [&](Value key, ValueRange c) {
-              // Lanes past the last key repeat it.
-              Value keys =
-                  e.minS(e.add(lanesFor(key), e.iota(lanes, e.i32)), last);
-              Value live = p.keep(e, PairLanes{item.b, head, row, keys});
-              return Values{e.orI(c[0], live)};
-            })[0];
-        Value any = e.cmp(
-            CmpIPredicate::ne, e.bitcast(found, e.b.getIntegerType(lanes)),
-            e.constant(e.b.getIntegerAttr(e.b.getIntegerType(lanes), 0)));
-        return Values{e.orI(outer[0], any)};
-      })[0];
-}
-
-BuiltStage buildScore(ModuleOp module, const ScoreParams &params) {
-  return ScoreBuilder(module, params).build();
 }
 
 //===----------------------------------------------------------------------===//
@@ -202,14 +56,14 @@ BuiltStage buildNormalize(ModuleOp module, const NormalizeParams &p) {
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
   int64_t lanes = vectorLanes(p.isa);
-  View scores = f.view(p.scoreSlot, 4), result = f.view(p.resultSlot, 4);
-  Value n = scores.shape[3], step = e.cI64(lanes);
+  unsigned rank = p.ragged ? 3 : 4;
+  View scores = f.view(p.scoreSlot, rank), result = f.view(p.resultSlot, rank);
+  Value n = scores.shape.back(), step = e.cI64(lanes);
   Value log2e = e.splatF32(lanes, 1.44269504088896341f);
   f.forEachItem([&](const Item &item) {
-    Value end = e.minS(e.add(item.row, p.rows), item.k1);
-    e.forLoop(item.row, end, e.cI64(1), [&](Value r) {
-      Value from = addressOf(e, scores, {item.b, item.head, r}, 4);
-      Value to = addressOf(e, result, {item.b, item.head, r}, 4);
+    e.forLoop(item.row, rowsEnd(f, p, item), e.cI64(1), [&](Value r) {
+      Value from = rowOf(f, p, scores, item, r, 4);
+      Value to = rowOf(f, p, result, item, r, 4);
       auto at = [&](Value c) {
         return loadRow(e, e.at(from, c, 4), e.sub(n, c), lanes, -infinity);
       };
@@ -256,7 +110,7 @@ public:
         nothing(shares ? 0 : -infinity) {}
 
   /// Begins the row at `row` of the item, n scores at `scores`.
-  void begin(const Item &item, Value row, Value scores, Value n);
+  void begin(const Item &item, Value row, Value scores, Value n, bool ragged);
   /// Whether units (scalar i64 or i32 lanes) are forced, if they are live.
   Value isForced(Value unit);
   Value isLive(Value score) {
@@ -279,7 +133,8 @@ private:
 
 } // namespace
 
-void Ranking::begin(const Item &item, Value row, Value rowScores, Value count) {
+void Ranking::begin(const Item &item, Value row, Value rowScores, Value count,
+                    bool ragged) {
   scores = rowScores;
   n = count;
   Value zero = e.cI64(0);
@@ -288,12 +143,22 @@ void Ranking::begin(const Item &item, Value row, Value rowScores, Value count) {
     return e.divU(e.add(tokens, forced.unit - 1), unit);
   };
   firstEnd = e.cI64(forced.first);
-  lastEnd = roundUp(f.kLength(item.b));
+  // Units of a segment count from its first token.
+  Value length = f.kLength(item.b), base = zero;
+  if (forced.rangesSlot >= 0) {
+    RangeValues range =
+        loadRange(e, f.view(unsigned(forced.rangesSlot), 2), item.b);
+    base = range.base;
+    length = e.maxS(e.sub(e.minS(length, range.end), base), zero);
+  }
+  lastEnd = roundUp(length);
   lastBegin = e.sub(lastEnd, forced.last);
   if (!forced.diagonal)
     return;
-  Value offset = f.qOffset(item.b), q0 = e.mul(row, forced.queryBlock);
-  Value q1 = e.minS(e.add(q0, forced.queryBlock), f.symbol(forced.querySymbol));
+  Value offset = e.sub(f.qOffset(item.b), base);
+  Value queries = ragged ? f.rowCount(item.b) : f.symbol(forced.querySymbol);
+  Value q0 = e.mul(row, forced.queryBlock);
+  Value q1 = e.minS(e.add(q0, forced.queryBlock), queries);
   diagonalBegin = e.divU(e.maxS(e.add(q0, offset), zero), unit);
   diagonalEnd = roundUp(e.maxS(e.add(q1, offset), zero));
 }
@@ -361,20 +226,19 @@ BuiltStage buildChoose(ModuleOp module, const ChooseParams &p) {
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
   Value error = f.reserve(64);
-  View scores = f.view(p.scoreSlot, 4), list = f.view(p.listSlot, 4);
-  View count = f.view(p.countSlot, 3), table;
+  unsigned rank = p.ragged ? 3 : 4;
+  View scores = f.view(p.scoreSlot, rank), list = f.view(p.listSlot, rank);
+  View count = f.view(p.countSlot, rank - 1), table;
   if (p.amount.kind >= Amount::ViewI32)
     table = f.view(p.amount.slot, 1);
-  Value n = scores.shape[3];
+  Value n = scores.shape.back(), capacity = list.shape.back();
   Value start = e.cF32(infinity), before = e.cI32(-1);
   e.store(e.cI32(StageOk), error);
   f.forEachItem([&](const Item &item) {
-    Value end = e.minS(e.add(item.row, p.rows), item.k1);
     Value wanted = amountOf(f, p.amount, p.byMass, table, item.head);
-    e.forLoop(item.row, end, e.cI64(1), [&](Value r) {
+    e.forLoop(item.row, rowsEnd(f, p, item), e.cI64(1), [&](Value r) {
       Ranking ranking(f, p.forced, p.shares, p.isa);
-      ranking.begin(item, r, addressOf(e, scores, {item.b, item.head, r}, 4),
-                    n);
+      ranking.begin(item, r, rowOf(f, p, scores, item, r, 4), n, p.ragged);
       // Number and mass of the forced units, in ascending order.
       Values have =
           e.forLoop(e.cI64(0), n, e.cI64(1), {e.cI64(0), e.cF32(0)},
@@ -402,7 +266,7 @@ BuiltStage buildChoose(ModuleOp module, const ChooseParams &p) {
                           e.select(is, found[0], s[2]),
                           e.select(is, found[1], s[3]), is};
           });
-      Value to = addressOf(e, list, {item.b, item.head, r}, 4);
+      Value to = rowOf(f, p, list, item, r, 4);
       Value written = e.forLoop(
           e.cI64(0), n, e.cI64(1), {e.cI64(0)}, [&](Value unit, ValueRange c) {
             Value s = ranking.scoreAt(unit), narrow = e.toInt(unit, e.i32);
@@ -415,12 +279,12 @@ BuiltStage buildChoose(ModuleOp module, const ChooseParams &p) {
             return e.ifElse(
                 take, {e.i64},
                 [&] {
-                  Value fits = e.cmp(CmpIPredicate::slt, c[0], list.shape[3]);
+                  Value fits = e.cmp(CmpIPredicate::slt, c[0], capacity);
                   return e.ifElse(
                       fits, {e.i64},
                       [&] {
                         e.store(narrow,
-                                e.at(to, e.mul(c[0], list.stride[3]), 4));
+                                e.at(to, e.mul(c[0], list.stride.back()), 4));
                         return Values{e.add(c[0], 1)};
                       },
                       [&] {
@@ -430,8 +294,7 @@ BuiltStage buildChoose(ModuleOp module, const ChooseParams &p) {
                 },
                 [&] { return Values{c[0]}; });
           })[0];
-      e.store(e.toInt(written, e.i32),
-              addressOf(e, count, {item.b, item.head, r}, 4));
+      e.store(e.toInt(written, e.i32), rowOf(f, p, count, item, r, 4));
     });
   });
   e.ret(e.load(e.i32, error));
@@ -442,18 +305,17 @@ BuiltStage buildAssign(ModuleOp module, const AssignParams &p) {
   auto b = OpBuilder::atBlockEnd(module.getBody());
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
-  View scores = f.view(p.scoreSlot, 4), levels = f.view(p.levelSlot, 4);
-  Value n = scores.shape[3];
+  unsigned rank = p.ragged ? 3 : 4;
+  View scores = f.view(p.scoreSlot, rank), levels = f.view(p.levelSlot, rank);
+  Value n = scores.shape.back();
   Value bound = e.cF32(float(p.bounds.back()));
   f.forEachItem([&](const Item &item) {
-    Value end = e.minS(e.add(item.row, p.rows), item.k1);
-    e.forLoop(item.row, end, e.cI64(1), [&](Value r) {
+    e.forLoop(item.row, rowsEnd(f, p, item), e.cI64(1), [&](Value r) {
       Ranking ranking(f, p.forced, /*shares=*/true, p.isa);
-      ranking.begin(item, r, addressOf(e, scores, {item.b, item.head, r}, 4),
-                    n);
-      Value to = addressOf(e, levels, {item.b, item.head, r}, 1);
+      ranking.begin(item, r, rowOf(f, p, scores, item, r, 4), n, p.ragged);
+      Value to = rowOf(f, p, levels, item, r, 1);
       auto at = [&](Value unit) {
-        return e.at(to, e.mul(unit, levels.stride[3]), 1);
+        return e.at(to, e.mul(unit, levels.stride.back()), 1);
       };
       auto level = [&](int64_t value) {
         return e.constant(e.b.getIntegerAttr(e.i8, value));

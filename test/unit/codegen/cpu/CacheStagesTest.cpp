@@ -3,6 +3,7 @@
 // Append, pages, moves and page scores against what the test cache says that
 // its pages hold.
 #include "codegen/cpu/CacheStages.h"
+#include "codegen/cpu/SmallStages.h"
 #include "test/unit/codegen/cpu/LoadObject.h"
 #include "test/unit/codegen/cpu/LoopScan.h"
 #include "test/unit/codegen/cpu/TestCache.h"
@@ -356,6 +357,58 @@ TEST_P(CacheStages, KeptAndScores) {
           }
         }
       }
+}
+
+// Pages of token-major rows: the best two, the last and the first page of the
+// segment.
+TEST_P(CacheStages, ChooseRagged) {
+  int64_t heads = 2, capacity = 6;
+  Stored scores({4, heads, capacity}, 4), list({4, heads, capacity}, 4);
+  Stored count({4, heads}, 4), ranges({3, 8}, 8);
+  // Sequence 1 has no page, sequence 2 three of 4 tokens from token 5 on.
+  int64_t tokens[3][3] = {{0, 24, 0}, {0, 0, 0}, {5, 14, 5}};
+  for (int b = 0; b < 3; ++b) {
+    fovea_abi_range &r = ranges.as<fovea_abi_range>()[b];
+    r = {tokens[b][0], tokens[b][1], tokens[b][2], 0, 0, {}};
+  }
+  auto row = [&](int r, int h, std::vector<float> x) {
+    std::copy(x.begin(), x.end(),
+              scores.as<float>() + (r * heads + h) * capacity);
+  };
+  float none = -INFINITY;
+  row(0, 0, {1, 2, 3, 4, 5, 6});
+  row(0, 1, {6, 5, 4, 3, 2, 1});
+  row(1, 0, {0, 0, 9, 0, 0, 0});
+  row(1, 1, {0, 0, 0, 9, 0, 0});
+  row(2, 0, {3, 2, 1, none, none, none});
+  row(2, 1, {1, 2, 3, none, none, none});
+  row(3, 0, {2, 3, 1, none, none, none});
+  row(3, 1, {2, 2, 2, none, none, none});
+  StageRunner runner;
+  auto p = params<ChooseParams>();
+  p.ragged = true;
+  p.amount.literal = 3;
+  p.forced.first = p.forced.last = 1;
+  p.forced.unit = 4;
+  p.scoreSlot = runner.add(scores);
+  p.listSlot = runner.add(list);
+  p.countSlot = runner.add(count);
+  p.forced.rangesSlot = int(runner.add(ranges));
+  runner.rowOffsets = {0, 2, 2, 4};
+  runner.lengths = {25, 3, 15};
+  for (int32_t b : {0, 2})
+    for (int32_t h : {0, 1})
+      for (int32_t r : {0, 1})
+        runner.items.push_back({b, h, r, -1, 0, 99, 0, 0});
+  ASSERT_EQ(run(runner, buildChoose(*module, p)), 0);
+  std::vector<std::vector<int>> want = {{0, 4, 5}, {0, 1, 5}, {0, 2, 5},
+                                        {0, 3, 5}, {0, 1, 2}, {0, 1, 2},
+                                        {0, 1, 2}, {0, 1, 2}};
+  for (size_t i = 0; i < want.size(); ++i) {
+    int n = count.as<int32_t>()[i];
+    const int32_t *at = list.as<int32_t>() + i * capacity;
+    EXPECT_EQ(std::vector<int>(at, at + n), want[i]) << i;
+  }
 }
 
 // Copies, encodings and scores are vector code without calls.
