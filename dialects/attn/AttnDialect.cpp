@@ -6,6 +6,7 @@
 #include "dialects/attn/AttnOps.h"
 #include "dialects/kv/KVDialect.h"
 #include "dialects/kv/KVInterfaces.h"
+#include "dialects/kv/KVOps.h"
 #include "dialects/kv/Words.h"
 #include "dialects/sel/SelDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -13,6 +14,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinDialect.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -57,6 +59,29 @@ static bool isBorderType(Type type, bool isResult) {
           type.isInteger(64) || type.isF32());
 }
 
+/// kernel_c9: a cache that is returned is the last value of an argument.
+static LogicalResult verifyCaches(FunctionOpInterface function) {
+  Block &body = function.getFunctionBody().front();
+  if (body.empty())
+    return success();
+  SmallPtrSet<Value, 4> arguments;
+  for (auto [place, value] : llvm::enumerate(body.back().getOperands())) {
+    if (!isa<kv::CacheType>(value.getType()))
+      continue;
+    Value argument = value;
+    if (auto append = value.getDefiningOp<kv::AppendOp>())
+      argument = append.getCache();
+    else if (llvm::any_of(value.getUsers(), llvm::IsaPred<kv::AppendOp>))
+      argument = nullptr; // consumed
+    if (!isa_and_present<BlockArgument>(argument) ||
+        !arguments.insert(argument).second)
+      return function.emitOpError()
+             << "expected result " << place << " to be the last value of a "
+             << "cache argument, returned once [kernel_c9]";
+  }
+  return success();
+}
+
 static LogicalResult verifyKernel(FunctionOpInterface function) {
   // kernel_c2
   auto check = [&](TypeRange types, StringRef what) -> LogicalResult {
@@ -81,7 +106,7 @@ static LogicalResult verifyKernel(FunctionOpInterface function) {
              << "expected arguments to have different names, got '"
              << name.getValue() << "' twice [kernel_c3]";
   }
-  return success();
+  return verifyCaches(function);
 }
 
 LogicalResult AttnDialect::verifyOperationAttribute(Operation *op,

@@ -18,7 +18,9 @@ def Attn_Dialect : Dialect {
 
     * `attn.kernel` (unit) marks a `func.func` that is compiled. It has a body
       [kernel_c1]; its arguments are tensors, index, i1, i32, i64 or f32, its
-      results tensors [kernel_c2].
+      results tensors [kernel_c2]. Caches are
+      arguments too; one that is returned is the last value of an argument, and
+      is returned once [kernel_c9].
     * `attn.name` (string) names an argument outside the compiler. It is an
       identifier and no other argument has it [kernel_c3].
     * `attn.dims` (string) names the dims of a tensor argument, as in

@@ -192,8 +192,8 @@ def Attn_MergeOp : Attn_Op<"merge", [Pure]> {
 
     * merge_c1: at least one part of three tensors;
     * merge_c2: all parts are f32 and agree in shape: o [b, h, s, dv], m and l
-      [b, h, s];
-    * merge_c3: o is [b, h, s, dv] of f32, f16 or bf16, lse f32 [b, h, s].
+      [b, h, s], or without b for token-major rows: [rows, h, dv], [rows, h];
+    * merge_c3: o is of that shape and f32, f16 or bf16, lse f32 like m.
 
     Example: see `attn.partial`.
   }];

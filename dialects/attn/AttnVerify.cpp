@@ -290,8 +290,9 @@ LogicalResult MergeOp::verify() {
                          << getParts().size() << " tensors [merge_c1]";
   auto first = cast<RankedTensorType>(getPartOutput(0).getType());
   SmallVector<int64_t> shape(first.getShape());
-  if (shape.size() != 4)
-    return emitOpError() << "expected the output of a part to have rank 4, got "
+  if (shape.size() != 4 && shape.size() != 3)
+    return emitOpError() << "expected the output of a part to have rank 4, or "
+                            "3 for token-major rows, got "
                          << first << " [merge_c2]";
   ArrayRef<int64_t> rows = ArrayRef<int64_t>(shape).drop_back();
   // merge_c2

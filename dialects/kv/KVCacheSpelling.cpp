@@ -18,7 +18,8 @@ public:
 
 private:
   /// A word of `legal`, or an error that names the nearest one.
-  FailureOr<StringRef> parseWord(StringRef kind, ArrayRef<StringRef> legal);
+  FailureOr<StringRef> parseWord(StringRef kind, ArrayRef<StringRef> legal,
+                                 StringRef plural = "");
   ParseResult parseKeyword();
   ParseResult parseDims();
   ParseResult parseLayout(CacheLayout &layout);
@@ -50,13 +51,14 @@ static Type defaultNewType(MLIRContext *context,
 }
 
 FailureOr<StringRef> CacheParser::parseWord(StringRef kind,
-                                            ArrayRef<StringRef> legal) {
+                                            ArrayRef<StringRef> legal,
+                                            StringRef plural) {
   StringRef word;
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseKeyword(&word))
     return failure();
   if (!llvm::is_contained(legal, word)) {
-    parser.emitError(loc, unknownWord(kind, word, legal));
+    parser.emitError(loc, unknownWord(kind, word, legal, plural));
     return failure();
   }
   return word;
@@ -152,7 +154,8 @@ ParseResult CacheParser::parseKept() {
   std::string name;
   if (parser.parseKeywordOrString(&name) || parser.parseEqual())
     return failure();
-  FailureOr<StringRef> kind = parseWord("metadata", {"mean", "minmax"});
+  FailureOr<StringRef> kind =
+      parseWord("metadata", {"mean", "minmax"}, "metadata");
   if (failed(kind) || parser.parseLParen() ||
       failed(parseWord("part", {"k"})) || parser.parseRParen() ||
       parser.parseKeyword("per") || failed(parseWord("unit", {"page"})))
@@ -164,9 +167,10 @@ ParseResult CacheParser::parseKept() {
 
 ParseResult CacheParser::parseKeyword() {
   SMLoc loc = parser.getCurrentLocation();
-  FailureOr<StringRef> word =
-      parseWord("keyword of a cache", {"dim", "else", "heads", "keep", "layout",
-                                       "new", "rope", "segments"});
+  FailureOr<StringRef> word = parseWord(
+      "keyword of a cache",
+      {"dim", "else", "heads", "keep", "layout", "new", "rope", "segments"},
+      "keywords of a cache");
   if (failed(word))
     return failure();
   if (llvm::is_contained(seen, *word))

@@ -82,6 +82,7 @@ llvm::Error evaluate(attn::PartialOp op, Environment &env);
 llvm::Error evaluate(attn::MergeOp op, Environment &env);
 llvm::Error evaluate(sel::PoolOp op, Environment &env);
 llvm::Error evaluate(sel::ScoreOp op, Environment &env);
+llvm::Error evaluateScoreOverCache(sel::ScoreOp op, Environment &env);
 llvm::Error evaluate(sel::NormalizeOp op, Environment &env);
 llvm::Error evaluate(sel::ChooseOp op, Environment &env);
 llvm::Error evaluate(sel::ChooseLevelsOp op, Environment &env);

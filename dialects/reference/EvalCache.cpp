@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The ops over caches: they check the batch and name the results.
 #include "dialects/reference/Environment.h"
+#include "dialects/reference/Select.h"
 
 using namespace mlir;
 using namespace fovea;
@@ -55,5 +56,37 @@ llvm::Error reference::evaluate(kv::AppendOp op, Environment &env) {
                                        env.get<Tensor>(op.getValue())))
     return error;
   env.set(op.getOutput(), std::move(cache));
+  return llvm::Error::success();
+}
+
+llvm::Error reference::evaluateScoreOverCache(sel::ScoreOp op,
+                                              Environment &env) {
+  const Cache &cache = env.get<Cache>(op.getKey());
+  PageInputs inputs;
+  inputs.query = &env.get<Tensor>(op.getQuery());
+  llvm::Expected<const Batch *> found = batchFor(env, cache, *inputs.query);
+  if (!found)
+    return found.takeError();
+  const Batch &batch = **found;
+  inputs.keyHeads = cache.type().getHeads();
+  inputs.bound = op.getBound();
+  inputs.scale = op.getScaleOrDefault();
+  int64_t paged = cache.type().getPagedSegment();
+  inputs.blocks.unit = cache.type().getSegmentPlans()[paged].pageTokens;
+  inputs.blocks.queries = 1;
+  std::vector<std::vector<double>> kept;
+  for (uint64_t sequence : batch.sequences)
+    kept.push_back(
+        cache.metadata(sequence, *cache.type().findKept(*op.getKept())));
+  for (int64_t i = 0; i < batch.size(); ++i) {
+    TokenRange range = cache.ranges(batch.sequences[i])[paged];
+    for (int64_t r = 0; r < batch.rowsOf(i); ++r) {
+      inputs.kept.push_back(&kept[i]);
+      inputs.blocks.offsets.push_back(firstToken(batch, cache, i) + r -
+                                      range.begin);
+      inputs.blocks.lengths.push_back(range.end - range.begin);
+    }
+  }
+  env.set(op.getOutput(), scorePages(inputs));
   return llvm::Error::success();
 }

@@ -3,8 +3,6 @@
 #include "dialects/reference/Environment.h"
 #include "dialects/reference/Select.h"
 
-#include <cmath>
-
 using namespace mlir;
 using namespace fovea;
 using namespace fovea::reference;
@@ -28,6 +26,8 @@ llvm::Error reference::evaluate(sel::PoolOp op, Environment &env) {
 }
 
 llvm::Error reference::evaluate(sel::ScoreOp op, Environment &env) {
+  if (op.getCache())
+    return evaluateScoreOverCache(op, env);
   ScoreInputs inputs;
   inputs.query = &env.get<Tensor>(op.getQuery());
   Tensor decoded;
@@ -37,8 +37,7 @@ llvm::Error reference::evaluate(sel::ScoreOp op, Environment &env) {
   } else {
     inputs.key = &env.get<Tensor>(op.getKey());
   }
-  inputs.scale = op.getScale() ? op.getScale()->convertToDouble()
-                               : 1 / std::sqrt(double(inputs.query->dim(3)));
+  inputs.scale = op.getScaleOrDefault();
   llvm::Expected<Extent> extent =
       extentOf(env, op.getOffset(), op.getLengths(), inputs.query->dim(0),
                inputs.query->dim(2), inputs.key->dim(2));

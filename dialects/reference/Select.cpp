@@ -144,6 +144,43 @@ fovea::reference::scoreBlocks(const ScoreInputs &inputs) {
   return scores;
 }
 
+/// The greatest that q . k can be for a key between the bounds, or the product
+/// with the mean. `kept` is the metadata of one page and head.
+static double pageScore(const double *query, const double *kept, int64_t dim,
+                        bool bound) {
+  double s = 0;
+  for (int64_t d = 0; d < dim; ++d)
+    s += bound ? std::max(query[d] * kept[d], query[d] * kept[dim + d])
+               : query[d] * kept[d];
+  return s;
+}
+
+Scores fovea::reference::scorePages(const PageInputs &inputs) {
+  const Tensor &query = *inputs.query;
+  int64_t heads = query.dim(1), dim = query.shape.back();
+  int64_t rows = static_cast<int64_t>(inputs.kept.size()), most = 0;
+  int64_t width = (inputs.bound ? 2 : 1) * dim;
+  auto pages = [&](int64_t row) {
+    return static_cast<int64_t>(inputs.kept[row]->size()) /
+           (inputs.keyHeads * width);
+  };
+  for (int64_t row = 0; row < rows; ++row)
+    most = std::max(most, pages(row));
+  Scores scores{inputs.blocks, false,
+                Tensor({rows, heads, 1, most}, -infinity)};
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t page = 0; page < pages(row); ++page) {
+        int64_t keyHead = h / (heads / inputs.keyHeads);
+        const double *kept = inputs.kept[row]->data() +
+                             (page * inputs.keyHeads + keyHead) * width;
+        scores.values(row, h, 0, page) =
+            inputs.scale * pageScore(&query.data[(row * heads + h) * dim], kept,
+                                     dim, inputs.bound);
+      }
+  return scores;
+}
+
 /// Calls body(b, h, query block, the row's scores) for every row.
 static void forRows(
     const Scores &scores,

@@ -35,6 +35,19 @@ struct ScoreInputs {
   /// (b, h, q, length, offset; k) -> i1; none: everything is live.
   std::optional<ScalarProgram> mask;
 };
+/// What a score over a cache reads: the metadata of its pages.
+struct PageInputs {
+  const Tensor *query = nullptr; ///< [b, head, 1, d] or [rows, head, d]
+  /// Of each row of the query: [page][head][2][dim] or [page][head][dim].
+  std::vector<const std::vector<double> *> kept;
+  int64_t keyHeads = 1;
+  bool bound = false; ///< by minmax, else by mean
+  double scale = 1;
+  Blocks blocks;
+};
+/// [rows, head, 1, page]; -inf for a page without tokens.
+Scores scorePages(const PageInputs &inputs);
+
 /// scale * (mean of the query block . mean of the key block); -inf for a pair
 /// of blocks without a live element.
 llvm::Expected<Scores> scoreBlocks(const ScoreInputs &inputs);

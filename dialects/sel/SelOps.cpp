@@ -86,19 +86,34 @@ ParseResult ScoreOp::parse(OpAsmParser &parser, OperationState &result) {
   ClauseOperands masks, offset, lengths;
   Attribute mask;
   FloatAttr scale;
+  std::string kept;
   Type queryType, keyType, outputType;
   if (parser.parseOperand(query) || parser.parseComma() ||
       parser.parseOperand(key))
     return failure();
   ClauseParser clauses(parser);
-  clauses.add("pooled", [] { return success(); });
+  clauses.add("pooled", [&]() -> ParseResult {
+    if (failed(parser.parseOptionalLParen()))
+      return success();
+    return failure(parser.parseKeywordOrString(&kept) || parser.parseRParen());
+  });
+  clauses.add("bound", [&] {
+    return failure(parser.parseLParen() || parser.parseKeywordOrString(&kept) ||
+                   parser.parseRParen());
+  });
   clauses.add("mask", [&] { return parseMask(parser, masks, mask); });
   clauses.add("scale", [&] { return parseDoubleInParens(parser, scale); });
   clauses.add("offset", [&] { return parseTypedOperand(parser, offset); });
   clauses.add("lengths", [&] { return parseTypedOperand(parser, lengths); });
   SMLoc loc = parser.getCurrentLocation();
-  if (clauses.parse() || require(parser, clauses, "pooled") ||
-      parser.parseOptionalAttrDict(result.attributes) ||
+  if (clauses.parse())
+    return failure();
+  bool bound = clauses.has("bound");
+  if (bound == clauses.has("pooled"))
+    return parser.emitError(parser.getNameLoc(),
+                            "expected exactly one of the clauses 'pooled' and "
+                            "'bound'");
+  if (parser.parseOptionalAttrDict(result.attributes) ||
       parser.parseColonType(queryType) || parser.parseComma() ||
       parser.parseType(keyType) || parser.parseArrow() ||
       parser.parseType(outputType))
@@ -107,6 +122,10 @@ ParseResult ScoreOp::parse(OpAsmParser &parser, OperationState &result) {
     result.addAttribute("mask", mask);
   if (scale)
     result.addAttribute("scale", scale);
+  if (bound)
+    result.addAttribute("bound", parser.getBuilder().getUnitAttr());
+  if (!kept.empty())
+    result.addAttribute("kept", parser.getBuilder().getStringAttr(kept));
   result.addTypes(outputType);
   auto resolve = [&](ClauseOperands &clause) {
     return parser.resolveOperands(clause.operands, clause.types, loc,
@@ -126,7 +145,10 @@ ParseResult ScoreOp::parse(OpAsmParser &parser, OperationState &result) {
 }
 
 void ScoreOp::print(OpAsmPrinter &printer) {
-  printer << " " << getQuery() << ", " << getKey() << " pooled";
+  printer << " " << getQuery() << ", " << getKey()
+          << (getBound() ? " bound" : " pooled");
+  if (std::optional<StringRef> kept = getKept())
+    printer << "(" << *kept << ")";
   if (MaskAttrInterface mask = getMaskAttr()) {
     printer << " mask(";
     printMask(printer, mask, getMaskOperands());

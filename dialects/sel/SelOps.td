@@ -57,13 +57,27 @@ def Sel_ScoreOp : Sel_Op<"score", [Pure, AttrSizedOperandSegments]> {
 
     `offset` and `lengths` are as in `attn.attention`.
 
+    Over a cache, `%q, %c`, every row is scored against the pages of the segment
+    `all` or `older`, by the metadata that the cache keeps of them: with
+    `bound(name)`, where name is a minmax, the score is scale times the sum over
+    the channels of max(q * least, q * greatest), a bound of what any key of the
+    page can reach; with `pooled(name)`, where name is a mean, scale times the
+    dot product with it. Queries and keys are taken as they are stored, without
+    the rotation of `rope`. A page without tokens gets -inf.
+
     * score_c1: `query` and `key` are as in attention_c1, c3, c4, c5, c6, c8
-      and c9;
+      and c9, and c22 over a cache;
     * score_c2: `offset` and `lengths` are i32 tensors of rank 1 over the
       batch;
-    * score_c3: `scale` is finite.
+    * score_c3: `scale` is finite;
+    * score_c4: `bound` names a minmax, and `pooled` a mean, of the cache, and
+      neither names anything without a cache;
+    * score_c5: the units are pages over a cache and keys otherwise;
+    * score_c6: over a cache there is no mask, offset or lengths, and the rows
+      are token-major or one per sequence.
 
-    Source: block-mean scoring as in SpargeAttn and MoBA.
+    Source: block-mean scoring as in SpargeAttn and MoBA, page bounds as in
+    Quest.
 
     Example:
 
@@ -87,15 +101,25 @@ def Sel_ScoreOp : Sel_Op<"score", [Pure, AttrSizedOperandSegments]> {
     }
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key,
+  let arguments = (ins AnyRankedTensor:$query,
+                       AnyTypeOf<[AnyRankedTensor, KV_CacheType]>:$key,
                        Variadic<AnyType>:$maskOperands,
                        Optional<AnyType>:$offset, Optional<AnyType>:$lengths,
                        OptionalAttr<Sel_MaskAttr>:$mask,
-                       OptionalAttr<F64Attr>:$scale);
+                       OptionalAttr<F64Attr>:$scale,
+                       UnitAttr:$bound, OptionalAttr<StrAttr>:$kept);
   let results = (outs Sel_ScoresType:$output);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
+  let extraClassDeclaration = [{
+    /// The type of the cache that is scored, or null.
+    ::fovea::kv::CacheType getCache() {
+      return ::llvm::dyn_cast<::fovea::kv::CacheType>(getKey().getType());
+    }
+    /// The scale as written, or 1/sqrt(dim).
+    double getScaleOrDefault();
+  }];
 }
 
 def Sel_NormalizeOp : Sel_Op<"normalize", [Pure, SameOperandsAndResultType]> {
@@ -137,6 +161,9 @@ def Sel_ChooseOp : Sel_Op<"choose", [Pure]> {
     * choose_c3: top_p has a `normalize` upstream;
     * choose_c4: result and scores have the same blocks;
     * choose_c5: the type of a run-time number.
+
+    Over a cache the units are pages: `first` and `last` count those of the
+    sequence's segment, `diagonal` is the page that holds the row's own token.
 
     With `order = ascending` the chosen indices are sorted, with `order = any`
     their order is that of choice.

@@ -58,5 +58,8 @@ void LevelsType::print(AsmPrinter &printer) const {
 }
 LogicalResult LevelsType::verify(function_ref<InFlightDiagnostic()> emitError,
                                  int64_t queryBlock, int64_t unit) {
+  if (unit == kv::pageUnit)
+    return emitError() << "expected a level map to have units of keys, got "
+                          "pages [levels_c1]";
   return kv::verifyOwner(emitError, queryBlock, unit, "levels_c1");
 }

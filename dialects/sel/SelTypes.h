@@ -3,6 +3,7 @@
 #ifndef FOVEA_DIALECTS_SEL_SELTYPES_H
 #define FOVEA_DIALECTS_SEL_SELTYPES_H
 
+#include "dialects/kv/KVTypes.h"
 #include "mlir/IR/Types.h"
 
 #define GET_TYPEDEF_CLASSES

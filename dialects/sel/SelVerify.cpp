@@ -172,7 +172,51 @@ LogicalResult PoolOp::verify() {
   return success();
 }
 
+double ScoreOp::getScaleOrDefault() {
+  if (getScale())
+    return getScale()->convertToDouble();
+  return 1 / std::sqrt(double(getQuery().getType().getShape().back()));
+}
+
+/// What a score over a cache demands.
+static LogicalResult verifyScoreOverCache(ScoreOp op, kv::CacheType cache) {
+  // score_c1
+  if (failed(verifyQueryOverCache(op, op.getQuery(), op.getKey())))
+    return failure();
+  // score_c4
+  StringRef name = op.getKept().value_or("");
+  const kv::CacheKept *kept = cache.findKept(name);
+  kv::KeptKind kind = op.getBound() ? kv::KeptKind::minmax : kv::KeptKind::mean;
+  if (!kept || kept->kind != kind)
+    return op.emitOpError()
+           << "expected '" << (op.getBound() ? "bound" : "pooled")
+           << "' to name a " << kv::stringifyKeptKind(kind)
+           << " that the cache keeps, got '" << name << "' [score_c4]";
+  // score_c6
+  if (op.getMaskAttr() || op.getOffset() || op.getLengths())
+    return op.emitOpError("expected no mask, offset or lengths over a cache "
+                          "[score_c6]");
+  if (failed(verifyOneRowEach(op, op.getQuery().getType(), "score_c6")))
+    return failure();
+  // score_c3
+  if (op.getScale() && !op.getScale()->isFinite())
+    return op.emitOpError("expected scale to be finite [score_c3]");
+  return success();
+}
+
 LogicalResult ScoreOp::verify() {
+  // score_c5
+  kv::CacheType cache = getCache();
+  if (getOutput().getType().countsPages() != static_cast<bool>(cache))
+    return emitOpError() << "expected units of pages over a cache and of keys "
+                            "otherwise, got "
+                         << getOutput().getType() << " [score_c5]";
+  if (cache)
+    return verifyScoreOverCache(*this, cache);
+  // score_c4
+  if (getBound() || getKept())
+    return emitOpError("expected metadata to be named only over a cache "
+                       "[score_c4]");
   // score_c1
   Type query = getQuery().getType();
   if (failed(verifyQueryAndKey(*this, query, getKey().getType())))

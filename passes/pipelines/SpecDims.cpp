@@ -41,6 +41,8 @@ public:
       suggestRows(op.getValue());
     });
     kernel.walk([&](sel::ScoreOp op) {
+      if (op.getCache())
+        return suggestRows(op.getQuery());
       suggestPair(op.getQuery(), op.getKey());
       suggestTables(op.getMaskOperands(), op.getQuery().getType().getDimSize(1),
                     keysOf(op.getKey()));

@@ -23,6 +23,10 @@ FailureOr<sel::Coordinates>
 fovea::createRegionCoordinates(OpBuilder &b, attn::AttentionOpInterface op,
                                Region &region, bool takesValue) {
   Location loc = op->getLoc();
+  if (op.getCache())
+    return op->emitOpError("expected a source of tensors: over a cache lengths "
+                           "and offsets are those of the batch, which no op of "
+                           "a region can name");
   Value keys = keysOf(op);
   if (!keys)
     return op->emitOpError("expected the pyramid to be made by a sel.pool of "

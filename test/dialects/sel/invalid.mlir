@@ -3,7 +3,7 @@
 
 !t = tensor<?x8x?x64xf32>
 func.func @clause(%q: !t) {
-  // expected-error@+1 {{unknown clause 'scal': did you mean 'scale'? clauses are: lengths, mask, offset, pooled, scale}}
+  // expected-error@+1 {{unknown clause 'scal': did you mean 'scale'? clauses are: bound, lengths, mask, offset, pooled, scale}}
   %s = sel.score %q, %q pooled scal(1.0) : !t, !t -> !sel.scores<per = (b, h, q : 64), unit = k : 64>
   return
 }
@@ -12,7 +12,7 @@ func.func @clause(%q: !t) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @method(%q: !t) {
-  // expected-error@+1 {{expected the clause 'pooled'}}
+  // expected-error@+1 {{expected exactly one of the clauses 'pooled' and 'bound'}}
   %s = sel.score %q, %q : !t, !t -> !sel.scores<per = (b, h, q : 64), unit = k : 64>
   return
 }

@@ -468,4 +468,79 @@ TEST_F(CacheTest, RopePairs) {
   }
 }
 
+//===----------------------------------------------------------------------===//
+// Pages
+//===----------------------------------------------------------------------===//
+
+std::string chosen(const std::string &cache, const std::string &rows,
+                   const std::string &score, const std::string &choose) {
+  return "!c = " + cache + "\n!r = " + rows + R"(
+    !s = !sel.scores<per = (b, h, q : 1), unit = page>
+    !l = !kv.list<per = (b, h, q : 1), unit = page, order = any>
+    func.func @chosen(%q: !r, %k: !r, %v: !r, %c: !c)
+        -> (!r, !s, !l, !c) attributes {attn.kernel} {
+      %c1 = kv.append %c, %k, %v : !c, !r, !r
+      %s = sel.score %q, %c1 )" +
+         score + R"( : !r, !c -> !s
+      %l = sel.choose %s )" +
+         choose + R"( : !s -> !l
+      %o = attn.attention %q, %c1 over(%l : !l) mask(causal) scale(0.0)
+          : (!r, !c) -> !r
+      return %o, %s, %l, %c1 : !r, !s, !l, !c
+    })";
+}
+
+// score_s3, list_s1: the pages hold the keys 1 2, -5 3 and 0, and with the new
+// row 0 0. The bounds for the query 1 are 2, 3, 0.
+TEST_F(CacheTest, ChoosesByBounds) {
+  std::string parameters = "layout = paged<2>, segments = [all : f32], keep = "
+                           "[bounds = minmax(k) per page]";
+  Cache c = cache(parameters);
+  ok(c.create(7));
+  append(c, {1, 2, -5, 3, 0});
+  ok(c.commit(7));
+  auto of = [&](double q, const std::string &choose) {
+    return run(chosen("!kv.cache<heads = 1, dim = 1, " + parameters + ">",
+                      "tensor<?x1x1x1xf32>", "bound(bounds) scale(1.0)",
+                      choose),
+               {Tensor({1, 1, 1, 1}, q), Tensor({1, 1, 1, 1}),
+                Tensor({1, 1, 1, 1}, 10), c},
+               {{7}, {0, 1}, {}});
+  };
+  auto results = of(1, "top_k(1)");
+  EXPECT_EQ(std::get<Scores>(results[1]).values.data,
+            (std::vector<double>{2, 3, 0}));
+  EXPECT_EQ(std::get<Tensor>(results[0]).data[0], (-5. + 3) / 2);
+  results = of(-1, "top_k(1)");
+  EXPECT_EQ(std::get<Scores>(results[1]).values.data,
+            (std::vector<double>{-1, 5, 0}));
+  results = of(1, "top_k(2) force(last(1))");
+  EXPECT_EQ(std::get<List>(results[2]).units[0], (std::vector<int64_t>{2, 1}));
+  EXPECT_EQ(std::get<Tensor>(results[0]).data[0], (-5. + 3 + 0 + 10) / 4);
+  results = of(1, "top_k(1) force(diagonal)");
+  EXPECT_EQ(std::get<List>(results[2]).units[0], (std::vector<int64_t>{2}));
+}
+
+// Only the pages are chosen from: first, recent and new are always seen. Each
+// token-major row has its own list. older holds 1 2 and 3 4.
+TEST_F(CacheTest, OtherSegmentsAreSeen) {
+  std::string parameters =
+      "layout = paged<2>, segments = [first(1) : f32, older : f32, recent(1) : "
+      "f32], keep = [means = mean(k) per page]";
+  Cache c = cache(parameters);
+  ok(c.create(7));
+  append(c, {100, 1, 2, 3, 4, 50});
+  ok(c.commit(7));
+  auto results = run(
+      chosen("!kv.cache<heads = 1, dim = 1, " + parameters + ">",
+             "tensor<?x1x1xf32>", "pooled(means) scale(2.0)", "top_k(1)"),
+      {rows({1, -1}), rows({0, 0}), rows({200, 300}), c}, {{7}, {0, 2}, {}});
+  const Scores &scores = std::get<Scores>(results[1]);
+  EXPECT_EQ(scores.values.shape, (std::vector<int64_t>{2, 1, 1, 2}));
+  EXPECT_EQ(scores.values.data, (std::vector<double>{3, 7, -3, -7}));
+  EXPECT_EQ(std::get<Tensor>(results[0]).data,
+            (std::vector<double>{(100. + 3 + 4 + 50 + 200) / 5,
+                                 (100. + 1 + 2 + 50 + 200 + 300) / 6}));
+}
+
 } // namespace
