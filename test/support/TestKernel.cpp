@@ -192,7 +192,7 @@ BundleBuilder cacheKernel(const CacheOptions &options) {
       b.tensor(name, FOVEA_DTYPE_F32,
                uint32_t(*name == 'k' ? c.key_slot : c.value_slot),
                {rows, ~options.heads, ~options.dim});
-      std::rotate(b.args.begin() + c.arg, b.args.end() - 1, b.args.end());
+      std::rotate(b.args.begin() + 1, b.args.end() - 1, b.args.end());
       ++c.arg;
     }
   }

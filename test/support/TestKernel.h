@@ -82,7 +82,7 @@ struct CacheOptions {
   Function moves = Function::Nothing, attend = Function::Nothing;
 };
 
-/// Kernel "step" over f32 rows [rows, heads, dim]: arguments q, [k, v,] the
+/// Kernel "step" over f32 rows [rows, heads, dim]: arguments q, [v, k,] the
 /// cache c, then the result o. Slots: q 0, o 1, the cache's from 2 on, then k
 /// and v. Stages: append, [pages,] attend, [moves].
 BundleBuilder cacheKernel(const CacheOptions &options = {});

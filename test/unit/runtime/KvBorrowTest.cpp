@@ -281,7 +281,7 @@ TEST(KvBorrow, SegmentsFollowEachOther) {
 
 TEST(KvBorrow, PlansRunOverTheHostsPages) {
   CacheOptions options = cacheOptions(CacheKind::Plain);
-  options.appends = true; // arguments q, k, v, c, o
+  options.appends = true; // arguments q, v, k, c, o
   Pools p(cacheKernel(options));
   fovea_kv *kv = nullptr;
   ASSERT_FOVEA(p.open(&kv));
@@ -296,7 +296,7 @@ TEST(KvBorrow, PlansRunOverTheHostsPages) {
   }
   fovea_value cache{FOVEA_CACHE, {}};
   cache.u.kv = kv;
-  fovea_value args[] = {q.value(), k.value(), v.value(), cache, o.value()};
+  fovea_value args[] = {q.value(), v.value(), k.value(), cache, o.value()};
   ASSERT_FOVEA(fovea_plan_update(plan, batch.get(), args, 5));
   for (int layer = 0; layer < 2; ++layer)
     ASSERT_FOVEA(fovea_run(plan, layer, args, 5, plan.workspace, nullptr));
