@@ -101,6 +101,53 @@ TEST(Allocation, NoneInStepsOverCaches) {
   }
 }
 
+TEST(Allocation, PlansAndGraphsSurviveEachFailure) {
+  Serving s;
+  fovea_plan_limits l{};
+  l.size = sizeof l;
+  l.rows = l.seqs = l.max_len = 64;
+  fovea_plan *plan = nullptr;
+  // The handle, its caches, tables, scratch memory.
+  EXPECT_EQ(
+      failEach([&] { return fovea_plan_create(s.loaded.kernel, &l, &plan); }),
+      4);
+  Tensor wide({64, 4, 4}), narrow({64, 2, 4});
+  fovea_graph *graph = nullptr;
+  auto build = [&]() -> fovea_status {
+    if (fovea_status st = fovea_graph_create(s.loaded.ctx, &graph))
+      return st;
+    fovea_value cache{};
+    cache.kind = FOVEA_CACHE;
+    cache.u.kv = s.kv;
+    int ids[] = {fovea_graph_buffer(graph, &wide.dl, 0, 1),
+                 fovea_graph_buffer(graph, &narrow.dl, 0, 1),
+                 fovea_graph_buffer(graph, &narrow.dl, 0, 1),
+                 fovea_graph_scalar(graph, cache),
+                 fovea_graph_scalar(graph, integer(9)),
+                 fovea_graph_buffer(graph, &wide.dl, 0, 0)};
+    fovea_status st = FOVEA_OK;
+    for (int id : ids)
+      st = id < 0 ? FOVEA_NO_MEMORY : st;
+    if (!st)
+      st = fovea_graph_kernel(graph, plan, 0, ids, 6);
+    if (!st)
+      st = fovea_graph_finish(graph);
+    if (st) {
+      fovea_graph_destroy(graph);
+      graph = nullptr;
+    }
+    return st;
+  };
+  EXPECT_GT(failEach(build), 5);
+  s.begin(1);
+  s.prepare({{1, 20}});
+  fovea_value externals[] = {s.q->value(), s.v->value(), s.k->value()};
+  ASSERT_FOVEA(
+      fovea_graph_run_batch(graph, &s.batch, externals, 3, 20, nullptr));
+  fovea_graph_destroy(graph);
+  fovea_plan_destroy(plan);
+}
+
 TEST(Allocation, APlantedOneIsSeen) {
   fovea_options options{};
   options.exec.size = sizeof options.exec;

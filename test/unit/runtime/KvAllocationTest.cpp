@@ -45,25 +45,6 @@ TEST(KvAllocation, NoneInStepsOfACache) {
   }
 }
 
-/// Makes each allocation of `call` fail in turn, until it succeeds. Returns
-/// how many it makes; -1 if one of them was lost.
-template <typename Call>
-int failEach(Call call) {
-  for (int k = 0;; ++k) {
-    int64_t before = allocations.load() - frees.load();
-    untilFailure = k;
-    fovea_status st = call();
-    bool met = untilFailure < 0;
-    untilFailure = -1;
-    int64_t refused = met; // counted, and not made
-    int64_t after = allocations.load() - frees.load() - refused;
-    if (!met)
-      return st == FOVEA_OK ? k : -1;
-    if (st != FOVEA_NO_MEMORY || after != before)
-      return -1;
-  }
-}
-
 TEST(KvAllocation, CachesSurviveEachFailure) {
   KvPair p(CacheKind::Rich);
   ASSERT_FOVEA(p.begin(1));
