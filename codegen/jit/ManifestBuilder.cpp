@@ -239,6 +239,9 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   }
   if (readsBatch(info))
     record.flags |= FOVEA_STAGE_READS_B;
+  info.stage->walk([&](RotateOp op) {
+    record.rope_table = int32_t(layout.view(op.getTable())) + 1;
+  });
   if (info.segment)
     return; // the batch counts sequences, and the stage's grid says so
   // Sequences: the batch dim of the query.

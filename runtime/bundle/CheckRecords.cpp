@@ -250,6 +250,14 @@ fovea_status KernelCheck::stream(const fovea_bundle_stage &s) {
     if (s.grid[0].symbol >= 0)
       knownSymbols |= uint64_t(1) << s.grid[0].symbol;
   }
+  bool table = s.rope_table == 0;
+  for (const fovea_bundle_arg &a : b.args.slice(k.args))
+    table |= a.kind == FOVEA_ARG_TENSOR && !a.is_result && s.cache >= 0 &&
+             int64_t(a.slot) + 1 == s.rope_table && a.rank >= 1;
+  if (!table)
+    return bad(name(), "a stage's rope_table",
+               "1 + the slot of an argument, in a stage over a cache, or 0",
+               s.rope_table);
   if (fovea_status st = batchTable(s, "a stage's offset_slot", s.offset_slot))
     return st;
   return batchTable(s, "a stage's length_slot", s.length_slot);

@@ -49,6 +49,15 @@ size_t fovea_plan_workspace(const fovea_plan *plan) {
   return plan ? size_t(plan->workspaceBytes) : 0;
 }
 
+/// The name of the argument in a view slot.
+static const char *slotName(const fovea_kernel &kernel, int32_t slot) {
+  for (uint32_t i = 0; i < kernel.args.size(); ++i)
+    if (kernel.args[i].kind == FOVEA_ARG_TENSOR &&
+        int64_t(kernel.args[i].slot) == slot)
+      return kernel.argName(i);
+  return "";
+}
+
 /// Lengths and offsets of all sequences of a stream phase.
 static fovea_status snapshot(fovea_plan &plan, Phase &phase) {
   const fovea_kernel &kernel = *plan.kernel.get();
@@ -56,13 +65,7 @@ static fovea_status snapshot(fovea_plan &plan, Phase &phase) {
   auto table = [&](int32_t slot) -> const fovea_abi_view * {
     return slot >= 0 ? &plan.planned.views[slot] : nullptr;
   };
-  auto nameOf = [&](int32_t slot) {
-    for (uint32_t i = 0; i < kernel.args.size(); ++i)
-      if (kernel.args[i].kind == FOVEA_ARG_TENSOR &&
-          int64_t(kernel.args[i].slot) == slot)
-        return kernel.argName(i);
-    return "";
-  };
+  auto nameOf = [&](int32_t slot) { return slotName(kernel, slot); };
   const fovea_abi_view *lengths = table(s.length_slot);
   const fovea_abi_view *offsets = table(s.offset_slot);
   for (auto [view, slot] :
@@ -123,6 +126,28 @@ static fovea_status chooseParts(fovea_plan &plan, Phase &phase, bool packs) {
   return FOVEA_OK;
 }
 
+/// Whether the table of rotations has all positions of keys and queries.
+static fovea_status checkPositions(const fovea_plan &plan, const Phase &phase,
+                                   const CacheStep &cache) {
+  int32_t slot = phase.stage->rope_table - 1;
+  int64_t has = plan.planned.views[slot].shape[0];
+  const fovea_kernel &kernel = *plan.kernel.get();
+  bool bySlot = cache.records.cache->rope == FOVEA_ROPE_SLOT;
+  const SegmentTables &last = cache.segments[cache.records.segments.size() - 1];
+  for (int64_t b = 0; b < phase.batch; ++b) {
+    int64_t end = phase.qOff[b] + phase.queries(b);
+    end = end > phase.kLen[b] ? end : phase.kLen[b];
+    end -= bySlot ? last.ranges[b].shift : 0;
+    if (end > has)
+      return fail(FOVEA_INVALID,
+                  "argument '%s': expected rotations of the %lld positions of "
+                  "sequence number %lld, got a table of %lld",
+                  slotName(kernel, slot), (long long)end, (long long)b,
+                  (long long)has);
+  }
+  return FOVEA_OK;
+}
+
 /// Lengths, offsets and rows of a stage over a cache.
 static fovea_status batchSnapshot(fovea_plan &plan, Phase &phase,
                                   const CacheStep &cache) {
@@ -155,7 +180,9 @@ static fovea_status batchSnapshot(fovea_plan &plan, Phase &phase,
                         : cache.length[b] - rows;
     phase.sq = rows > phase.sq ? rows : phase.sq;
   }
-  return FOVEA_OK;
+  return s.space == FOVEA_SPACE_STREAM && s.rope_table
+             ? checkPositions(plan, phase, cache)
+             : FOVEA_OK;
 }
 
 static fovea_status updateStream(fovea_plan &plan, Phase &phase) {

@@ -180,10 +180,12 @@ typedef struct fovea_bundle_stage {
   int32_t of;           /* combine: the stage whose slots it merges */
   int32_t key_dim, value_dim; /* for FLOP counts */
   int32_t flags;              /* FOVEA_STAGE_* */
-  int32_t cache;    /* stream: reads this cache of the kernel, append, pages,
-                       moves: writes it; -1: plain tensors. With a cache k_len,
-                       q_off and row_off come from the batch */
-  int32_t reserved; /* 0 */
+  int32_t cache;      /* stream: reads this cache of the kernel, append, pages,
+                         moves: writes it; -1: plain tensors. With a cache k_len,
+                         q_off and row_off come from the batch */
+  int32_t rope_table; /* stream over a cache: 1 + the view slot of the table of
+                         rotations, f32 [position, ...]; 0: none. The planner
+                         refuses positions past it */
 } fovea_bundle_stage;
 
 #define FOVEA_STAGE_TOP_LEFT 1 /* default query offset is 0 */

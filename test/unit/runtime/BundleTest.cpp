@@ -178,6 +178,7 @@ TEST(Bundle, EveryRecordIsChecked) {
   refuse("stage's offset_slot", [](B b) { b.stages[0].offset_slot = 64; });
   refuse("stage's list_slot", [](B b) { b.stages[0].list_slot = 4; });
   refuse("list_unit", [](B b) { b.stages[0].list_slot = 0; });
+  refuse("stage's rope_table", [](B b) { b.stages[0].rope_table = 1; });
   refuse("stage's splittable", [](B b) { b.stages[0].splittable = 2; });
   refuse("stage's dims", [](B b) { b.stages[0].key_dim = -1; });
   refuse("stage's flags", [](B b) { b.stages[0].flags = 2; });

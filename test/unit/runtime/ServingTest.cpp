@@ -811,4 +811,28 @@ TEST(Serving, ChecksTheHostsTables) {
   fovea_kv_destroy(kv);
 }
 
+TEST(Serving, RefusesPositionsPastTheRotations) {
+  // Any argument does as a table: q has as many rows as it has positions.
+  ServingOptions options;
+  options.appends = false;
+  BundleBuilder b = servingKernel(options);
+  for (fovea_bundle_stage &s : b.stages)
+    if (s.space == FOVEA_SPACE_STREAM)
+      s.rope_table = 1;
+  Loaded loaded(b);
+  Serving s(options);
+  s.begin(1);
+  s.fill(1, 20);
+  Plan plan(loaded.kernel, 64, 2, 64);
+  auto update = [&](int rows) {
+    s.prepare({{1, rows}});
+    return fovea_plan_update(plan, &s.batch, s.args.data(), int(s.args.size()));
+  };
+  EXPECT_EQ(update(20), FOVEA_OK) << fovea_message();
+  EXPECT_REFUSED(FOVEA_INVALID,
+                 "'q': expected rotations of the 20 positions of sequence "
+                 "number 0, got a table of 19",
+                 update(19));
+}
+
 } // namespace
