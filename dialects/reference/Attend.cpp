@@ -24,7 +24,7 @@ static Cell real(double value) {
 }
 
 int64_t AttentionInputs::tokens() const {
-  if (cached.empty())
+  if (!cachedHeads)
     return source.keys[0]->dim(2);
   int64_t most = 0;
   for (int64_t length : lengths)
@@ -34,7 +34,7 @@ int64_t AttentionInputs::tokens() const {
 
 const double *AttentionInputs::key(int64_t b, int64_t h, int64_t index,
                                    size_t level) const {
-  if (!cached.empty())
+  if (cachedHeads)
     return cached[b].keys + (index * cachedHeads + keyHead(h)) * keyDim();
   const Tensor &keys = *source.keys[level];
   return &keys.data[keys.offset(b, keyHead(h), index)];
@@ -42,7 +42,7 @@ const double *AttentionInputs::key(int64_t b, int64_t h, int64_t index,
 
 const double *AttentionInputs::value(int64_t b, int64_t h, int64_t index,
                                      size_t level) const {
-  if (!cached.empty())
+  if (cachedHeads)
     return cached[b].values + (index * cachedHeads + keyHead(h)) * valueDim();
   const Tensor &values = *source.values[level];
   return &values.data[values.offset(b, keyHead(h), index)];
@@ -73,8 +73,8 @@ void RowReader::begin(int64_t b, int64_t h, int64_t i) {
   if (!inputs.list)
     return;
   const List &list = *inputs.list;
-  int64_t units = inputs.cached.empty() ? ceilDiv(inputs.tokens(), list.unit)
-                                        : inputs.cached[b].pageCount;
+  int64_t units = !inputs.cachedHeads ? ceilDiv(inputs.tokens(), list.unit)
+                                      : inputs.cached[b].pageCount;
   chosenUnits.assign(units, false);
   int64_t owner = inputs.ragged() ? inputs.rowOf(b, h, i)
                                   : (b * list.shape[1] + h) * list.shape[2] +
@@ -90,7 +90,7 @@ void RowReader::begin(int64_t b, int64_t h, int64_t i) {
 bool RowReader::chosen(int64_t k) const {
   if (!inputs.list)
     return true;
-  if (inputs.cached.empty())
+  if (!inputs.cachedHeads)
     return chosenUnits[k / inputs.list->unit];
   // Only the tokens of pages are chosen; the others are always seen.
   int64_t page = inputs.cached[b].pages[k];
@@ -98,7 +98,7 @@ bool RowReader::chosen(int64_t k) const {
 }
 
 int64_t RowReader::levelOf(int64_t k) {
-  if (!inputs.cached.empty() && inputs.cached[b].pages[k] == Cache::gone)
+  if (inputs.cachedHeads && inputs.cached[b].pages[k] == Cache::gone)
     return 0;
   if (!chosen(k))
     return 0;

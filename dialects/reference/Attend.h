@@ -33,7 +33,7 @@ struct AttentionInputs {
   Source source;
   /// One per sequence of the batch, instead of `source`; empty without a cache.
   std::vector<CachedTokens> cached;
-  int64_t cachedHeads = 0, cachedValueDim = 0;
+  int64_t cachedHeads = 0, cachedValueDim = 0; ///< 0: no cache
   double scale = 1;
   std::vector<int64_t> offsets; ///< [b]: token index of query 0
   std::vector<int64_t> lengths; ///< [b]: keys of the sequence
@@ -59,11 +59,11 @@ struct AttentionInputs {
   /// Number of rows of the tensors; the lengths are at most that.
   int64_t tokens() const;
   int64_t keyHeads() const {
-    return cached.empty() ? source.keys[0]->dim(1) : cachedHeads;
+    return !cachedHeads ? source.keys[0]->dim(1) : cachedHeads;
   }
   int64_t keyDim() const { return query->shape.back(); }
   int64_t valueDim() const {
-    return cached.empty() ? source.values[0]->dim(3) : cachedValueDim;
+    return !cachedHeads ? source.values[0]->dim(3) : cachedValueDim;
   }
   /// The key head that serves query head `h`: heads come in groups.
   int64_t keyHead(int64_t h) const { return h / (heads() / keyHeads()); }
