@@ -230,9 +230,6 @@ bool Engine::buildGraph(std::string &error) {
 bool Engine::step(const int32_t *tokens, int64_t n, std::vector<float> &scores,
                   std::string &error) {
   scores.resize(size_t(config.vocabulary));
-  int64_t h = config.heads, kvh = config.kvHeads, d = config.headDim;
-  Shaped q(nullptr, kFloat, {n, h, d}), k(nullptr, kFloat, {n, kvh, d}),
-      v(nullptr, kFloat, {n, kvh, d}), o(nullptr, kFloat, {n, h, d});
   Shaped in(const_cast<int32_t *>(tokens), kInt, {n}),
       out(scores.data(), kFloat, {1, config.vocabulary});
   const uint64_t sequence = kSequence;
@@ -242,14 +239,11 @@ bool Engine::step(const int32_t *tokens, int64_t n, std::vector<float> &scores,
   batch.n = 1;
   batch.seq = &sequence;
   batch.rows = rows;
-  // Once per step, for all layers: reserves the pages of the new rows.
-  const fovea_value args[] = {valueOf(q), valueOf(k), valueOf(v), valueOf(kv),
-                              valueOf(o)};
   const fovea_value externals[] = {valueOf(in), valueOf(out)};
-  if (!good(fovea_plan_update(plan, &batch, args, 5), "fovea_plan_update",
-            error) ||
-      !good(fovea_graph_run(graph, externals, 2, n, nullptr), "fovea_graph_run",
-            error) ||
+  // The first attention plans the step for all layers: it reserves the pages
+  // of the new rows.
+  if (!good(fovea_graph_run_batch(graph, &batch, externals, 2, n, nullptr),
+            "fovea_graph_run_batch", error) ||
       !good(fovea_kv_commit(kv, kSequence, nullptr, -1, nullptr),
             "fovea_kv_commit", error))
     return false;

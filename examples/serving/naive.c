@@ -65,9 +65,7 @@ static void encode(float *row, int n) {
     largest = fmaxf(largest, fabsf(row[i]));
   float scale = largest / 127;
   for (int i = 0; i < n; ++i)
-    row[i] = scale == 0
-                 ? 0
-                 : (float)nearbyint((double)row[i] / (double)scale) * scale;
+    row[i] = scale == 0 ? 0 : nearbyintf(row[i] / scale) * scale;
 }
 
 void naive_commit(naive_cache *c) {
