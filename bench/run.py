@@ -15,6 +15,7 @@ import argparse
 import datetime
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -35,9 +36,10 @@ class Runner:
         self.program = program
         self.seen = {}
 
-    def __call__(self, verb, spec, shape, threads=1, fresh=False, **defines):
+    def __call__(self, verb, spec, shape, threads=1, fresh=False, flags=(),
+                 **defines):
         words = [verb, os.path.join("bench", "specs", spec + ".mlir"),
-                 "--shape=" + shape]
+                 "--shape=" + shape, *flags]
         for name, value in defines.items():
             words += ["-D", f"{name}={value}"]
         if verb == "bench":
@@ -156,6 +158,104 @@ def decode(run, _):
     yield f"decode int8, tokens per second, {length} keys", int8
 
 
+INT8 = "#kv.int8<per tok>"
+
+
+def serving(run, _):
+    """Steps over caches."""
+    # As for decode; a row more, which the step appends.
+    length = max(16384, 4 * cache_bytes() // 4096)
+    shape = f"b=1,rows=1,sk={length + 1}"
+    layouts = {"head-major": ("cache", {"L": "contiguous"}),
+               "token-major": ("cache", {"L": "token_major"}),
+               "paged(16)": ("cache", {"L": "paged<16>"}),
+               "ring": ("ring", {"W": length})}
+    bounds = {1: .73, 2: .82}
+    for element in ("bf16", "f16"):
+        formats = {"T": element}
+        for threads, bound in bounds.items():
+            for name, (spec, defines) in layouts.items():
+                def take(spec=spec, threads=threads, bound=bound, name=name,
+                         defines={**formats, **defines}):
+                    if spec == "cache":
+                        defines["F"] = defines["T"]
+                    got, text = run("bench", spec, shape, threads=threads,
+                                    **defines)
+                    share = got["share_of_read_bandwidth"]
+                    if name == "head-major":
+                        return (f"{percent(share)} of read bandwidth",
+                                f">= {percent(bound)}", share >= bound, text)
+                    base, _ = run("bench", "cache", shape, threads=threads,
+                                  T=defines["T"], L="contiguous",
+                                  F=defines["T"])
+                    ratio = got["best_ms"] / base["best_ms"]
+                    return (f"{ratio:.3f} x the time of head-major, "
+                            f"{percent(share)} of read bandwidth",
+                            "<= 1.11 x", ratio <= 1.11, text)
+                yield (f"step of 1 row, {element}, GQA 4, {length} keys, "
+                       f"{name}, {threads} thread{'s' * (threads > 1)}"), take
+
+    def int8():
+        base, _ = run("bench", "cache", shape)
+        got, text = run("bench", "cache", shape, F=INT8)
+        ratio = base["best_ms"] / got["best_ms"]
+        return f"{ratio:.2f} x bf16", ">= 1.3 x", ratio >= 1.3, text
+    yield "step of 1 row, int8 paged(16), tokens per second", int8
+
+    def wide():
+        got, text = run("bench", "cache", shape, H=64)
+        share = got["share_of_fma_peak"]
+        return (f"{percent(share)} of FMA peak", ">= 80 %", share >= .8, text)
+    yield "step of 1 row, bf16, GQA 8", wide
+
+    def mixed():
+        parts = [run("bench", "cache", s)[0]["best_ms"] for s in
+                 ("rows=[300],sk=[1000]", "rows=[1x40],sk=[2000x40]")]
+        got, text = run("bench", "cache", "rows=[300,1x40],sk=[1000,2000x40]")
+        ratio = got["best_ms"] / sum(parts)
+        return (f"{ratio:.3f} x the sum of both apart", "<= 1.05 x",
+                ratio <= 1.05, text)
+    yield "40 single rows and a chunk of 300 in one step", mixed
+
+    for group, bound in {1: 4, 4: 1.25}.items():
+        def shared(group=group, bound=bound):
+            prefix = "b=32,rows=1,sk=4160,prefix=4096"
+            heads = {"H": 32, "KV": 32 // group}
+            apart, _ = run("bench", "cache", prefix, flags=("--no-sharing",),
+                           **heads)
+            got, text = run("bench", "cache", prefix, **heads)
+            ratio = apart["best_ms"] / got["best_ms"]
+            fall = apart["kv_bytes"] / max(got["kv_bytes"], 1)
+            return (f"{ratio:.2f} x, KV bytes / {fall:.1f}",
+                    f">= {bound} x, / 25", ratio >= bound and fall > 25, text)
+        yield (f"32 sequences sharing 4096 of 4160 tokens, group {group}, over "
+               "--no-sharing"), shared
+
+    def manager(line):
+        program = os.path.join(os.path.dirname(run.program), "kv_cache")
+        if "kv_cache" not in run.seen:
+            done = subprocess.run([program], capture_output=True, text=True,
+                                  check=False)
+            if done.returncode:
+                raise Failed(done.stderr.strip())
+            run.seen["kv_cache"] = done.stdout
+        found = re.search(line + r" *min *([0-9.]+) *median *([0-9.]+)",
+                          run.seen["kv_cache"])
+        if not found:
+            raise Failed(f"`kv_cache` prints no line of {line}")
+        return float(found[2])
+
+    def append():
+        us = manager(r"append \+ commit")
+        return f"{us:.1f} us", "< 25 us", us < 25, "kv_cache"
+    yield "append and commit of a token, 32 layers of 8 x 128, int8", append
+
+    def update():
+        us = manager("fovea_plan_update")
+        return f"{us:.1f} us", "< 50 us", us < 50, "kv_cache"
+    yield "planning 64 sequences of 8192 tokens, paged(16)", update
+
+
 def planning(run, _):
     def take():
         got, text = run("explain", "window", "b=1,sq=131072,sk=131072",
@@ -198,7 +298,7 @@ def sizes(run, _):
 
 
 GROUPS = {"prefill": prefill, "masks": masks, "threads": scaling,
-          "decode": decode, "plan": planning, "compile": compiling,
+          "decode": decode, "serving": serving, "plan": planning, "compile": compiling,
           "size": sizes}
 
 
