@@ -327,8 +327,11 @@ Call::Call(const Session &session, const Arguments &arguments,
     : session(session), arguments(arguments) {
   std::vector<fovea_dim_limit> dims;
   int64_t longest = 0, b = 1, sq = 1;
+  std::vector<std::string> names = session.dims();
   for (const auto &[name, extent] : arguments.shape()) {
-    dims.push_back({name.c_str(), extent});
+    // b, rows and sk of a batch need not be dims of any tensor.
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      dims.push_back({name.c_str(), extent});
     longest = std::max(longest, extent);
     if (name == "b")
       b = extent;

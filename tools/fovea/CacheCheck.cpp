@@ -7,6 +7,7 @@
 #include "dialects/kv/KV.h"
 #include "dialects/reference/Rounding.h"
 
+#include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -132,6 +133,13 @@ private:
 };
 } // namespace
 
+/// As many digits as a float has.
+static std::string digits(double x) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.9g", x);
+  return text;
+}
+
 static std::string compareSegments(const HostCache &cache, int64_t i,
                                    const reference::Cache &wanted) {
   std::vector<fovea_segment> got = cache.segments(i);
@@ -181,13 +189,14 @@ static std::string compareTokens(const Contents &got, kv::CacheType type,
         return llvm::formatv("sequence {0}, token {1}, head {2}: got value "
                              "{3} in channel {4}, expected {5}",
                              i, row / type.getHeads(), row % type.getHeads(),
-                             got.values.get(row * dv + d), d, want);
+                             digits(got.values.get(row * dv + d)), d,
+                             digits(want));
     }
     if (!good)
       return llvm::formatv("sequence {0}, token {1}, head {2}: got {3} as the "
                            "sum of +-key, expected {4}",
                            i, row / type.getHeads(), row % type.getHeads(),
-                           other, gone ? -INFINITY : product);
+                           digits(other), digits(gone ? -INFINITY : product));
   }
   return "";
 }

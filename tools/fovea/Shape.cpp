@@ -210,6 +210,8 @@ std::string toString(const Shape &shape) {
 }
 
 std::string toString(const std::vector<int64_t> &list) {
+  if (list.empty())
+    return "0";
   std::string text;
   for (size_t i = 0; i < list.size();) {
     size_t end = i;

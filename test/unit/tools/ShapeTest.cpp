@@ -63,7 +63,7 @@ TEST(Shape, listsSequences) {
   EXPECT_EQ(sequences("rows=1,sk=[5,7],prefix=4"), "1 [5,7] ");
   EXPECT_EQ(sequences("b=2,sq=3,sk=7", "", "sq"), "3 7 ");
   EXPECT_EQ(sequences("b=2,rows=3,sk=7", "", "sq"), "3 7 ");
-  EXPECT_EQ(sequences("b=0,rows=3,sk=7"), "[] [] ");
+  EXPECT_EQ(sequences("b=0,rows=3,sk=7"), "0 0 ");
   EXPECT_EQ(sequences("", "b=3,rows=[257,1],sk=[300,20]"),
             "[257,1,257] [300,20,300] ");
   EXPECT_EQ(sequences("rows=1,sk=2"), "no b");
