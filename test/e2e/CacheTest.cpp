@@ -266,6 +266,29 @@ TEST_P(Cache, decodesStepByStep) {
   }
 }
 
+// Token-major rows of prompts and single tokens in one step.
+TEST_P(Cache, mixesPromptsAndTokens) {
+  for (const std::string &target : runnableTargets()) {
+    SCOPED_TRACE(target);
+    Engine engine(GetParam(), /*ragged=*/true, target);
+    ASSERT_TRUE(engine.good());
+    for (uint64_t id : {7, 3, 5})
+      engine.add(id);
+    std::vector<std::vector<int>> steps = {{40, 1, 7}, {1, 1, 1}, {1, 33, 1},
+                                           {5, 1, 19}, {1, 1, 1}, {20, 20, 20},
+                                           {1, 2, 1}};
+    for (const std::vector<int> &rows : steps) {
+      engine.step({7, 3, 5}, rows);
+      if (HasFatalFailure())
+        return;
+      for (uint64_t id : {7, 3, 5})
+        engine.commit(id);
+      if (HasFatalFailure())
+        return;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Cache, testing::ValuesIn(cases()),
                          [](const auto &info) { return info.param.name; });
 
