@@ -112,6 +112,12 @@ ProgramLayout::ProgramLayout(ProgramOp program) {
     addSymbol(op.getQueriesDim());
     addSymbol(op.getKeysDim());
   });
-  program.walk([&](ChooseOp op) { addSymbol(op.getQueriesDim()); });
+  auto addDims = [&](auto op) {
+    addSymbol(op.getQueriesDim());
+    if (op.getKeysDim())
+      addSymbol(*op.getKeysDim());
+  };
+  program.walk([&](NormalizeOp op) { addDims(op); });
+  program.walk([&](ChooseOp op) { addDims(op); });
   program.walk([&](AssignOp op) { addSymbol(op.getQueriesDim()); });
 }

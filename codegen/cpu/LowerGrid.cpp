@@ -152,6 +152,8 @@ static FailureOr<uint64_t> lowerChoose(StageContext &stage) {
   p.byMass = op.getByMass();
   p.shares = op.getShares();
   p.forced = forcedUnits(stage, op);
+  p.ragged = isRagged(op.getScores());
+  p.forced.rangesSlot = stage.slotOr(op.getSegment());
   Value amount = op.getAmount();
   if (!amount) {
     p.amount.literal = op.getByMass() ? op.getTopP()->convertToDouble()
@@ -192,6 +194,7 @@ FailureOr<uint64_t> cpu::lowerGrid(StageContext &stage) {
     auto p = gridParams<NormalizeParams>(stage);
     p.scoreSlot = stage.layout.view(op.getScores());
     p.resultSlot = stage.layout.view(op.getResult());
+    p.ragged = isRagged(op.getScores());
     return buildNormalize(stage.module, p).scratchBytes;
   }
   case StageRole::Choose:

@@ -51,7 +51,7 @@ private:
   void addBuffers();
   LogicalResult addStage(StageOp stage);
   void readStream(StageInfo &info, fovea_bundle_stage &record);
-  void readPageScore(StageInfo &info, fovea_bundle_stage &record);
+  void readPages(StageInfo &info, fovea_bundle_stage &record);
   void addCaches();
   void noteCacheStage(StageInfo &info, int32_t index);
   int32_t addMask(RunsOp runs);
@@ -259,12 +259,22 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   }
 }
 
-void ManifestReader::readPageScore(StageInfo &info,
-                                   fovea_bundle_stage &record) {
-  auto op = cast<PageScoreOp>(info.op);
-  record.q_symbol = layout.symbol(op.getQueriesDim());
-  record.k_symbol = layout.symbol(op.getKeysDim());
-  record.key_dim = op.getQuery().getType().getShape().back();
+/// Stages over the pages of a cache: their items are those of a stream.
+void ManifestReader::readPages(StageInfo &info, fovea_bundle_stage &record) {
+  auto dims = [&](auto op) {
+    record.q_symbol = layout.symbol(op.getQueriesDim());
+    if (op.getKeysDim())
+      record.k_symbol = layout.symbol(*op.getKeysDim());
+  };
+  if (auto op = dyn_cast<PageScoreOp>(info.op)) {
+    record.q_symbol = layout.symbol(op.getQueriesDim());
+    record.k_symbol = layout.symbol(op.getKeysDim());
+    record.key_dim = op.getQuery().getType().getShape().back();
+  } else if (auto op = dyn_cast<NormalizeOp>(info.op)) {
+    dims(op);
+  } else if (auto op = dyn_cast<ChooseOp>(info.op)) {
+    dims(op);
+  }
 }
 
 /// The stages that write a cache are part of its record.
@@ -373,8 +383,8 @@ LogicalResult ManifestReader::addStage(StageOp op) {
       record.flags |= FOVEA_STAGE_SERVICE;
     if (info->stream)
       readStream(*info, record);
-    if (info->role == StageRole::PageScore)
-      readPageScore(*info, record);
+    if (info->op && op.getSpace() == Space::Stream)
+      readPages(*info, record);
     noteCacheStage(*info, index);
     out.kernel.stages.push_back(std::move(stage));
     out.stageSymbols.emplace_back();

@@ -440,12 +440,21 @@ def Tile_PoolOp : Tile_Op<"pool", [Pure]> {
   }];
 }
 
-def Tile_NormalizeOp : Tile_Op<"normalize"> {
+def Tile_NormalizeOp : Tile_Op<"normalize", [AttrSizedOperandSegments]> {
   let summary = "Softmax over the keys of stored scores";
-  let description = "In place: one item is one (b, h, query block). A row of only -inf gives 0.";
+  let description = [{
+    One item is one (b, h, query block). A row of only -inf gives 0. Scores of
+    the pages of a `segment` whose ranges these are have rows [row, head, page]
+    or [b, head, row, page]; `keys` names the dim that counts tokens.
+  }];
   let arguments = (ins Tile_ViewType:$scores, Tile_ViewType:$result,
-                       Variadic<Index>:$at);
-  let assemblyFormat = "$scores `,` $result `[` $at `]` attr-dict `:` type($scores) `,` type($result)";
+                       Variadic<Index>:$at, Optional<Tile_ViewType>:$segment,
+                       OptionalAttr<StrAttr>:$keys_dim, StrAttr:$queries_dim);
+  let assemblyFormat = [{
+    $scores `,` $result `[` $at `]` (`segment` `(` $segment^ `:` type($segment)
+    `)`)? (`keys` `(` $keys_dim^ `)`)? `dim` `(` $queries_dim `)` attr-dict `:`
+    type($scores) `,` type($result)
+  }];
 }
 
 def Tile_ChooseOp : Tile_Op<"choose", [AttrSizedOperandSegments]> {
@@ -455,11 +464,14 @@ def Tile_ChooseOp : Tile_Op<"choose", [AttrSizedOperandSegments]> {
     the lower index, -inf never chosen, and neither is 0 if the scores are
     `shares` (normalized); forced units first: they count against top_k and
     into top_p. Writes the list ascending and its count. The amount is an
-    attribute, or a scalar, or a view indexed by head.
+    attribute, or a scalar, or a view indexed by head. Units of a `segment` of a
+    cache, whose ranges these are, are its pages, rows as in `tile.normalize`.
   }];
   let arguments = (ins Tile_ViewType:$scores, Tile_ViewType:$list,
                        Tile_ViewType:$count, Variadic<Index>:$at,
                        Optional<AnyType>:$amount,
+                       Optional<Tile_ViewType>:$segment,
+                       OptionalAttr<StrAttr>:$keys_dim,
                        OptionalAttr<I64Attr>:$top_k,
                        OptionalAttr<F64Attr>:$top_p,
                        UnitAttr:$by_mass, UnitAttr:$shares,
@@ -470,7 +482,8 @@ def Tile_ChooseOp : Tile_Op<"choose", [AttrSizedOperandSegments]> {
                        StrAttr:$queries_dim);
   let assemblyFormat = [{
     $scores `,` $list `,` $count `[` $at `]` (`amount` `(` $amount^ `:`
-    type($amount) `)`)? (`top_k` `(` $top_k^ `)`)? (`top_p` `(` $top_p^ `)`)?
+    type($amount) `)`)? (`segment` `(` $segment^ `:` type($segment) `)`)?
+    (`keys` `(` $keys_dim^ `)`)? (`top_k` `(` $top_k^ `)`)? (`top_p` `(` $top_p^ `)`)?
     (`by_mass` $by_mass^)? (`shares` $shares^)?
     (`force_diagonal` $force_diagonal^)? (`force_first` `(` $force_first^ `)`)?
     (`force_last` `(` $force_last^ `)`)? `query_block` `(` $query_block `)`

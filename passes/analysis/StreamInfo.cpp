@@ -238,6 +238,12 @@ static LogicalResult readStreams(StageInfo &info) {
   return info.role == StageRole::Attend ? readOutput(block, info) : success();
 }
 
+/// The cache that the ranges of a segment belong to; null for null.
+static Value cacheOf(Value ranges) {
+  auto s = ranges ? ranges.getDefiningOp<SegmentOp>() : SegmentOp();
+  return s ? s.getCache() : Value();
+}
+
 Value StageInfo::cache() {
   if (segment)
     return segment.getCache();
@@ -245,10 +251,9 @@ Value StageInfo::cache() {
     return {};
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case<AppendOp, RefreshOp, MovesOp>([](auto o) { return o.getCache(); })
-      .Case([](PageScoreOp o) {
-        auto s = o.getRanges().getDefiningOp<SegmentOp>();
-        return s ? s.getCache() : Value();
-      })
+      .Case([](PageScoreOp o) { return cacheOf(o.getRanges()); })
+      .Case<NormalizeOp, ChooseOp>(
+          [](auto o) { return cacheOf(o.getSegment()); })
       .Default(Value());
 }
 

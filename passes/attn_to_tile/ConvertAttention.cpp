@@ -313,9 +313,7 @@ LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
   // Sequences of the batch: dim 0 of the query, or a number of their own.
   Extents batch;
   if (cache)
-    batch.push_back(cast<ViewType>(query.getType()).getRank() == 4
-                        ? p.extents(query)[0]
-                        : ExtentAttr::get(b.getContext(), "b", 1, 0, 1, ""));
+    batch.push_back(p.batch(p.extents(query)));
   StageOp stage = p.openStage(loc, symbol, launch, Space::Stream, rows,
                               schedule, cache ? &batch : nullptr);
   Block &body = stage.getBody().front();

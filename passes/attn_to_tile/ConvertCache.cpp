@@ -53,6 +53,12 @@ CacheViews &ProgramBuilder::cache(Value value) {
   return caches.find(value)->second;
 }
 
+ExtentAttr ProgramBuilder::batch(const Extents &rows) {
+  // Token-major rows count the rows of all sequences.
+  return rows.size() == 4 ? rows[0]
+                          : ExtentAttr::get(b.getContext(), "b", 1, 0, 1, "");
+}
+
 StageOp ProgramBuilder::cacheStage(StringRef name, Space space, int64_t rows,
                                    const CacheViews &cache, bool service) {
   std::string launch = launchName(name);

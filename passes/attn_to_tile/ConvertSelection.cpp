@@ -74,7 +74,69 @@ LogicalResult fovea::convertPool(ProgramBuilder &p, sel::PoolOp op) {
   return success();
 }
 
+/// A stage over rows of scores: a grid over (b, h, rows), or for the pages of a
+/// cache and token-major rows the items of a stream without packing.
+static StageOp openRows(ProgramBuilder &p, Operation *op, StringRef base,
+                        const Extents &view, int64_t kvGroup, int64_t rows) {
+  int64_t heads = view[1].getMul();
+  if (view.size() == 4)
+    return openGrid(p, op, base, view, heads, rows);
+  std::string launch = p.launchName(base);
+  Extents batch{p.batch(view)};
+  auto schedule = ScheduleAttr::get(p.b.getContext(), base, /*lanes=*/0,
+                                    /*reg=*/1, /*keys=*/1, rows,
+                                    /*maxRows=*/-1, /*prefetch=*/0);
+  return p.openStage(op->getLoc(), launch, launch, Space::Stream,
+                     RowsAttr::get(p.b.getContext(), 1, kvGroup, heads),
+                     schedule, &batch);
+}
+
+/// sel.score over a cache: what it keeps of its pages against every row.
+static LogicalResult convertPageScore(ProgramBuilder &p, sel::ScoreOp op) {
+  constexpr int64_t rowsPerItem = 16;
+  Location loc = op.getLoc();
+  OpBuilder &b = p.b;
+  CacheViews &cache = p.cache(op.getKey());
+  SegmentOp segment = cache.segments[cache.type.getPagedSegment()];
+  int64_t pageTokens = segment.getPlan().pageTokens;
+  Value query = p.view(op.getQuery());
+  Extents extents = p.extents(query);
+  int64_t heads = extents[1].getMul();
+  extents.back() = p.ceilDiv(
+      ExtentAttr::get(b.getContext(), cache.tokens, 1, 0, 1, ""), pageTokens);
+  Value scores =
+      p.resultView(op.getOutput(), "scores", extents, b.getF32Type());
+  p.setTokens(scores, p.tokens(query));
+  p.pageSegments[scores] = segment;
+
+  const kv::CacheKept *kept = cache.type.findKept(*op.getKept());
+  SmallVector<int64_t> shape{ShapedType::kDynamic, cache.type.getHeads()};
+  if (kept->kind == kv::KeptKind::minmax)
+    shape.push_back(2);
+  shape.push_back(cache.type.getKeyDim());
+  Value view = b.create<KeptOp>(
+      loc, ViewType::get(b.getContext(), shape, b.getF32Type(), {}),
+      cache.cache, *op.getKept());
+  std::string launch = p.launchName("page_score");
+  auto schedule = ScheduleAttr::get(b.getContext(), "page_score", /*lanes=*/0,
+                                    /*reg=*/1, pageTokens, rowsPerItem,
+                                    /*maxRows=*/-1, /*prefetch=*/0);
+  auto rows =
+      RowsAttr::get(b.getContext(), 1, heads / cache.type.getHeads(), heads);
+  Extents batch{p.batch(extents)};
+  StageOp stage =
+      p.openStage(loc, launch, launch, Space::Stream, rows, schedule, &batch);
+  b.create<PageScoreOp>(
+      loc, query, view, scores, segment.getRanges(), segment.getPages(),
+      itemAt(stage), b.getF64FloatAttr(op.getScaleOrDefault()),
+      b.getI64IntegerAttr(pageTokens), p.tokens(query), cache.tokens);
+  p.closeStage();
+  return success();
+}
+
 LogicalResult fovea::convertScore(ProgramBuilder &p, sel::ScoreOp op) {
+  if (op.getCache())
+    return convertPageScore(p, op);
   auto type = op.getOutput().getType();
   Value query = p.view(op.getQuery()), key = p.view(op.getKey());
   int64_t qb = type.getQueryBlock(), unit = type.getUnit();
@@ -143,8 +205,13 @@ LogicalResult fovea::convertNormalize(ProgramBuilder &p, sel::NormalizeOp op) {
   Value result =
       p.resultView(op.getOutput(), "shares", extents, p.b.getF32Type());
   p.setTokens(result, p.tokens(scores));
-  StageOp stage = openGrid(p, op, "normalize", extents, extents[1].getMul(), 1);
-  p.b.create<tile::NormalizeOp>(op.getLoc(), scores, result, itemAt(stage));
+  SegmentOp segment = p.pageSegments.lookup(scores);
+  p.pageSegments[result] = segment;
+  StageOp stage = openRows(p, op, "normalize", extents, 1, 1);
+  p.b.create<tile::NormalizeOp>(
+      op.getLoc(), scores, result, itemAt(stage),
+      segment ? segment.getRanges() : Value(),
+      segment ? p.tokens(segment.getKeys()) : StringAttr(), p.tokens(scores));
   p.closeStage();
   return success();
 }
@@ -154,19 +221,23 @@ LogicalResult fovea::convertChoose(ProgramBuilder &p, sel::ChooseOp op) {
   Extents extents = p.extents(scores);
   auto type = op.getScores().getType();
   Value list = p.resultView(op.getOutput(), "list", extents, p.b.getI32Type());
-  Extents perBlock(extents.begin(), extents.begin() + 3);
+  Extents perBlock(extents.begin(), extents.end() - 1);
   Value count = p.buffer("list.count", perBlock, p.b.getI32Type());
   p.counts[op.getOutput()] = count;
-  StageOp stage = openGrid(p, op, "choose", extents, extents[1].getMul(), 1);
+  SegmentOp segment = p.pageSegments.lookup(scores);
+  int64_t unit = segment ? segment.getPlan().pageTokens : type.getUnit();
+  StageOp stage = openRows(p, op, "choose", extents, 1, 1);
   Value amount = op.getAmount() ? p.view(op.getAmount()) : Value();
   p.b.create<tile::ChooseOp>(
-      op.getLoc(), scores, list, count, itemAt(stage), amount, op.getTopKAttr(),
+      op.getLoc(), scores, list, count, itemAt(stage), amount,
+      segment ? segment.getRanges() : Value(),
+      segment ? p.tokens(segment.getKeys()) : StringAttr(), op.getTopKAttr(),
       op.getTopPAttr(), op.isTopK() ? UnitAttr() : p.b.getUnitAttr(),
       op.getScores().getDefiningOp<sel::NormalizeOp>() ? p.b.getUnitAttr()
                                                        : UnitAttr(),
       op.getForceDiagonalAttr(), op.getForceFirstAttr(), op.getForceLastAttr(),
-      p.b.getI64IntegerAttr(type.getQueryBlock()),
-      p.b.getI64IntegerAttr(type.getUnit()), p.tokens(scores));
+      p.b.getI64IntegerAttr(type.getQueryBlock()), p.b.getI64IntegerAttr(unit),
+      p.tokens(scores));
   p.closeStage();
   return success();
 }

@@ -68,7 +68,8 @@ public:
   }
   /// The cache that a value of the spec stands for, whatever was appended.
   CacheViews &cache(mlir::Value value);
-  bool hasCaches() const { return !caches.empty(); }
+  /// Scores of pages: the segment whose pages they are.
+  llvm::DenseMap<mlir::Value, tile::SegmentOp> pageSegments;
   /// Lists: the view of counts beside the view of chosen units.
   llvm::DenseMap<mlir::Value, mlir::Value> counts;
 
@@ -84,6 +85,9 @@ public:
   tile::ExtentAttr fixed(int64_t n);
   tile::ExtentAttr ceilDiv(tile::ExtentAttr extent, int64_t div);
   tile::ExtentAttr slots(llvm::StringRef launch);
+
+  /// The number of sequences of a batch, for rows with these extents.
+  tile::ExtentAttr batch(const Extents &rows);
 
   // Stages.
   /// A launch name unique in the program: `base`, `base_1`, ...

@@ -51,8 +51,8 @@ tile.program @ops(
 
   tile.stage @select launch("select") space(grid) rows(<group = 1, kv_group = 1, heads = 4>) grid([#tile.extent<"b">, #tile.extent<4>, #tile.extent<"sq", div = 16>]) schedule(<"grid", lanes = 0, reg = 1, keys = 1, rows = 1, max_rows = -1, prefetch = 0>) {
   ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
-    // CHECK: tile.normalize
-    tile.normalize %scores, %scores[%b, %h, %r] : !s, !s
+    // CHECK: tile.normalize {{.*}} dim("sq")
+    tile.normalize %scores, %scores[%b, %h, %r] dim("sq") : !s, !s
     // CHECK: tile.choose {{.*}} amount({{.*}} : index) shares force_diagonal force_first(1) query_block(16) unit(16) dim("sq")
     tile.choose %scores, %list, %count[%b, %h, %r] amount(%n : index) shares force_diagonal force_first(1) query_block(16) unit(16) dim("sq") : !s, !tile.view<?x4x?x?xi32>, !tile.view<?x4x?xi32>
     // CHECK: tile.assign {{.*}} levels [1, 2] shares [{{.*}}] force_level(1) force_last(1) query_block(16) unit(16) dim("sq")
@@ -72,5 +72,60 @@ tile.program @ops(
     %fo, %lse = tile.finish %y : !tile.state<16x8> -> tensor<16x8xf32>, tensor<16xf32>
     // CHECK: tile.store {{.*}} whole(
     tile.store %fo, %o[%b, %h, %r] whole(%slot) : tensor<16x8xf32>, !q
+  }
+}
+
+!cache = !kv.cache<heads = 2, dim = 8, layout = paged<4>, segments = [first(4) : f32, older : #kv.int8<per tok>],
+                   keep = [m = minmax(k) per page]>
+!rows = !tile.view<?x4x8xf32>
+!new = !tile.view<?x2x8xf32>
+!pages = !tile.view<?x4x?xf32>
+!list = !tile.view<?x4x?xi32>
+
+// CHECK-LABEL: tile.program @cache_ops
+tile.program @cache_ops(
+    %q: !rows {tile.dims = "rows h d", tile.name = "q"},
+    %k: !new {tile.dims = "rows h d", tile.name = "k"},
+    // CHECK: !kv.cache<{{.*}}> {tile.name = "c"}
+    %c: !cache {tile.name = "c"},
+    %t: !tile.view<?x4x2xf32> {tile.dims = "p x y", tile.name = "t"}) {
+  // CHECK: tile.segment %{{.+}}[1] : !kv.cache<{{.*}}> -> <?x2x4x8xf32, #kv.int8<per tok>>, <?x2x4x8xf32, #kv.int8<per tok>>, <?xi32>, <?x8xi64>
+  %kv:4 = tile.segment %c[1] : !cache -> <?x2x4x8xf32, #kv.int8<per tok>>, <?x2x4x8xf32, #kv.int8<per tok>>, <?xi32>, <?x8xi64>
+  // CHECK: tile.kept %{{.+}} "m" : !kv.cache<{{.*}}> -> <?x2x2x8xf32>
+  %m = tile.kept %c "m" : !cache -> <?x2x2x8xf32>
+  // CHECK: tile.inputs %{{.+}} : !kv.cache<{{.*}}> -> <?x2x8xf32>, <?x2x8xf32>
+  %n:2 = tile.inputs %c : !cache -> !new, !new
+  %scores = tile.buffer "scores" [#tile.extent<"rows">, #tile.extent<4>, #tile.extent<"sk", div = 4>] : !pages
+  %list = tile.buffer "list" [#tile.extent<"rows">, #tile.extent<4>, #tile.extent<"sk", div = 4>] : !list
+  %count = tile.buffer "count" [#tile.extent<"rows">, #tile.extent<4>] : !tile.view<?x4xi32>
+  // CHECK: tile.stage @append launch("append") space(append) {{.*}} service schedule
+  tile.stage @append launch("append") space(append) rows(<group = 1, kv_group = 1, heads = 2>) service schedule(<"append", lanes = 0, reg = 1, keys = 1, rows = 16, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // CHECK: tile.append %{{.+}}, %{{.+}}, %{{.+}} : <?x2x8xf32>, <?x2x8xf32>, !kv.cache
+    tile.append %n#0, %n#1, %c : !new, !new, !cache
+  }
+  // CHECK: tile.stage @pages launch("pages") space(pages)
+  tile.stage @pages launch("pages") space(pages) rows(<group = 1, kv_group = 1, heads = 2>) schedule(<"pages", lanes = 0, reg = 1, keys = 1, rows = 1, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // CHECK: tile.refresh %{{.+}} : !kv.cache
+    tile.refresh %c : !cache
+  }
+  // CHECK: tile.stage @moves launch("moves") space(moves)
+  tile.stage @moves launch("moves") space(moves) rows(<group = 1, kv_group = 1, heads = 2>) service schedule(<"moves", lanes = 0, reg = 1, keys = 1, rows = 1, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // CHECK: tile.moves %{{.+}} : !kv.cache
+    tile.moves %c : !cache
+  }
+  tile.stage @score launch("score") space(stream) rows(<group = 1, kv_group = 2, heads = 4>) grid([#tile.extent<"b">]) schedule(<"page_score", lanes = 0, reg = 1, keys = 4, rows = 16, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // CHECK: tile.page_score %{{.+}}, %{{.+}}, %{{.+}}[{{.*}}] segment(%{{.+}}, %{{.+}} : <?x8xi64>, <?xi32>) scale(2.500000e-01) page_tokens(4) dims("rows", "sk") : <?x4x8xf32>, <?x2x2x8xf32>, <?x4x?xf32>
+    tile.page_score %q, %m, %scores[%b, %h, %r] segment(%kv#3, %kv#2 : !tile.view<?x8xi64>, !tile.view<?xi32>) scale(0.25) page_tokens(4) dims("rows", "sk") : !rows, <?x2x2x8xf32>, !pages
+    // CHECK: tile.normalize {{.*}} segment(%{{.+}} : !tile.view<?x8xi64>) keys("sk") dim("rows")
+    tile.normalize %scores, %scores[%b, %h, %r] segment(%kv#3 : !tile.view<?x8xi64>) keys("sk") dim("rows") : !pages, !pages
+    // CHECK: tile.choose {{.*}} segment(%{{.+}} : !tile.view<?x8xi64>) keys("sk") top_k(4)
+    tile.choose %scores, %list, %count[%b, %h, %r] segment(%kv#3 : !tile.view<?x8xi64>) keys("sk") top_k(4) query_block(1) unit(4) dim("rows") : !pages, !list, !tile.view<?x4xi32>
+    // CHECK: tile.rotate %{{.+}} by %{{.+}} position(token) channels(halves) : <16x8xf32>, <?x4x2xf32> -> <16x8xf32>
+    %x = tile.load %q[%b, %h, %r] : !rows -> <16x8xf32>
+    %y = tile.rotate %x by %t position(token) channels(halves) : <16x8xf32>, <?x4x2xf32> -> <16x8xf32>
   }
 }
