@@ -50,6 +50,7 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
   StageInfo &info = stage.info;
   tile::ScheduleAttr schedule = info.stage.getSchedule();
   tile::RowsAttr rows = info.stage.getRows();
+  tile::RunsOp chosen = info.selection();
   auto sources = info.stream.getSources();
   StreamParams p;
   p.name = stage.symbol;
@@ -94,16 +95,16 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
     p.sources.push_back(source);
   }
   p.querySymbol = stage.layout.symbol(info.runs.getQueriesDim());
-  if (info.runs.getList() || info.runs.getLevels()) {
+  if (chosen.getList() || chosen.getLevels()) {
     Selection selection;
-    if (info.runs.getLevels())
-      selection.levels = stage.layout.view(info.runs.getLevels());
-    if (info.runs.getList()) {
-      selection.list = stage.layout.view(info.runs.getList());
-      selection.count = stage.layout.view(info.runs.getCount());
+    if (chosen.getLevels())
+      selection.levels = stage.layout.view(chosen.getLevels());
+    if (chosen.getList()) {
+      selection.list = stage.layout.view(chosen.getList());
+      selection.count = stage.layout.view(chosen.getCount());
     }
-    selection.unit = info.runs.getUnit();
-    selection.queries = std::max<int64_t>(1, info.runs.getQueryBlock());
+    selection.unit = chosen.getUnit();
+    selection.queries = std::max<int64_t>(1, chosen.getQueryBlock());
     p.selection = selection;
   }
   StreamMaps maps(stage);
@@ -139,6 +140,7 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
   StageInfo &info = stage.info;
   tile::ScheduleAttr schedule = info.stage.getSchedule();
   tile::RowsAttr rows = info.stage.getRows();
+  tile::RunsOp chosen = info.selection();
   auto sources = info.stream.getSources();
   DecodeParams p;
   p.name = stage.symbol;
@@ -174,11 +176,11 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
         {info.stream.getLevels()[i / 2], stage.layout.view(sources[i]),
          stage.layout.view(sources[i + 1]), stage.scaleSlot(sources[i]),
          stage.scaleSlot(sources[i + 1])});
-  p.listSlot = stage.slotOr(info.runs.getList());
-  p.listCountSlot = stage.slotOr(info.runs.getCount());
-  p.levelSlot = stage.slotOr(info.runs.getLevels());
-  p.listUnit = info.runs.getUnit();
-  p.listQueries = std::max<int64_t>(1, info.runs.getQueryBlock());
+  p.listSlot = stage.slotOr(chosen.getList());
+  p.listCountSlot = stage.slotOr(chosen.getCount());
+  p.levelSlot = stage.slotOr(chosen.getLevels());
+  p.listUnit = chosen.getUnit();
+  p.listQueries = std::max<int64_t>(1, chosen.getQueryBlock());
   p.rows = schedule.getRows();
   p.keys = schedule.getKeys();
   p.prefetchV = schedule.getPrefetch() & 1;

@@ -217,26 +217,18 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   record.k_symbol = layout.symbol(runs.getKeysDim());
   record.offset_slot = slotOr(runs.getOffsets());
   record.length_slot = slotOr(runs.getLengths());
-  record.list_slot = slotOr(runs.getList());
-  record.list_unit = runs.getUnit();
-  record.list_queries = runs.getQueryBlock();
+  RunsOp chosen = info.selection(); // of a chain one part has the list
+  record.list_slot = slotOr(chosen.getList());
+  record.list_unit = chosen.getUnit();
+  record.list_queries = chosen.getQueryBlock();
   record.flags |= runs.getTopLeft() ? FOVEA_STAGE_TOP_LEFT : 0;
   // A list's keys are known only on the device, and a map of levels is not
   // split; scores are stored where they are computed.
-  record.splittable =
-      info.role == StageRole::Attend && !runs.getList() && !runs.getLevels();
+  record.splittable = info.role == StageRole::Attend && !chosen.getList() &&
+                      !chosen.getLevels();
   record.key_dim = cast<CodedType>(info.query.getTile().getType()).getChan();
   if (info.attend)
     record.value_dim = info.attend.getState().getType().getChan();
-  for (StreamPart &part : info.streams) {
-    if (!part.runs.getList())
-      continue;
-    // Of a chain one part has the list.
-    record.list_slot = slotOr(part.runs.getList());
-    record.list_unit = part.runs.getUnit();
-    record.list_queries = part.runs.getQueryBlock();
-    record.splittable = 0;
-  }
   if (readsBatch(info))
     record.flags |= FOVEA_STAGE_READS_B;
   info.stage->walk([&](RotateOp op) {

@@ -244,6 +244,13 @@ static Value cacheOf(Value ranges) {
   return s ? s.getCache() : Value();
 }
 
+RunsOp StageInfo::selection() {
+  for (StreamPart &part : streams)
+    if (part.runs.getList() || part.runs.getLevels())
+      return part.runs;
+  return runs;
+}
+
 Value StageInfo::cache() {
   if (segment)
     return segment.getCache();

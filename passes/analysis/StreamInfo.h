@@ -72,6 +72,8 @@ struct StageInfo : StreamPart {
   // Normalize, Choose, Assign, PageScore, Append, Refresh, Moves.
   mlir::Operation *op = nullptr;
 
+  /// The runs that a list or a map of levels restricts, else the first ones.
+  tile::RunsOp selection();
   /// The cache that the stage reads or writes; null: plain tensors.
   mlir::Value cache();
 };
