@@ -193,7 +193,7 @@ fovea_status fovea_kv::create(const fovea_kv_limits &given) {
     for (int64_t p = 0; p < s.pool.count; ++p) // low ids first
       s.pool.free[p] = int32_t(s.pool.count - 1 - p);
   }
-  size_t perWorker = scratchNeeded();
+  size_t perWorker = findServices();
   size_t bytes = perWorker * size_t(ctx().exec.workers);
   scratch = static_cast<char *>(ctx().allocate(bytes, 128));
   if (!scratch)

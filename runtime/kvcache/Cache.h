@@ -224,11 +224,22 @@ struct fovea_kv {
   // Service.cpp: the bundle's stages over the pools.
   /// FOVEA_UNSUPPORTED without code for this CPU.
   fovea_status canRun() const;
-  size_t scratchNeeded() const;
+  /// A stage's machine code, found once: looking it up takes as long as a
+  /// small stage runs.
+  struct Service {
+    int32_t stage = -1;
+    uint32_t variants = 0;
+    int64_t mostRows[fovea::rt::maxVariants] = {};
+    fovea_stage_fn entries[fovea::rt::maxVariants] = {};
+    int64_t step = INT64_MAX; // rows per item
+  };
+  void findService(int32_t stage, Service &out);
+  /// Finds them all. Returns the scratch memory that a worker needs.
+  size_t findServices();
   void setSlots();
-  /// `stage` of the kernel over n items or moves: one layer, or all at -1.
-  fovea_status launch(int32_t stage, fovea_abi_plan &plan, int64_t n, int layer,
-                      int64_t bytes);
+  /// A stage over n items or moves: one layer, or all at -1.
+  fovea_status launch(const Service &service, fovea_abi_plan &plan, int64_t n,
+                      int layer, int64_t bytes);
   fovea_status runMoves(int64_t n);
   /// The metadata of the pages in `items`.
   fovea_status runPages(int64_t n, int layer = -1);
@@ -292,6 +303,8 @@ struct fovea_kv {
   int64_t *rowOff = nullptr, *qOff = nullptr, *lengths = nullptr;
   char *rowBuffer = nullptr; // one token of segment 0, all layers
 
+  Service appendService, movesService, pagesService;
+  uint32_t keyRank = 3;
   fovea_abi_view *slots = nullptr;     // [layers, kernel views]
   fovea_abi_args *stageArgs = nullptr; // [layers]
   fovea_abi_scalar *scalars = nullptr; // zeros

@@ -13,17 +13,33 @@ using ULL = unsigned long long;
 /// Bytes moved from which on the executor is worth its call.
 static constexpr int64_t parallelBytes = int64_t(1) << 20;
 
-size_t fovea_kv::scratchNeeded() const {
-  size_t most = sizeof(fovea_abi_counters);
+void fovea_kv::findService(int32_t stage, Service &out) {
+  out.stage = stage;
+  if (stage < 0)
+    return;
+  for (const fovea_bundle_variant &v :
+       kernel->variants(kernel->stages[size_t(stage)])) {
+    scratchBytes =
+        v.scratch_bytes > scratchBytes ? v.scratch_bytes : scratchBytes;
+    out.step = v.rows < out.step ? v.rows : out.step;
+    fovea_stage_fn code = kernel->entry(v);
+    if (!code)
+      continue;
+    out.mostRows[out.variants] = v.max_rows;
+    out.entries[out.variants++] = code;
+  }
+}
+
+size_t fovea_kv::findServices() {
   const fovea_bundle_cache &cache = *records().cache;
-  const int32_t stages[] = {cache.append_stage, cache.moves_stage,
-                            cache.pages_stage};
-  for (int32_t stage : stages)
-    if (stage >= 0)
-      for (const fovea_bundle_variant &v :
-           kernel->variants(kernel->stages[size_t(stage)]))
-        most = v.scratch_bytes > most ? v.scratch_bytes : most;
-  return (most + 127) / 128 * 128; // workers share no pair of cache lines
+  scratchBytes = sizeof(fovea_abi_counters);
+  findService(cache.append_stage, appendService);
+  findService(cache.moves_stage, movesService);
+  findService(cache.pages_stage, pagesService);
+  for (const fovea_bundle_arg &a : kernel->args)
+    if (a.kind == FOVEA_ARG_TENSOR && int64_t(a.slot) == cache.key_slot)
+      keyRank = a.rank;
+  return (scratchBytes + 127) / 128 * 128; // no shared pair of cache lines
 }
 
 /// Everything of the stages' arguments that stays: pools, tables, ranges.
@@ -82,27 +98,21 @@ struct Launch {
 
 } // namespace
 
-fovea_status fovea_kv::launch(int32_t stage, fovea_abi_plan &plan, int64_t n,
-                              int layer, int64_t bytes) {
+fovea_status fovea_kv::launch(const Service &service, fovea_abi_plan &plan,
+                              int64_t n, int layer, int64_t bytes) {
   if (!n)
     return FOVEA_OK;
   if (fovea_status st = canRun())
     return st;
-  if (stage < 0)
+  if (!service.variants)
     return fail(FOVEA_UNSUPPORTED,
                 "kernel '%s': expected the stages that manage a cache of type "
                 "%s, got a bundle without",
                 kernel->name(), records().type());
-  const fovea_bundle_stage &s = kernel->stages[size_t(stage)];
-  fovea_stage_fn entry = nullptr;
-  for (const fovea_bundle_variant &v : kernel->variants(s)) {
-    fovea_stage_fn code = kernel->entry(v);
-    if (!code)
-      continue;
-    entry = code;
-    if (v.max_rows >= n)
-      break;
-  }
+  uint32_t chosen = 0;
+  while (chosen + 1 < service.variants && service.mostRows[chosen] < n)
+    ++chosen;
+  fovea_stage_fn entry = service.entries[chosen];
   plan.size = sizeof plan;
   plan.n_items = n;
   plan.symbols = symbols;
@@ -120,23 +130,24 @@ fovea_status fovea_kv::launch(int32_t stage, fovea_abi_plan &plan, int64_t n,
   else
     work.run(0, pieces, 0);
   if (int32_t code = work.error.load())
-    return fail(FOVEA_INVALID,
-                "kernel '%s': stage '%s' refused its tables (error %d)",
-                kernel->name(), kernel->view().string(s.name), code);
+    return fail(
+        FOVEA_INVALID, "kernel '%s': stage '%s' refused its tables (error %d)",
+        kernel->name(),
+        kernel->view().string(kernel->stages[size_t(service.stage)].name),
+        code);
   return FOVEA_OK;
 }
 
 fovea_status fovea_kv::runMoves(int64_t n) {
   fovea_abi_plan plan{};
   plan.moves = moves;
-  return launch(records().cache->moves_stage, plan, n, -1,
-                n * rowBytes(storage.n - 1));
+  return launch(movesService, plan, n, -1, n * rowBytes(storage.n - 1));
 }
 
 fovea_status fovea_kv::runPages(int64_t n, int layer) {
   fovea_abi_plan plan{};
   plan.items = items;
-  return launch(records().cache->pages_stage, plan, n, layer,
+  return launch(pagesService, plan, n, layer,
                 n * storage.segments[storage.grows].pageBytes);
 }
 
@@ -237,14 +248,8 @@ fovea_status fovea::rt::checkPart(const fovea_tensor *t, const char *what,
 /// slots.
 fovea_status fovea_kv::appendRows(const fovea_batch &b, int first, int last,
                                   int layer) {
-  const fovea_bundle_cache &cache = *records().cache;
   fovea_abi_plan plan{};
-  if (cache.append_stage < 0)
-    return launch(-1, plan, 1, layer, 0);
-  int64_t step = INT64_MAX;
-  for (const fovea_bundle_variant &v :
-       kernel->variants(kernel->stages[size_t(cache.append_stage)]))
-    step = v.rows < step ? v.rows : step;
+  const int64_t step = appendService.step;
   plan.items = items;
   plan.row_off = rowOff;
   plan.q_off = qOff;
@@ -264,7 +269,7 @@ fovea_status fovea_kv::appendRows(const fovea_batch &b, int first, int last,
     }
   }
   const int64_t rows = last > first ? b.rows[last] - b.rows[first] : 0;
-  return launch(cache.append_stage, plan, count, layer,
+  return launch(appendService, plan, count, layer,
                 rows * rowBytes(storage.n - 1));
 }
 
@@ -278,6 +283,8 @@ fovea_status fovea_kv::write(const fovea_batch &b, int layer,
                                "got another");
   if (fovea_status st = canRun())
     return st;
+  const uint32_t g = storage.n - 1; // new rows enter the last segment
+  const bool contiguous = storage.fresh >= 0 && !pagedNew();
   for (int i = 0; i < b.n; ++i) {
     const int32_t at = find(b.seq[i]);
     const int64_t rows = int64_t(b.rows[i + 1]) - b.rows[i];
@@ -291,22 +298,23 @@ fovea_status fovea_kv::write(const fovea_batch &b, int layer,
     lengths[i] = seqs[at].length();
     qOff[i] = lengths[i] - rows;
     rowOff[i] = b.rows[i];
-    for (uint32_t g = 0; g < storage.n; ++g) {
-      const TokenRange range = tokens(g, at);
-      fovea_abi_range &r = ranges[int64_t(g) * limits.seqs + i];
-      const bool one =
-          storage.segments[g].kind == FOVEA_SEGMENT_NEW && !pagedNew();
-      r = {};
-      r.begin = range.begin;
-      r.end = range.end;
-      r.base = one ? range.base - seqs[at].newRow : range.base;
-      r.table = at * storage.segments[g].perSequence;
-    }
+    const TokenRange range = tokens(g, at);
+    fovea_abi_range &r = ranges[int64_t(g) * limits.seqs + i];
+    r = {};
+    r.begin = range.begin;
+    r.end = range.end;
+    r.base = contiguous ? range.base - seqs[at].newRow : range.base;
+    r.table = at * storage.segments[g].perSequence;
   }
   const int64_t rows = b.n ? b.rows[b.n] : 0;
   rowOff[b.n] = rows;
   const fovea_bundle_cache &cache = *records().cache;
-  fovea_abi_view key{}, value{};
+  fovea_abi_view *mine = slots + size_t(layer) * kernel->record->n_views;
+  // In place where that is what the stage reads: a copy of what was just
+  // written would wait until the stores of the layer before are through.
+  fovea_abi_view ragged[2] = {};
+  fovea_abi_view &key = keyRank == 3 ? mine[cache.key_slot] : ragged[0];
+  fovea_abi_view &value = keyRank == 3 ? mine[cache.value_slot] : ragged[1];
   const int64_t keyShape[] = {rows, cache.heads, cache.key_dim};
   const int64_t valueShape[] = {rows, cache.heads, cache.value_dim};
   fovea_status st = checkPart(k, "k", cache.input_dtype, 3, keyShape, key);
@@ -314,18 +322,10 @@ fovea_status fovea_kv::write(const fovea_batch &b, int layer,
     st = checkPart(v, "v", cache.input_dtype, 3, valueShape, value);
   if (st)
     return st;
-  fovea_abi_view *mine = slots + size_t(layer) * kernel->record->n_views;
-  uint32_t rank = 3;
-  for (const fovea_bundle_arg &a : kernel->args)
-    if (a.kind == FOVEA_ARG_TENSOR && int64_t(a.slot) == cache.key_slot)
-      rank = a.rank;
-  if (rank == 3) {
-    mine[cache.key_slot] = key;
-    mine[cache.value_slot] = value;
+  if (keyRank == 3)
     st = appendRows(b, 0, b.n, layer);
-  }
   // [b, head, rows, dim]: a ragged batch is no such tensor, its sequences are.
-  for (int i = 0; rank == 4 && i < b.n && !st; ++i) {
+  for (int i = 0; keyRank == 4 && i < b.n && !st; ++i) {
     auto slice = [&](const fovea_abi_view &from, int64_t size) {
       fovea_abi_view to{};
       to.data =
@@ -343,8 +343,7 @@ fovea_status fovea_kv::write(const fovea_batch &b, int layer,
     rowOff[1] = b.rows[i + 1] - b.rows[i];
     qOff[0] = qOff[i];
     lengths[0] = lengths[i];
-    for (uint32_t g = 0; g < storage.n; ++g)
-      ranges[int64_t(g) * limits.seqs] = ranges[int64_t(g) * limits.seqs + i];
+    ranges[int64_t(g) * limits.seqs] = ranges[int64_t(g) * limits.seqs + i];
     mine[cache.key_slot] = slice(key, size);
     mine[cache.value_slot] = slice(value, size);
     st = appendRows(b, i, i + 1, layer);

@@ -183,27 +183,6 @@ fovea_status StoragePlan::create(const CacheRecords &from, int64_t maxLen,
   return FOVEA_OK;
 }
 
-TokenRange tokensOf(const StoragePlan &plan, uint32_t segment,
-                    int64_t committed, int64_t uncommitted) {
-  const int64_t c = committed;
-  const int64_t sink = plan.firstTokens < c ? plan.firstTokens : c;
-  int64_t edge = c; // where recent begins
-  if (plan.recent >= 0)
-    edge = c - plan.recentTokens > sink ? c - plan.recentTokens : sink;
-  switch (plan.segments[segment].kind) {
-  case FOVEA_SEGMENT_ALL:
-    return {0, plan.fresh < 0 ? c + uncommitted : c, 0};
-  case FOVEA_SEGMENT_FIRST:
-    return {0, sink, 0};
-  case FOVEA_SEGMENT_OLDER:
-    return {sink, edge, plan.firstTokens};
-  case FOVEA_SEGMENT_RECENT:
-    return {edge, c, plan.firstTokens};
-  default:
-    return {c, c + uncommitted, c};
-  }
-}
-
 int64_t droppedOf(const StoragePlan &plan, int64_t committed) {
   if (plan.grows >= 0)
     return 0;
