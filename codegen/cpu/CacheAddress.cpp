@@ -96,27 +96,18 @@ SegmentRows loadSegment(StageFunction &f, ArrayRef<CacheSource> segments,
                   unsigned rank) {
     View view = f.viewAt(pick(slot), rank);
     Value bytes = pick(size);
-    Value head = e.mul(e.mul(kvHead, view.stride[1]), bytes);
-    return PartRows{e.at(view.data, head, 1),
-                    e.mul(view.stride[0], bytes),
-                    e.mul(view.stride[2], bytes),
-                    view.stride[2],
-                    {}};
+    Value head = e.mul(view.stride[1], bytes);
+    return PartRows{e.at(view.data, e.mul(kvHead, head), 1),
+                    e.mul(view.stride[0], bytes), e.mul(view.stride[2], bytes),
+                    head, view.stride[2]};
   };
-  // Members without scales read the strides of some view, and no scale.
+  // Members without scales get the strides of some view, and nobody asks.
   auto scales = [&](int CacheSource::*slot) {
-    PartRows part = rows(
+    return rows(
         [&](const CacheSource &c) -> int64_t {
           return c.*slot >= 0 ? c.*slot : int64_t(c.k);
         },
         [](const CacheSource &) { return 4; }, 3);
-    if (llvm::any_of(members.members,
-                     [&](unsigned m) { return segments[m].*slot < 0; }))
-      part.exists = e.cmp(
-          CmpIPredicate::ne,
-          pick([&](const CacheSource &c) -> int64_t { return c.*slot >= 0; }),
-          e.cI64(0));
-    return part;
   };
   SegmentRows s;
   s.k = rows([](const CacheSource &c) { return c.k; },
@@ -168,10 +159,19 @@ int64_t rowTableEntries(int64_t keys) { return keys + kPack; }
 void emitRowTables(Emitter &e, const SegmentRows &s, const RowTables &tables,
                    Value first, Value n, int64_t count) {
   auto [page0, offset0] = locate(e, s, first);
-  auto steps = [&](const PartRows &part) {
-    return e.mul(e.splat(part.row, kPack), e.iota(kPack, e.i64));
+  Value zero = e.cI64(0);
+  struct Part {
+    const PartRows &rows;
+    Value table, steps;
   };
-  Value kSteps = steps(s.k), vSteps = steps(s.v), zero = e.cI64(0);
+  SmallVector<Part> parts;
+  for (auto [rows, table] :
+       {std::pair(&s.k, tables.k), std::pair(&s.v, tables.v),
+        std::pair(&s.kScale, tables.kScale),
+        std::pair(&s.vScale, tables.vScale)})
+    if (table)
+      parts.push_back({*rows, table,
+                       e.mul(e.splat(rows->row, kPack), e.iota(kPack, e.i64))});
   // Pieces of rows that lie at equal distances: {done, page, offset}.
   e.whileLoop(
       {zero, page0, offset0},
@@ -184,35 +184,17 @@ void emitRowTables(Emitter &e, const SegmentRows &s, const RowTables &tables,
           length = e.minS(length, e.sub(s.ring, slot));
         }
         Value number = pageAt(e, s, page);
-        auto start = [&](const PartRows &part) {
-          return e.add(e.mul(number, part.page), e.mul(offset, part.row));
-        };
-        auto offsets = [&](const PartRows &part, Value steps, Value to) {
-          Value step = e.mul(part.row, kPack);
-          e.forLoop(zero, length, e.cI64(kPack), {start(part)},
+        for (const Part &part : parts) {
+          Value start = e.add(e.mul(number, part.rows.page),
+                              e.mul(offset, part.rows.row));
+          Value step = e.mul(part.rows.row, kPack);
+          e.forLoop(zero, length, e.cI64(kPack), {start},
                     [&](Value j, ValueRange at) {
-                      Value v = e.add(e.splat(at[0], kPack), steps);
-                      e.store(v, e.at(to, e.add(done, j), 8));
+                      Value v = e.add(e.splat(at[0], kPack), part.steps);
+                      e.store(v, e.at(part.table, e.add(done, j), 8));
                       return Values{e.add(at[0], step)};
                     });
-        };
-        auto scales = [&](const PartRows &part, Value to) {
-          Value from = e.at(part.data, start(part), 1);
-          Value some =
-              part.exists ? e.select(part.exists, length, zero) : length;
-          e.forLoop(zero, some, e.cI64(1), [&](Value j) {
-            e.store(e.load(e.f32, e.at(from, e.mul(j, part.row), 1)),
-                    e.at(to, e.add(done, j), 4));
-          });
-        };
-        if (tables.k)
-          offsets(s.k, kSteps, tables.k);
-        if (tables.v)
-          offsets(s.v, vSteps, tables.v);
-        if (tables.kScale)
-          scales(s.kScale, tables.kScale);
-        if (tables.vScale)
-          scales(s.vScale, tables.vScale);
+        }
         Value end = e.add(offset, length);
         Value over = e.cmp(CmpIPredicate::eq, end, s.pageTokens);
         Value next = e.add(page, e.toInt(over, e.i64));
@@ -226,18 +208,12 @@ void emitRowTables(Emitter &e, const SegmentRows &s, const RowTables &tables,
         return Values{e.add(done, length), next, rest};
       });
   Value last = e.sub(n, 1);
-  auto repeat = [&](Value table, Type type, unsigned bytes) {
-    if (!table)
-      return;
-    Value v = e.load(type, e.at(table, last, bytes));
-    e.forLoop(n, e.cI64(count), e.cI64(1),
-              [&](Value j) { e.store(v, e.at(table, j, bytes)); });
-  };
   e.ifThen(e.cmp(CmpIPredicate::slt, n, e.cI64(count)), [&] {
-    repeat(tables.k, e.i64, 8);
-    repeat(tables.v, e.i64, 8);
-    repeat(tables.kScale, e.f32, 4);
-    repeat(tables.vScale, e.f32, 4);
+    for (const Part &part : parts) {
+      Value v = e.loadAt(e.i64, part.table, last);
+      e.forLoop(n, e.cI64(count), e.cI64(1),
+                [&](Value j) { e.store(v, e.at(part.table, j, 8)); });
+    }
   });
 }
 

@@ -36,9 +36,8 @@ mlir::Value pickMember(Emitter &e, llvm::ArrayRef<CacheSource> segments,
 /// One part of a segment for one sequence and KV head: the row at offset o of
 /// page g is at data + g * page + o * row.
 struct PartRows {
-  mlir::Value data, page, row; ///< distances in bytes
-  mlir::Value stride;          ///< of rows, in elements
-  mlir::Value exists;          ///< i1; null: always
+  mlir::Value data, page, row, head; ///< distances in bytes
+  mlir::Value stride;                ///< of rows, in elements
 };
 
 /// A segment as one sequence and KV head see it.
@@ -62,8 +61,8 @@ struct RangeValues {
 };
 RangeValues loadRange(Emitter &e, const View &ranges, mlir::Value b);
 
-/// Tables of a block's rows: byte offsets (i64) from the part's data, and
-/// scales (f32). Null tables are not written. Room: see rowTableEntries.
+/// Tables of a block's rows: byte offsets (i64) from the part's data, the same
+/// for all heads. Null tables are not written. Room: see rowTableEntries.
 struct RowTables {
   mlir::Value k, v, kScale, vScale;
 };

@@ -81,18 +81,24 @@ void BlockBuilder::emitPartial(Value first, Value n, Value unmasked) {
 }
 
 void BlockBuilder::copyScales(Value first, Value count, Value last) {
-  auto copy = [&](Value from, Value stride, Value to) {
+  auto copy = [&](Value from, Value stride, Value rows, Value to) {
     e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value t) {
-      Value key = e.add(first, t);
-      if (last)
-        key = e.minS(key, last);
-      e.store(e.load(e.f32, e.at(from, e.mul(key, stride), 4)), e.at(to, t, 4));
+      Value at;
+      if (rows) {
+        at = e.at(from, e.loadAt(e.i64, rows, t), 1);
+      } else {
+        Value key = e.add(first, t);
+        if (last)
+          key = e.minS(key, last);
+        at = e.at(from, e.mul(key, stride), 4);
+      }
+      e.store(e.load(e.f32, at), e.at(to, t, 4));
     });
   };
   if (source.kScale)
-    copy(source.kScale, source.kScaleStride, source.kScales);
+    copy(source.kScale, source.kScaleStride, source.kScaleRows, m.keyScales);
   if (source.vScale)
-    copy(source.vScale, source.vScaleStride, source.vScales);
+    copy(source.vScale, source.vScaleStride, source.vScaleRows, m.valueScales);
 }
 
 /// The scales of the keys of one vector of scores, in their lanes.
@@ -170,8 +176,8 @@ void BlockBuilder::scores(Value first, Value count, Value last) {
           sumRows(e, dot(keyRows, row0, std::min(s.lanes, s.rows - row0)));
       if (source.integer)
         v = e.fmul(e.toF32(v), queryScales[row0 / s.lanes]);
-      if (source.kCoded)
-        v = e.fmul(v, scaleLanes(source.kScales, t));
+      if (source.kScale)
+        v = e.fmul(v, scaleLanes(m.keyScales, t));
       e.store(v, e.at(scoreAt(t), 4 * row0));
     }
   });
@@ -404,8 +410,8 @@ void BlockBuilder::softmax(Value count) {
     for (int64_t v = 0; v < n; ++v) {
       Value w = e.exp2(e.fsub(e.load(floats, score(t, v)), top[v]));
       next.push_back(e.fadd(carried[v], w));
-      if (source.vCoded)
-        w = e.fmul(w, scaleLanes(source.vScales, t));
+      if (source.vScale)
+        w = e.fmul(w, scaleLanes(m.valueScales, t));
       e.store(w, score(t, v));
     }
     return next;
@@ -460,17 +466,20 @@ void BlockBuilder::prefetchKeys(Value first, Value index, Value t,
   Value turn = e.shrU(t, 1);
   Value row = e.add(e.mul(index, llvm::divideCeil(s.keys, chunk.of)),
                     e.mul(e.divU(turn, e.cI64(turns)), rows));
-  if (!source.kNext)
-    row = e.add(e.add(first, s.keys), row);
+  Value base = source.kNext ? source.kNext : source.k;
+  if (!source.kRowsNext)
+    row =
+        e.add(source.firstNext ? source.firstNext : e.add(first, s.keys), row);
   Value line = e.mul(e.remU(turn, e.cI64(turns)), perTurn * 64);
   for (int64_t r = 0; r < rows; ++r) {
     Value key = e.add(row, r);
-    if (source.kNext)
-      key = e.at(source.k,
-                 e.loadAt(e.i64, source.kNext, e.minS(key, e.cI64(s.keys - 1))),
-                 1);
+    if (source.kRowsNext)
+      key = e.at(
+          base,
+          e.loadAt(e.i64, source.kRowsNext, e.minS(key, e.cI64(s.keys - 1))),
+          1);
     else
-      key = e.at(source.k, e.mul(key, source.kStride), bytes);
+      key = e.at(base, e.mul(key, source.kStride), bytes);
     for (int64_t i = 0; i < perTurn; ++i)
       e.prefetch(e.at(e.at(key, line, 1), 64 * i));
   }

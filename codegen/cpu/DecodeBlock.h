@@ -58,16 +58,15 @@ struct DecodeItem {
 struct SourceValues {
   Elem kElem = Elem::F32, vElem = Elem::F32;
   bool integer = false; ///< scores by integer dots
-  bool kCoded = false, vCoded = false;
   mlir::Value k, kStride, v, vStride;
   mlir::Value kScale, kScaleStride, vScale, vScaleStride;
   mlir::Value level;
-  /// Where rows are no arithmetic sequence: byte offsets (i64) from k and v of
-  /// the block's rows, and of the keys of the block after it.
-  mlir::Value kRows, vRows, kNext;
-  /// f32 [key]: the scales of the block's rows; copied there if kScale, vScale
-  /// say from where.
-  mlir::Value kScales, vScales;
+  /// Where rows are no arithmetic sequence: byte offsets (i64) of the block's
+  /// rows.
+  mlir::Value kRows, vRows, kScaleRows, vScaleRows;
+  /// The keys that come next: a block of them from row `firstNext` on, or by
+  /// offsets. Null: those behind the block.
+  mlir::Value kNext, firstNext, kRowsNext;
   /// Keys turn by the angles of token - shift: view of the rotation, or null
   /// data.
   View rotation;
@@ -80,12 +79,7 @@ public:
   BlockBuilder(StageFunction &f, const DecodeParams &p, const DecodeShape &s,
                const DecodeMemory &m, const DecodeItem &it,
                const SourceValues &source)
-      : p(p), s(s), e(f.e), m(m), it(it), source(source) {
-    if (!this->source.kScales)
-      this->source.kScales = m.keyScales;
-    if (!this->source.vScales)
-      this->source.vScales = m.valueScales;
-  }
+      : p(p), s(s), e(f.e), m(m), it(it), source(source) {}
 
   /// A whole block whose every pair lives.
   void emitFull(mlir::Value first);
@@ -127,7 +121,7 @@ private:
   Emitter &e;
   const DecodeMemory &m;
   const DecodeItem &it;
-  SourceValues source;
+  const SourceValues source;
 };
 
 /// Combines the lanes of equal lane mod padded, into all of them.

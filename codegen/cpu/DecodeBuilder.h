@@ -33,7 +33,17 @@ private:
   void packQueries(const Item &item);
   void packRow(Value r, Value source, Elem elem);
   void packCodes(Value r, Value source, Elem elem);
-  void finishItem(const Item &item);
+  void finishItem(const Item &item, Value slot);
+  /// What holds for all heads of the item, and what is the head's.
+  void beginItem(const Item &item);
+  void useHead(Value head);
+
+  /// Bundles: consecutive items that differ in their heads alone walk over
+  /// their keys together, so that memory which holds the heads of a token side
+  /// by side is read in order.
+  void forEachBundle();
+  void reserveStates();
+  void useState(Value j);
 
   /// Walks over the item's runs, list or levels.
   void walk(const Item &item);
@@ -46,20 +56,27 @@ private:
   /// Index of the item's list or level row in a view [b, head, block, ..].
   Value listRow(const Item &item, const View &view, unsigned bytes);
   /// Keys [lo, hi) of a source, in its own rows (of `level` tokens).
-  void range(Value lo, Value hi, const SourceValues &source,
-             const SegmentRows *segment = nullptr);
+  void range(Value lo, Value hi, const SourceValues &source);
+  Value classOfRun(Value lo, Value hi, const SourceValues &source);
+  Value classOfBlock(Value whole, Value first, Value n,
+                     const SourceValues &source);
   void block(Value first, Value n, Value kind, const SourceValues &source);
-  Value classify(Value t0, Value t1);
+  Value classify(Value lo, Value hi, const SourceValues &source);
   void fail(StageError error) { e.store(e.cI32(error), m.error); }
 
   void walkSegments(const Item &item);
   void walkSegment(const Item &item, const SegmentClass &members, Value index,
                    Value runs);
+  /// Tokens [lo, hi) of a segment, for all heads of the bundle.
+  void segmentRange(Value lo, Value hi, const SegmentClass &members,
+                    const SegmentRows &rows, const SourceValues &source);
+  SourceValues segmentSource(const SegmentClass &members,
+                             const SegmentRows &rows);
   void walkPages(const Item &item, const SegmentRows &segment,
                  llvm::function_ref<void(Value, Value)> body);
   /// Of the tables of one block; `side` is 0 or as much.
   int64_t tableBytes() const;
-  RowTables tablesAt(Value side, const SourceValues &source);
+  RowTables tablesAt(Value side, const SegmentClass &members);
 
   bool cached() const { return !p.segments.empty(); }
   /// Scores of the elements by integer dots.
@@ -81,6 +98,10 @@ private:
   Value queries;    ///< null with a cache: they differ by sequence
   Value rotatedRow; ///< f32 [keyPad]
   Value tables;     ///< RowTables of two blocks
+  int64_t heads = 1, stateBytes = 0; ///< of a bundle at most; of a state
+  Value states, bundle;              ///< their memory; items of the bundle
+  Value firstHead;                   ///< the bundle's first item's
+  std::vector<std::pair<Value DecodeMemory::*, int64_t>> stateParts;
 };
 
 } // namespace fovea::cpu

@@ -36,12 +36,16 @@ DecodeBuilder::RowPlace DecodeBuilder::placeOf(const Item &item, Value r) {
   return {at[0], head, at[1]};
 }
 
-void DecodeBuilder::packQueries(const Item &item) {
+void DecodeBuilder::useHead(Value head) {
+  it.head = e.mul(head, p.group);
+  it.kvHead = e.divU(it.head, e.cI64(p.kvGroup));
+}
+
+void DecodeBuilder::beginItem(const Item &item) {
   Value group = e.cI64(p.group);
   it.b = item.b;
   it.length = f.kLength(item.b);
-  it.head = e.mul(item.head, group);
-  it.kvHead = e.divU(it.head, e.cI64(p.kvGroup));
+  useHead(item.head);
   Value count = cached() ? f.rowCount(item.b) : queries;
   Value left = e.sub(e.mul(count, group), item.row);
   if (cached()) {
@@ -56,6 +60,17 @@ void DecodeBuilder::packQueries(const Item &item) {
   it.position = e.divU(item.row, group);
   it.q0 = e.add(offset, it.position);
   it.q1 = e.add(e.add(offset, e.divU(e.add(item.row, lastRow), group)), 1);
+}
+
+void DecodeBuilder::packQueries(const Item &item) {
+  Value low = e.splatF32(s.lanes, -1e30f), zero = e.splatF32(s.lanes, 0);
+  for (int64_t i = 0; i < s.state; i += s.lanes) {
+    e.store(low, e.at(m.m, 4 * i));
+    e.store(zero, e.at(m.l, 4 * i));
+  }
+  e.forLoop(e.cI64(0), e.cI64(s.rows * s.valuePad), e.cI64(s.lanes),
+            [&](Value i) { e.store(zero, e.at(m.o, i, 4)); });
+  Value lastRow = e.sub(it.rows, 1);
   // Lane j of the state belongs to row j mod padded. Rows past the last one
   // repeat it: they are computed and dropped.
   e.forLoop(e.cI64(0), e.cI64(s.state), e.cI64(1), [&](Value j) {
@@ -159,7 +174,7 @@ void DecodeBuilder::packCodes(Value r, Value source, Elem elem) {
     e.store(e.splatInt(n, e.i16, 0), e.at(target, 2 * done));
 }
 
-void DecodeBuilder::finishItem(const Item &item) {
+void DecodeBuilder::finishItem(const Item &item, Value slot) {
   // Lanes of one row still hold parts of its sum; m is the same in all.
   if (s.padded < s.lanes) {
     Value l = e.load(e.vec(s.lanes, e.f32), m.l);
@@ -213,12 +228,11 @@ void DecodeBuilder::finishItem(const Item &item) {
       return;
     }
     e.ifElse(
-        e.cmp(CmpIPredicate::sge, item.slot, e.cI64(0)), {},
+        e.cmp(CmpIPredicate::sge, slot, e.cI64(0)), {},
         [&] {
-          copyRow(from, addressOf(e, wsO, {item.slot, r}, 4), e.cF32(1),
-                  Elem::F32);
-          e.store(natural, addressOf(e, wsM, {item.slot, r}, 4));
-          e.store(l, addressOf(e, wsL, {item.slot, r}, 4));
+          copyRow(from, addressOf(e, wsO, {slot, r}, 4), e.cF32(1), Elem::F32);
+          e.store(natural, addressOf(e, wsM, {slot, r}, 4));
+          e.store(l, addressOf(e, wsL, {slot, r}, 4));
           return Values();
         },
         finish);

@@ -13,20 +13,67 @@ namespace fovea::cpu {
 using arith::CmpIPredicate;
 
 int64_t DecodeBuilder::tableBytes() const {
-  return 2 * (8 + 4) * rowTableEntries(s.keys);
+  return 4 * 8 * rowTableEntries(s.keys);
 }
 
-RowTables DecodeBuilder::tablesAt(Value side, const SourceValues &source) {
+RowTables DecodeBuilder::tablesAt(Value side, const SegmentClass &members) {
   int64_t n = rowTableEntries(s.keys);
   Value base = e.at(tables, side, 1);
   RowTables t;
   t.k = base;
   t.v = e.at(base, 8 * n);
-  if (source.kCoded)
+  if (members.kCoded)
     t.kScale = e.at(base, 16 * n);
-  if (source.vCoded)
-    t.vScale = e.at(base, 20 * n);
+  if (members.vCoded)
+    t.vScale = e.at(base, 24 * n);
   return t;
+}
+
+void DecodeBuilder::forEachBundle() {
+  f.count(StageFunction::Items, e.sub(f.end, f.begin));
+  e.whileLoop(
+      {f.begin},
+      [&](ValueRange i) { return e.cmp(CmpIPredicate::slt, i[0], f.end); },
+      [&](ValueRange i) {
+        Item item = f.itemAt(i[0]);
+        Value most = e.minS(e.sub(f.end, i[0]), e.cI64(heads));
+        // {items, whether the next may be another}
+        Value n = e.whileLoop(
+            {e.cI64(1), e.cBool(true)},
+            [&](ValueRange c) {
+              return e.andI(c[1], e.cmp(CmpIPredicate::slt, c[0], most));
+            },
+            [&](ValueRange c) {
+              Item other = f.itemAt(e.add(i[0], c[0]));
+              Value same =
+                  e.cmp(CmpIPredicate::eq, other.head, e.add(item.head, c[0]));
+              for (Value Item::*field : {&Item::b, &Item::row, &Item::k0,
+                                         &Item::k1, &Item::count, &Item::flags})
+                same = e.andI(
+                    same, e.cmp(CmpIPredicate::eq, other.*field, item.*field));
+              return Values{e.add(c[0], e.toInt(same, e.i64)), same};
+            })[0];
+        bundle = n;
+        firstHead = item.head;
+        beginItem(item);
+        DecodeItem begun = it;
+        DecodeMemory memory = m;
+        e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value j) {
+          useState(j);
+          useHead(e.add(firstHead, j));
+          packQueries(item);
+        });
+        it = begun;
+        walkSegments(item);
+        e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value j) {
+          useState(j);
+          useHead(e.add(firstHead, j));
+          finishItem(item, f.itemAt(e.add(i[0], j)).slot);
+        });
+        it = begun;
+        m = memory;
+        return Values{e.add(i[0], n)};
+      });
 }
 
 void DecodeBuilder::walkSegments(const Item &item) {
@@ -39,6 +86,34 @@ void DecodeBuilder::walkSegments(const Item &item) {
       e.forLoop(e.cI64(0), e.cI64(n), e.cI64(1),
                 [&](Value i) { walkSegment(item, members, i, runs); });
   }
+}
+
+SourceValues DecodeBuilder::segmentSource(const SegmentClass &members,
+                                          const SegmentRows &rows) {
+  SourceValues source;
+  source.kElem = members.k;
+  source.vElem = members.v;
+  source.integer = integer(members.k);
+  if (p.rope.rule) {
+    source.rotation = rotation;
+    source.shift = p.rope.rule == RopeParams::Slot ? rows.shift : e.cI64(0);
+  }
+  auto baseOf = [&](const PartRows &part) {
+    return members.affine ? affineBase(e, rows, part) : part.data;
+  };
+  source.k = baseOf(rows.k);
+  source.v = baseOf(rows.v);
+  source.kStride = rows.k.stride;
+  source.vStride = rows.v.stride;
+  if (members.kCoded) {
+    source.kScale = baseOf(rows.kScale);
+    source.kScaleStride = rows.kScale.stride;
+  }
+  if (members.vCoded) {
+    source.vScale = baseOf(rows.vScale);
+    source.vScaleStride = rows.vScale.stride;
+  }
+  return source;
 }
 
 void DecodeBuilder::walkSegment(const Item &item, const SegmentClass &members,
@@ -54,43 +129,99 @@ void DecodeBuilder::walkSegment(const Item &item, const SegmentClass &members,
     hi = e.select(e.cmp(CmpIPredicate::eq, item.k0, e.cI64(0)), hi, lo);
   }
   e.ifThen(e.cmp(CmpIPredicate::slt, lo, hi), [&] {
-    SourceValues source;
-    source.kElem = members.k;
-    source.vElem = members.v;
-    source.integer = integer(members.k);
-    source.kCoded = members.kCoded;
-    source.vCoded = members.vCoded;
-    if (p.rope.rule) {
-      source.rotation = rotation;
-      source.shift = p.rope.rule == RopeParams::Slot ? rows.shift : e.cI64(0);
-    }
-    if (members.affine) {
-      source.k = affineBase(e, rows, rows.k);
-      source.v = affineBase(e, rows, rows.v);
-      source.kStride = rows.k.stride;
-      source.vStride = rows.v.stride;
-      if (members.kCoded) {
-        source.kScale = affineBase(e, rows, rows.kScale);
-        source.kScaleStride = rows.kScale.stride;
-      }
-      if (members.vCoded) {
-        source.vScale = affineBase(e, rows, rows.vScale);
-        source.vScaleStride = rows.vScale.stride;
-      }
-    } else {
-      source.k = rows.k.data;
-      source.v = rows.v.data;
-    }
+    SourceValues source = segmentSource(members, rows);
     auto clipped = [&](Value from, Value to) {
-      range(e.maxS(from, lo), e.minS(to, hi), source,
-            members.affine ? nullptr : &rows);
+      segmentRange(e.maxS(from, lo), e.minS(to, hi), members, rows, source);
     };
     if (p.listSlot >= 0 && members.listed)
       walkPages(item, rows, clipped);
     else if (runs)
       forRuns(runs, clipped);
     else
-      range(lo, hi, source, members.affine ? nullptr : &rows);
+      clipped(lo, hi);
+  });
+}
+
+void DecodeBuilder::segmentRange(Value lo, Value hi,
+                                 const SegmentClass &members,
+                                 const SegmentRows &rows,
+                                 const SourceValues &source) {
+  Value whole = classOfRun(lo, hi, source), zero = e.cI64(0), one = e.cI64(1);
+  Value bytes = e.cI64(tableBytes()), keys = e.cI64(s.keys);
+  // Tables of this block and, made beside it, of the next.
+  auto fill = [&](Value first, Value side) {
+    if (members.affine)
+      return;
+    Value n = e.minS(e.sub(hi, first), keys);
+    e.ifThen(e.cmp(CmpIPredicate::slt, first, hi), [&] {
+      emitRowTables(e, rows, tablesAt(side, members), first, n, s.keys);
+    });
+  };
+  // The block for the heads [from, to) of the bundle.
+  auto heads = [&](Value first, Value kind, Value side, Value from, Value to) {
+    Value n = e.minS(e.sub(hi, first), keys), other = e.sub(bytes, side);
+    DecodeItem begun = it;
+    DecodeMemory memory = m;
+    e.forLoop(from, to, one, [&](Value j) {
+      SourceValues own = source;
+      Value next = e.add(j, one), after = e.cmp(CmpIPredicate::eq, next, to);
+      auto headOf = [&](Value j) {
+        Value head = e.mul(e.add(firstHead, j), p.group);
+        return e.sub(e.divU(head, e.cI64(p.kvGroup)), begun.kvHead);
+      };
+      Value offset = zero, nextOffset = zero;
+      if (firstHead) {
+        useState(j);
+        useHead(e.add(firstHead, j));
+        offset = headOf(j);
+        nextOffset = headOf(e.select(after, from, next));
+      }
+      auto move = [&](Value &base, const PartRows &part) {
+        if (base)
+          base = e.at(base, e.mul(offset, part.head), 1);
+      };
+      own.kNext = e.at(own.k, e.mul(nextOffset, rows.k.head), 1);
+      move(own.k, rows.k);
+      move(own.v, rows.v);
+      move(own.kScale, rows.kScale);
+      move(own.vScale, rows.vScale);
+      if (members.affine) {
+        own.firstNext = e.select(after, e.add(first, keys), first);
+      } else {
+        RowTables tables = tablesAt(side, members);
+        own.kRows = tables.k;
+        own.vRows = tables.v;
+        own.kScaleRows = tables.kScale;
+        own.vScaleRows = tables.vScale;
+        Value ahead = tablesAt(other, members).k;
+        own.kRowsNext = e.select(after, ahead, tables.k);
+      }
+      block(first, n, kind, own);
+    });
+    it = begun;
+    m = memory;
+  };
+  auto blocks = [&](Value from, Value to) {
+    fill(lo, zero);
+    e.forLoop(lo, hi, keys, {zero}, [&](Value first, ValueRange side) {
+      fill(e.add(first, keys), e.sub(bytes, side[0]));
+      Value n = e.minS(e.sub(hi, first), keys);
+      Value kind = classOfBlock(whole, first, n, source);
+      e.ifThen(e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY)),
+               [&] { heads(first, kind, side[0], from, to); });
+      return Values{e.sub(bytes, side[0])};
+    });
+  };
+  if (!firstHead)
+    return blocks(zero, one);
+  // All heads of a block, where they lie closer together than its rows or its
+  // rows end soon; else all blocks of a head.
+  Value together =
+      e.orI(e.cmp(CmpIPredicate::sgt, rows.k.row, rows.k.head),
+            e.cmp(CmpIPredicate::slt, rows.pageTokens, e.cI64(4 * s.keys)));
+  e.forLoop(zero, e.select(together, one, bundle), one, [&](Value j) {
+    blocks(e.select(together, zero, j),
+           e.select(together, bundle, e.add(j, one)));
   });
 }
 

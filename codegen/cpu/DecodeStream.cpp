@@ -27,18 +27,7 @@ void DecodeBuilder::reserveScratch() {
   Value scratch = f.reserve(64);
   m.error = scratch;
   m.runs = f.reserve(FOVEA_ABI_MAX_RUNS * sizeof(fovea_abi_run));
-  m.rowQ = f.reserve(4 * s.state);
-  m.rowH = f.reserve(4 * s.state);
-  m.m = f.reserve(4 * s.state);
-  m.l = f.reserve(4 * s.state);
   m.alpha = f.reserve(4 * s.state);
-  if (anyCodes) {
-    m.queryScale = f.reserve(4 * s.state);
-    m.qCodes = f.reserve(2 * s.rows * s.keyPad);
-  }
-  if (anyFloat)
-    m.q = f.reserve(4 * s.rows * s.keyPad);
-  m.o = f.reserve(4 * s.rows * s.valuePad);
   m.scores = f.reserve(4 * s.padded * s.keys);
   m.keyScales = f.reserve(4 * s.keys);
   m.valueScales = f.reserve(4 * s.keys);
@@ -48,6 +37,37 @@ void DecodeBuilder::reserveScratch() {
   }
   if (cached())
     tables = f.reserve(2 * tableBytes());
+  reserveStates();
+}
+
+/// What is kept of a head while its item runs: one copy for each head of a
+/// bundle, at equal distances.
+void DecodeBuilder::reserveStates() {
+  int64_t used = 0;
+  auto take = [&](Value DecodeMemory::*member, int64_t bytes) {
+    stateParts.push_back({member, used});
+    used += llvm::alignTo(bytes, 64);
+  };
+  take(&DecodeMemory::rowQ, 4 * s.state);
+  take(&DecodeMemory::rowH, 4 * s.state);
+  take(&DecodeMemory::m, 4 * s.state);
+  take(&DecodeMemory::l, 4 * s.state);
+  if (anyCodes) {
+    take(&DecodeMemory::queryScale, 4 * s.state);
+    take(&DecodeMemory::qCodes, 2 * s.rows * s.keyPad);
+  }
+  if (anyFloat)
+    take(&DecodeMemory::q, 4 * s.rows * s.keyPad);
+  take(&DecodeMemory::o, 4 * s.rows * s.valuePad);
+  stateBytes = used;
+  states = f.reserve(used * heads);
+  useState(e.cI64(0));
+}
+
+void DecodeBuilder::useState(Value j) {
+  Value base = e.at(states, e.mul(j, stateBytes), 1);
+  for (auto [member, offset] : stateParts)
+    m.*member = e.at(base, offset);
 }
 
 void DecodeBuilder::readViews() {
@@ -93,22 +113,22 @@ BuiltStage DecodeBuilder::build() {
     (integer(c.k) ? anyCodes : anyFloat) = true;
   if (!cached())
     (p.integerDot ? anyCodes : anyFloat) = true;
+  // Heads whose masks are the same can share their walk.
+  if (cached() && p.listSlot < 0 && (p.group > 1 || !p.bounds))
+    heads = 8;
   reserveScratch();
   readViews();
   e.store(e.cI32(StageOk), m.error);
 
-  f.forEachItem([&](const Item &item) {
-    packQueries(item);
-    Value low = e.splatF32(s.lanes, -1e30f), zero = e.splatF32(s.lanes, 0);
-    for (int64_t i = 0; i < s.state; i += s.lanes) {
-      e.store(low, e.at(m.m, 4 * i));
-      e.store(zero, e.at(m.l, 4 * i));
-    }
-    e.forLoop(e.cI64(0), e.cI64(s.rows * s.valuePad), e.cI64(s.lanes),
-              [&](Value i) { e.store(zero, e.at(m.o, i, 4)); });
-    walk(item);
-    finishItem(item);
-  });
+  if (heads > 1)
+    forEachBundle();
+  else
+    f.forEachItem([&](const Item &item) {
+      beginItem(item);
+      packQueries(item);
+      walk(item);
+      finishItem(item, item.slot);
+    });
   e.ret(e.load(e.i32, m.error));
   return {f.fn, static_cast<uint64_t>(f.scratchBytes())};
 }
@@ -130,8 +150,6 @@ static SourceValues sourceOf(Emitter &e, const DecodeParams &p,
   source.kElem = p.k;
   source.vElem = p.v;
   source.integer = p.integerDot;
-  source.kCoded = bool(views[2].data);
-  source.vCoded = bool(views[3].data);
   source.k = addressOf(e, views[0], {it.b, it.kvHead}, sizeOf(p.k));
   source.kStride = views[0].stride[2];
   source.v = addressOf(e, views[1], {it.b, it.kvHead}, sizeOf(p.v));
@@ -260,69 +278,48 @@ void DecodeBuilder::walkLevels(const Item &item) {
   });
 }
 
-Value DecodeBuilder::classify(Value t0, Value t1) {
+Value DecodeBuilder::classify(Value lo, Value hi, const SourceValues &source) {
+  Value t0 = lo, t1 = hi;
+  if (source.level) {
+    t0 = e.mul(lo, source.level);
+    t1 = e.minS(e.mul(hi, source.level), it.length);
+  }
   return e.call(p.classify,
                 {f.args, it.b, it.head, it.q0, it.q1, t0, t1, it.length})[0];
 }
 
-void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source,
-                          const SegmentRows *segment) {
-  auto token = [&](Value row) {
-    return source.level ? e.mul(row, source.level) : row;
-  };
-  auto tokenEnd = [&](Value row) {
-    return source.level ? e.minS(token(row), it.length) : row;
-  };
+Value DecodeBuilder::classOfRun(Value lo, Value hi,
+                                const SourceValues &source) {
   // Where the whole run is full, none of its blocks is asked again.
   Value full = e.cI32(FOVEA_TILE_FULL), whole = full;
   if (p.classify)
     whole = e.ifElse(
         e.cmp(CmpIPredicate::slt, lo, hi), {e.i32},
-        [&] { return Values{classify(token(lo), tokenEnd(hi))}; },
+        [&] { return Values{classify(lo, hi, source)}; },
         [&] { return Values{e.cI32(FOVEA_TILE_EMPTY)}; })[0];
   else if (p.keep)
     whole = e.cI32(FOVEA_TILE_PARTIAL);
-  if (p.keep && it.shared)
-    whole = e.select(it.shared, full, whole);
-  auto one = [&](Value first, const SourceValues &source) {
+  return p.keep && it.shared ? e.select(it.shared, full, whole) : whole;
+}
+
+Value DecodeBuilder::classOfBlock(Value whole, Value first, Value n,
+                                  const SourceValues &source) {
+  if (!p.classify)
+    return whole;
+  return e.ifElse(
+      e.cmp(CmpIPredicate::eq, whole, e.cI32(FOVEA_TILE_PARTIAL)), {e.i32},
+      [&] { return Values{classify(first, e.add(first, n), source)}; },
+      [&] { return Values{whole}; })[0];
+}
+
+void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source) {
+  Value whole = classOfRun(lo, hi, source);
+  e.forLoop(lo, hi, e.cI64(s.keys), [&](Value first) {
     Value n = e.minS(e.sub(hi, first), e.cI64(s.keys));
-    Value kind = whole;
-    if (p.classify)
-      kind = e.ifElse(
-          e.cmp(CmpIPredicate::eq, whole, e.cI32(FOVEA_TILE_PARTIAL)), {e.i32},
-          [&] {
-            return Values{classify(token(first), tokenEnd(e.add(first, n)))};
-          },
-          [&] { return Values{whole}; })[0];
+    Value kind = classOfBlock(whole, first, n, source);
     e.ifThen(e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY)),
              [&] { block(first, n, kind, source); });
-  };
-  if (!segment)
-    return e.forLoop(lo, hi, e.cI64(s.keys),
-                     [&](Value first) { one(first, source); });
-  // Tables of this block and, made beside it, of the next.
-  auto fill = [&](Value first, Value side) {
-    Value n = e.minS(e.sub(hi, first), e.cI64(s.keys));
-    e.ifThen(e.cmp(CmpIPredicate::slt, first, hi), [&] {
-      emitRowTables(e, *segment, tablesAt(side, source), first, n, s.keys);
-    });
-  };
-  Value bytes = e.cI64(tableBytes());
-  fill(lo, e.cI64(0));
-  e.forLoop(lo, hi, e.cI64(s.keys), {e.cI64(0)},
-            [&](Value first, ValueRange side) {
-              Value other = e.sub(bytes, side[0]);
-              fill(e.add(first, s.keys), other);
-              RowTables own = tablesAt(side[0], source);
-              SourceValues rows = source;
-              rows.kRows = own.k;
-              rows.vRows = own.v;
-              rows.kScales = own.kScale;
-              rows.vScales = own.vScale;
-              rows.kNext = tablesAt(other, source).k;
-              one(first, rows);
-              return Values{other};
-            });
+  });
 }
 
 void DecodeBuilder::block(Value first, Value n, Value kind,

@@ -32,11 +32,9 @@ static void forChunks(Emitter &e, int64_t dim, int64_t most, int64_t unroll,
     body(e.cI64(dim - most), most);
 }
 
-/// Rows [0, n) as f32; `rowOf(i)` is the address of a row and its scale (or
-/// null).
-static void
-convertRows(Emitter &e, Elem elem, int64_t dim, Value n, Value tile,
-            llvm::function_ref<std::pair<Value, Value>(Value i)> rowOf) {
+/// Rows [0, n) as f32.
+static void convertRows(Emitter &e, Elem elem, int64_t dim, Value n, Value tile,
+                        RowOf rowOf) {
   unsigned bytes = sizeOf(elem);
   e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
     std::pair<Value, Value> row = rowOf(i);
@@ -63,12 +61,9 @@ void emitPadTile(Emitter &e, int64_t dim, Value n, int64_t pad, Value tile) {
   });
 }
 
-void emitTableTile(Emitter &e, Elem elem, Value data, Value table, Value scales,
-                   int64_t dim, Value n, int64_t pad, Value tile) {
-  convertRows(e, elem, dim, n, tile, [&](Value i) {
-    Value scale = scales ? e.loadAt(e.f32, scales, i) : Value();
-    return std::pair(e.at(data, e.loadAt(e.i64, table, i), 1), scale);
-  });
+void emitTableTile(Emitter &e, Elem elem, int64_t dim, Value n, int64_t pad,
+                   Value tile, RowOf rowOf) {
+  convertRows(e, elem, dim, n, tile, rowOf);
   emitPadTile(e, dim, n, pad, tile);
 }
 

@@ -17,7 +17,7 @@ namespace fovea::cpu {
 using namespace prefill;
 
 int64_t PrefillBuilder::tableBytes() const {
-  return 2 * (8 + 4) * rowTableEntries(p.schedule.keys);
+  return 4 * 8 * rowTableEntries(p.schedule.keys);
 }
 
 RowTables PrefillBuilder::tablesAt(Value side, const SegmentClass &members) {
@@ -29,7 +29,7 @@ RowTables PrefillBuilder::tablesAt(Value side, const SegmentClass &members) {
   if (members.kCoded)
     t.kScale = e.at(base, 16 * n);
   if (members.vCoded)
-    t.vScale = e.at(base, 20 * n);
+    t.vScale = e.at(base, 24 * n);
   return t;
 }
 
@@ -154,28 +154,40 @@ void PrefillBuilder::emitTiles(const SegmentClass &members, Value index,
     };
     chain(0);
   };
+  // Address and scale (or null) of row i.
+  auto rowOf = [&](const PartRows &part, Value table, const PartRows &scales,
+                   Value scaleTable, Value i) {
+    Value row = e.at(part.data, e.loadAt(e.i64, table, i), 1), scale;
+    if (scaleTable)
+      scale =
+          e.load(e.f32, e.at(scales.data, e.loadAt(e.i64, scaleTable, i), 1));
+    return std::pair(row, scale);
+  };
   perFormat(
       &CacheSource::kElem, &CacheSource::kScale, [&](Elem elem, bool coded) {
-        Value scales = coded ? rows.kScale : Value();
+        auto row = [&](Value i) {
+          return rowOf(segment.k, rows.k, segment.kScale,
+                       coded ? rows.kScale : Value(), i);
+        };
         if (!p.rope.rule)
-          return emitTableTile(e, elem, segment.k.data, rows.k, scales,
-                               p.keyDim, n, shape.regRows, kTile);
+          return emitTableTile(e, elem, p.keyDim, n, shape.regRows, kTile, row);
         Value shift =
             p.rope.rule == RopeParams::Slot ? segment.shift : e.cI64(0);
         e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
-          Value from = e.at(segment.k.data, e.loadAt(e.i64, rows.k, i), 1);
-          Value scale = coded ? e.loadAt(e.f32, scales, i) : Value();
+          auto [from, scale] = row(i);
           emitRotate(e, p.rope, rotation, elem, p.keyDim, from, scale,
                      e.sub(e.add(k, i), shift),
                      e.at(kTile, e.mul(i, p.keyDim), 4));
         });
         emitPadTile(e, p.keyDim, n, shape.regRows, kTile);
       });
-  perFormat(
-      &CacheSource::vElem, &CacheSource::vScale, [&](Elem elem, bool coded) {
-        emitTableTile(e, elem, segment.v.data, rows.v,
-                      coded ? rows.vScale : Value(), p.valueDim, n, 1, vTile);
-      });
+  perFormat(&CacheSource::vElem, &CacheSource::vScale,
+            [&](Elem elem, bool coded) {
+              emitTableTile(e, elem, p.valueDim, n, 1, vTile, [&](Value i) {
+                return rowOf(segment.v, rows.v, segment.vScale,
+                             coded ? rows.vScale : Value(), i);
+              });
+            });
 }
 
 } // namespace fovea::cpu

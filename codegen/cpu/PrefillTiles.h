@@ -60,11 +60,12 @@ mlir::Value emitTile(Emitter &e, const TileSource &source, int64_t dim,
                      mlir::Value n, int64_t pad, mlir::Value tile,
                      bool inPlace);
 
-/// The same for rows at byte offsets (i64 table) from `data`, into `tile`;
-/// `scales` (f32 table) is null without.
-void emitTableTile(Emitter &e, Elem elem, mlir::Value data, mlir::Value table,
-                   mlir::Value scales, int64_t dim, mlir::Value n, int64_t pad,
-                   mlir::Value tile);
+/// The same for rows anywhere, into `tile`: `rowOf(i)` gives a row's address
+/// and its scale, null without.
+using RowOf =
+    llvm::function_ref<std::pair<mlir::Value, mlir::Value>(mlir::Value i)>;
+void emitTableTile(Emitter &e, Elem elem, int64_t dim, mlir::Value n,
+                   int64_t pad, mlir::Value tile, RowOf rowOf);
 
 /// Rows of `tile` from n to a multiple of `pad` repeat row n - 1.
 void emitPadTile(Emitter &e, int64_t dim, mlir::Value n, int64_t pad,

@@ -120,25 +120,27 @@ void StageFunction::count(Counter counter, Value n) {
   e.store(e.add(e.load(e.i64, p), n), p);
 }
 
-void StageFunction::forEachItem(llvm::function_ref<void(const Item &)> body) {
+Item StageFunction::itemAt(Value i) {
   Value items = e.load(e.ptr, e.at(plan, offsetof(fovea_abi_plan, items)));
+  Value p = e.at(items, e.mul(i, sizeof(fovea_abi_item)), 1);
+  auto narrow = [&](size_t offset) {
+    return e.toInt(e.load(e.i32, e.at(p, offset)), e.i64);
+  };
+  Item item;
+  item.b = narrow(offsetof(fovea_abi_item, b));
+  item.head = narrow(offsetof(fovea_abi_item, head));
+  item.row = narrow(offsetof(fovea_abi_item, row));
+  item.slot = narrow(offsetof(fovea_abi_item, slot));
+  item.k0 = e.load(e.i64, e.at(p, offsetof(fovea_abi_item, k0)));
+  item.k1 = e.load(e.i64, e.at(p, offsetof(fovea_abi_item, k1)));
+  item.count = narrow(offsetof(fovea_abi_item, count));
+  item.flags = narrow(offsetof(fovea_abi_item, flags));
+  return item;
+}
+
+void StageFunction::forEachItem(llvm::function_ref<void(const Item &)> body) {
   count(Items, e.sub(end, begin));
-  e.forLoop(begin, end, e.cI64(1), [&](Value i) {
-    Value p = e.at(items, e.mul(i, sizeof(fovea_abi_item)), 1);
-    auto narrow = [&](size_t offset) {
-      return e.toInt(e.load(e.i32, e.at(p, offset)), e.i64);
-    };
-    Item item;
-    item.b = narrow(offsetof(fovea_abi_item, b));
-    item.head = narrow(offsetof(fovea_abi_item, head));
-    item.row = narrow(offsetof(fovea_abi_item, row));
-    item.slot = narrow(offsetof(fovea_abi_item, slot));
-    item.k0 = e.load(e.i64, e.at(p, offsetof(fovea_abi_item, k0)));
-    item.k1 = e.load(e.i64, e.at(p, offsetof(fovea_abi_item, k1)));
-    item.count = narrow(offsetof(fovea_abi_item, count));
-    item.flags = narrow(offsetof(fovea_abi_item, flags));
-    body(item);
-  });
+  e.forLoop(begin, end, e.cI64(1), [&](Value i) { body(itemAt(i)); });
 }
 
 Value StageFunction::reserve(int64_t bytes) {

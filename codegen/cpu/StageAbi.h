@@ -58,6 +58,7 @@ public:
   /// Adds n (i64) to a counter of fovea_abi_counters.
   enum Counter { TilesFull, TilesPartial, Pairs, Items };
   void count(Counter counter, mlir::Value n);
+  Item itemAt(mlir::Value i);
   /// for (i = begin; i < end; ++i) body(items[i]); counts the items.
   void forEachItem(llvm::function_ref<void(const Item &)> body);
   /// Scratch memory behind the counters: reserves `bytes` (64-byte aligned).

@@ -6,8 +6,12 @@
 // by its CPU time. `fovea bench` is the one to quote.
 //
 //   codegen_cpu_decode_bench [format=bf16] [d=128] [group=4] [mb=1024]
-//   [isa=4|3] [keys=16]
-//              [prefetch=3] [dot=1] [vnni=0] [reps=7] [asm=FILE]
+//              [layout=plain|head|token|paged16|ring] [kvheads=8]
+//              [isa=4|3] [keys=16] [prefetch=3] [dot=1] [vnni=0] [reps=7]
+//              [asm=FILE]
+//
+// plain: tensors; the others: sequences of a cache, in pages in a random order,
+// or a ring that has wrapped.
 #include "codegen/cpu/DecodeStream.h"
 #include "codegen/cpu/LowerToLLVM.h"
 
@@ -85,31 +89,55 @@ int main(int argc, char **argv) {
                                  : Elem::I8;
   int64_t d = number("d", 128), group = number("group", 4);
   int64_t tokens = number("tokens", 4096);
-  size_t rowBytes = d * sizeOf(elem);
-  int64_t heads = (size_t(number("mb", 1024)) << 20) / (2 * tokens * rowBytes);
-  size_t bytes = heads * tokens * rowBytes;
+  std::string layout = options.count("layout") ? options["layout"] : "plain";
+  bool plain = layout == "plain", tokenMajor = layout == "token";
+  int64_t kvHeads = number("kvheads", 8);
+  int64_t page = layout.rfind("paged", 0) == 0 ? atol(layout.c_str() + 5) : 0;
+  int64_t pageTokens = page ? page : tokens;
+  int64_t ring = layout == "ring" ? tokens : 0;
+  // The parts of a page: keys, their scales, values, their scales.
+  bool coded = elem == Elem::I8;
+  size_t codeBytes = kvHeads * pageTokens * d * sizeOf(elem);
+  size_t scaleBytes = coded ? (kvHeads * pageTokens * 4 + 63) / 64 * 64 : 0;
+  size_t pageBytes = 2 * (codeBytes + scaleBytes);
+  size_t place[] = {0, codeBytes, codeBytes + scaleBytes,
+                    2 * codeBytes + scaleBytes};
+  int64_t perSequence = tokens / pageTokens;
+  int64_t batch =
+      (size_t(number("mb", 1024)) << 20) / (perSequence * pageBytes);
+  int64_t heads = batch * kvHeads, pages = batch * perSequence;
+  size_t bytes = pages * pageBytes;
 
-  char *k = allocate(bytes), *v = allocate(bytes);
-  auto *ks = reinterpret_cast<float *>(allocate(heads * tokens * 4));
-  auto *vs = reinterpret_cast<float *>(allocate(heads * tokens * 4));
+  char *pool = allocate(bytes);
   uint32_t seed = 1;
   auto random = [&] {
     seed = seed * 1664525u + 1013904223u;
     return seed >> 8;
   };
-  for (char *p : {k, v})
-    for (size_t i = 0; i < bytes; i += 4) {
-      uint32_t word = random() << 8 ^ random();
-      if (elem == Elem::F16)
-        word = (word & 0x83ff83ff) | 0x34003400; // +-0.25 .. 0.5
-      else if (elem == Elem::BF16)
-        word = (word & 0x807f807f) | 0x3e803e80;
-      else if (elem == Elem::F32)
-        word = (word & 0x807fffff) | 0x3e800000;
-      memcpy(p + i, &word, 4);
-    }
-  for (int64_t i = 0; i < heads * tokens; ++i)
-    ks[i] = vs[i] = 0.004f;
+  for (size_t i = 0; i < bytes; i += 4) {
+    uint32_t word = random() << 8 ^ random();
+    if (elem == Elem::F16)
+      word = (word & 0x83ff83ff) | 0x34003400; // +-0.25 .. 0.5
+    else if (elem == Elem::BF16)
+      word = (word & 0x807f807f) | 0x3e803e80;
+    else if (elem == Elem::F32)
+      word = (word & 0x807fffff) | 0x3e800000;
+    memcpy(pool + i, &word, 4);
+  }
+  for (int64_t i = 0; coded && i < pages; ++i)
+    for (int part : {1, 3})
+      for (int64_t j = 0; j < kvHeads * pageTokens; ++j)
+        reinterpret_cast<float *>(pool + i * pageBytes + place[part])[j] =
+            0.004f;
+  std::vector<int32_t> table(pages);
+  for (int64_t i = 0; i < pages; ++i)
+    table[i] = int32_t(i);
+  for (int64_t i = pages - 1; page && i > 0; --i)
+    std::swap(table[i], table[random() % (i + 1)]);
+  int64_t first = ring ? tokens / 2 + 3 : 0;
+  std::vector<fovea_abi_range> ranges;
+  for (int64_t b = 0; b < batch; ++b)
+    ranges.push_back({first, first + tokens, 0, b * perSequence, 0, {}});
   std::vector<uint16_t> q(heads * group * d, 0x3e80), o(heads * group * d);
 
   DecodeParams p;
@@ -127,14 +155,31 @@ int main(int argc, char **argv) {
   p.integerDot = elem == Elem::I8 && number("dot", 1);
   p.qSlot = 0;
   p.oSlot = 1;
-  KeySource source;
-  source.k = 2;
-  source.v = 3;
-  if (elem == Elem::I8) {
-    source.kScale = 4;
-    source.vScale = 5;
+  if (plain) {
+    KeySource source;
+    source.k = 2;
+    source.v = 4;
+    if (coded) {
+      source.kScale = 3;
+      source.vScale = 5;
+    }
+    p.sources.push_back(source);
+  } else {
+    CacheSource source;
+    source.k = 2;
+    source.v = 4;
+    source.kElem = source.vElem = elem;
+    if (coded) {
+      source.kScale = 3;
+      source.vScale = 5;
+    }
+    source.pages = 6;
+    source.ranges = 7;
+    source.pageTokens = page;
+    source.ring = ring;
+    p.segments = {source};
+    p.ragged = true;
   }
-  p.sources.push_back(source);
 
   mlir::DialectRegistry registry;
   registerCPUDialects(registry);
@@ -161,28 +206,50 @@ int main(int argc, char **argv) {
   cantFail(jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object)));
   auto fn = cantFail(jit->lookup("decode")).toPtr<fovea_stage_fn>();
 
-  auto view = [](void *data, int64_t a, int64_t b, int64_t c, int64_t e) {
-    fovea_abi_view w = {data, {a, b, c, e}, {b * c * e, c * e, e, 1}};
+  fovea_abi_view views[8] = {};
+  auto part = [&](int i, int64_t row, int64_t size) {
+    fovea_abi_view w = {pool + place[i], {pages, kvHeads, pageTokens, row}, {}};
+    w.stride[0] = int64_t(pageBytes) / size;
+    w.stride[1] = tokenMajor ? row : pageTokens * row;
+    w.stride[2] = tokenMajor ? kvHeads * row : row;
+    w.stride[3] = 1;
     return w;
   };
-  fovea_abi_view views[] = {view(q.data(), 1, heads * group, 1, d),
-                            view(o.data(), 1, heads * group, 1, d),
-                            view(k, 1, heads, tokens, d),
-                            view(v, 1, heads, tokens, d),
-                            view(ks, 1, heads, tokens, 1),
-                            view(vs, 1, heads, tokens, 1)};
-  fovea_abi_args args = {sizeof args, 6, views, nullptr};
+  int64_t all = kvHeads * group;
+  for (int i : {0, 1})
+    views[i] = {i ? o.data() : q.data(), {batch, all, d}, {all * d, d, 1}};
+  if (plain)
+    for (int i : {0, 1})
+      views[i] = {
+          i ? o.data() : q.data(), {batch, all, 1, d}, {all * d, d, d, 1}};
+  for (int i : {0, 2})
+    views[2 + i] = part(i, d, sizeOf(elem));
+  for (int i : {1, 3})
+    views[2 + i] = part(i, 1, 4);
+  views[6] = {table.data(), {pages}, {1}};
+  views[7] = {ranges.data(), {batch, 8}, {8, 1}};
+  fovea_abi_args args = {sizeof args, 8, views, nullptr};
   std::vector<fovea_abi_item> items;
-  for (int32_t h = 0; h < heads; ++h)
-    items.push_back({0, h, 0, -1, 0, tokens, 0, 0});
-  int64_t symbols[] = {1}, offset[] = {tokens - 1}, length[] = {tokens};
-  fovea_abi_plan plan = {sizeof plan, 0,      items.data(), heads,
-                         symbols,     offset, length};
+  for (int32_t b = 0; b < batch; ++b)
+    for (int32_t h = 0; h < kvHeads; ++h)
+      items.push_back({b, h, 0, -1, first, first + tokens, 0, 0});
+  int64_t symbols[] = {1};
+  std::vector<int64_t> offset(batch, first + tokens - 1),
+      length(batch, first + tokens), rows;
+  for (int64_t b = 0; b <= batch; ++b)
+    rows.push_back(b);
+  fovea_abi_plan plan = {};
+  plan.size = sizeof plan;
+  plan.items = items.data();
+  plan.n_items = heads;
+  plan.symbols = symbols;
+  plan.q_off = offset.data();
+  plan.k_len = length.data();
+  plan.row_off = rows.data();
   char *scratch[2] = {allocate(stage.scratchBytes),
                       allocate(stage.scratchBytes)};
 
-  double codes = elem == Elem::I8 ? 8.0 * heads * tokens : 0;
-  double total = 2.0 * bytes + codes;
+  double total = bytes;
   volatile uint64_t sink = 0;
   auto run = [&](int i, int threads) {
     fn(&args, &plan, heads * i / threads, heads * (i + 1) / threads,
@@ -190,7 +257,7 @@ int main(int argc, char **argv) {
   };
   auto read = [&](int i, int threads) {
     size_t from = bytes / threads * i, n = bytes / threads;
-    sink = sink + readAll(k + from, n) + readAll(v + from, n);
+    sink = sink + readAll(pool + from, n);
   };
   double speed[3] = {}, bandwidth[3] = {};
   auto time = [&](auto &&work, int threads) {
@@ -209,7 +276,7 @@ int main(int argc, char **argv) {
     for (int threads = 1; threads <= number("threads", 2); ++threads) {
       speed[threads] = std::max(speed[threads], total / time(run, threads));
       bandwidth[threads] =
-          std::max(bandwidth[threads], 2.0 * bytes / time(read, threads));
+          std::max(bandwidth[threads], total / time(read, threads));
     }
   // One head alone, from the caches: what the arithmetic takes.
   double inCache = 1e9;
@@ -218,8 +285,8 @@ int main(int argc, char **argv) {
     fn(&args, &plan, 0, 1, scratch[0]);
     inCache = std::min(inCache, clockNow(CLOCK_THREAD_CPUTIME_ID) - t);
   }
-  printf("%s d=%ld group=%ld v%ld kv=%.0f MB:", format.c_str(), long(d),
-         long(group), number("isa", 4), total / 1e6);
+  printf("%s %s d=%ld group=%ld v%ld kv=%.0f MB:", format.c_str(),
+         layout.c_str(), long(d), long(group), number("isa", 4), total / 1e6);
   for (int threads = 1; threads <= number("threads", 2); ++threads)
     printf("  %dT %.1f GB/s = %.0f%% of %.1f", threads, speed[threads] / 1e9,
            100 * speed[threads] / bandwidth[threads], bandwidth[threads] / 1e9);
