@@ -36,8 +36,10 @@ inline fovea_ctx *openContext(int workers = 1, fovea_options options = {}) {
 struct Loaded {
   Loaded(const BundleBuilder &builder, int workers = 1,
          const fovea_options &options = {})
+      : Loaded(builder.build(), workers, options) {}
+  Loaded(const std::vector<uint8_t> &bytes, int workers = 1,
+         const fovea_options &options = {})
       : ctx(openContext(workers, options)) {
-    std::vector<uint8_t> bytes = builder.build();
     EXPECT_EQ(fovea_bundle_memory(ctx, bytes.data(), bytes.size(), &bundle),
               FOVEA_OK)
         << fovea_message();
