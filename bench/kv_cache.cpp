@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -169,7 +170,9 @@ void forkAndSave(fovea_kernel *kernel) {
   std::printf("%-46s %12.2f us\n", "  fovea_kv_commit of all at once",
               nowUs() - start);
   Times fork, save, load;
-  const char *path = "/tmp/fovea-bench.kv";
+  const std::string file =
+      (std::filesystem::temp_directory_path() / "fovea-bench.kv").string();
+  const char *path = file.c_str();
   for (int i = 0; i < 20; ++i) {
     double t0 = nowUs();
     check(fovea_kv_fork(kv, one.ids[0], tokens, 1));

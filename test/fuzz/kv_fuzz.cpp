@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -79,7 +80,9 @@ fovea_status load(const std::vector<uint8_t> &bytes) {
 #endif
     // One folder per process: fuzzers run side by side.
     static const std::string path =
-        "/tmp/fovea-kv-fuzz-" + std::to_string(getpid());
+        (std::filesystem::temp_directory_path() /
+         ("fovea-kv-fuzz-" + std::to_string(getpid())))
+            .string();
     if (fovea_kv_save(cache.kv, 1, path.c_str()) || fovea_kv_free(cache.kv, 1))
       std::abort();
     FILE *f = std::fopen(path.c_str(), "rb");
