@@ -84,6 +84,20 @@ RangeValues loadRange(Emitter &e, const View &ranges, Value b) {
           field(offsetof(fovea_abi_range, shift))};
 }
 
+Value queryPosition(StageFunction &f, const RopeParams &rope,
+                    ArrayRef<CacheSource> segments, Value b, Value token) {
+  if (rope.rule != RopeParams::Slot)
+    return token;
+  Emitter &e = f.e;
+  auto rangeOf = [&](const CacheSource &segment) {
+    return loadRange(e, f.view(segment.ranges, 2), b);
+  };
+  // Only `first` comes before a gap, and a ring never is `first`.
+  Value gap = segments.front().ring ? e.cI64(0) : rangeOf(segments.front()).end;
+  Value behind = e.maxS(e.sub(token, rangeOf(segments.back()).shift), gap);
+  return e.select(e.cmp(CmpIPredicate::slt, token, gap), token, behind);
+}
+
 SegmentRows loadSegment(StageFunction &f, ArrayRef<CacheSource> segments,
                         const SegmentClass &members, Value index, Value b,
                         Value kvHead) {

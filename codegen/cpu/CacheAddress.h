@@ -61,6 +61,12 @@ struct RangeValues {
 };
 RangeValues loadRange(Emitter &e, const View &ranges, mlir::Value b);
 
+/// Where the query at token `token` of sequence b turns (all i64). A query at a
+/// dropped token turns as the first token behind the gap does.
+mlir::Value queryPosition(StageFunction &f, const RopeParams &rope,
+                          llvm::ArrayRef<CacheSource> segments, mlir::Value b,
+                          mlir::Value token);
+
 /// Tables of a block's rows: byte offsets (i64) from the part's data, the same
 /// for all heads. Null tables are not written. Room: see rowTableEntries.
 struct RowTables {

@@ -32,8 +32,8 @@ struct RopeParams {
   enum Rule {
     None,
     Before, ///< a token's position is its index
-    Slot    ///< its index minus the `shift` of its segment's range; a query's
-            ///< by that of the last segment
+    Slot    ///< its index minus the `shift` of its segment's range; a query's:
+            ///< queryPosition
   };
   Rule rule = None;
   /// Channel i turns with i + dim / 2, or 2i with 2i + 1.

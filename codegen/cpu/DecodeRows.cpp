@@ -84,11 +84,7 @@ void DecodeBuilder::packQueries(const Item &item) {
           rowAddress(f, q, p.ragged, at.b, at.head, at.position, sizeOf(p.q));
       Elem elem = p.q;
       if (p.rope.rule) {
-        Value position = token;
-        if (p.rope.rule == RopeParams::Slot) {
-          View ranges = f.view(p.segments.back().ranges, 2);
-          position = e.sub(position, loadRange(e, ranges, at.b).shift);
-        }
+        Value position = queryPosition(f, p.rope, p.segments, at.b, token);
         emitRotate(e, p.rope, rotation, elem, p.keyDim, source, {}, position,
                    rotatedRow);
         source = rotatedRow;

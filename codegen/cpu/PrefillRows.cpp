@@ -58,10 +58,7 @@ void PrefillBuilder::emitQueries() {
       e.store(e.toInt(token, e.i32), e.at(rowTokens, i, 4));
       if (!p.rope.rule)
         return;
-      if (p.rope.rule == RopeParams::Slot) {
-        View ranges = s.view(p.segments.back().ranges, 2);
-        token = e.sub(token, loadRange(e, ranges, at.b).shift);
-      }
+      token = queryPosition(s, p.rope, p.segments, at.b, token);
       Value pointer = e.at(pointers, i, 8);
       Value to = e.at(rotatedRows, e.mul(i, p.keyDim), 4);
       emitRotate(e, p.rope, rotation, elem, p.keyDim, e.load(e.ptr, pointer),

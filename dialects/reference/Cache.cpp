@@ -135,8 +135,8 @@ int64_t Cache::position(uint64_t sequence, int64_t token) const {
     return token;
   // Tokens of `first` come before the gap, all others behind it.
   std::vector<TokenRange> all = ranges(sequence);
-  bool inFirst = segments[0].kind == SegmentKind::first && token < all[0].end;
-  return inFirst ? token : token - dropped(sequence);
+  int64_t gap = segments[0].kind == SegmentKind::first ? all[0].end : 0;
+  return token < gap ? token : std::max(token - dropped(sequence), gap);
 }
 
 std::vector<int64_t> Cache::pages(uint64_t sequence) const {
