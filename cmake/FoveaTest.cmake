@@ -14,6 +14,9 @@ function(fovea_unit_test name)
   fovea_common(${name})
   target_compile_definitions(${name} PRIVATE ${arg_DEFS}
     FOVEA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  if(FOVEA_SANITIZE) # times mean nothing
+    target_compile_definitions(${name} PRIVATE FOVEA_SANITIZED)
+  endif()
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gtest_main)
   if(arg_MLIR)
     target_include_directories(${name} SYSTEM PRIVATE
