@@ -74,19 +74,26 @@ void emitConvertRow(Emitter &e, const RowSource &from, Elem elem, Value to,
 Value emitEncodeRow(Emitter &e, const RowSource &from, Value codes,
                     int64_t dim) {
   int64_t lanes = vectorLanes(e.isa);
-  Type ints = e.vec(lanes, e.i32);
   // Magnitudes as integers have the order of the numbers, and whatever is not
-  // finite is above all that is.
-  Value most = foldRow(e, dim, lanes, e.splatInt(lanes, e.i32, 0),
-                       [&](Value d, int64_t n, Value best) {
-                         Value v = loadRowVector(e, from, d, n, lanes);
-                         Value bits =
-                             e.andI(e.bitcast(v, ints),
-                                    e.splatInt(lanes, e.i32, 0x7fffffff));
-                         return e.maxS(best, bits);
-                       });
-  for (int64_t half = lanes / 2; half; half /= 2)
+  // finite is above all that is. Numbers of 16 bits need no conversion first.
+  bool narrow = !from.scale && sizeOf(from.elem) == 2;
+  int64_t width = narrow ? 2 * lanes : lanes;
+  Type word = narrow ? e.i16 : e.i32;
+  Value mask = e.splatInt(width, word, narrow ? 0x7fff : 0x7fffffff);
+  Value most = foldRow(
+      e, dim, width, e.splatInt(width, word, 0),
+      [&](Value d, int64_t n, Value best) {
+        Value v = narrow ? loadPartial(e, word, e.at(from.data, d, 2), n, width)
+                         : e.bitcast(loadRowVector(e, from, d, n, lanes),
+                                     e.vec(lanes, e.i32));
+        return e.maxS(best, e.andI(v, mask));
+      });
+  for (int64_t half = width / 2; half; half /= 2)
     most = e.maxS(e.slice(most, 0, half), e.slice(most, half, half));
+  if (narrow) {
+    Value one = e.bitcast(most, e.vec(1, e.storageType(from.elem)));
+    most = e.bitcast(e.widen(from.elem, one), e.vec(1, e.i32));
+  }
   Value bits = e.extract(most, 0);
   Value finite = e.cmp(CmpIPredicate::slt, bits, e.cI32(0x7f800000));
   Value largest = e.select(finite, e.bitcast(bits, e.f32),
@@ -95,9 +102,6 @@ Value emitEncodeRow(Emitter &e, const RowSource &from, Value codes,
   auto write = [&](int64_t width, llvm::function_ref<Value(Value)> quotient) {
     forRowVectors(e, dim, width, [&](Value d, int64_t n) {
       Value v = quotient(loadRowVector(e, from, d, n, width));
-      v = e.select(e.cmp(CmpFPredicate::OLT, v, e.like(v, 127)), v,
-                   e.like(v, 127));
-      v = e.fmax(v, e.like(v, -127));
       // Adding 1.5 * 2^23 leaves the rounded number in the low byte.
       Value t =
           e.bitcast(e.fadd(v, e.like(v, 12582912.0)), e.vec(width, e.i32));
@@ -105,8 +109,8 @@ Value emitEncodeRow(Emitter &e, const RowSource &from, Value codes,
     });
   };
   // Where 1 / scale is a number, a product and one correction are the
-  // quotient. A scale of 0 makes codes of 0: the row is 0, or too small to
-  // have one.
+  // quotient, which is 127 at most before it is rounded. A scale of 0 makes
+  // codes of 0: the row is 0, or too small to have one.
   e.ifElse(
       e.cmp(CmpFPredicate::OGE, scale, e.cF32(0x1p-100f)), {},
       [&] {
@@ -123,8 +127,12 @@ Value emitEncodeRow(Emitter &e, const RowSource &from, Value codes,
         Value none = e.cmp(CmpFPredicate::OEQ, scale, e.cF32(0));
         Value divisor = e.splat(e.select(none, e.cF32(1), scale), lanes);
         Value factor = e.splat(e.select(none, e.cF32(0), e.cF32(1)), lanes);
-        write(lanes,
-              [&](Value x) { return e.fdiv(e.fmul(x, factor), divisor); });
+        write(lanes, [&](Value x) {
+          Value q = e.fdiv(e.fmul(x, factor), divisor);
+          Value most = e.like(q, 127);
+          q = e.select(e.cmp(CmpFPredicate::OLT, q, most), q, most);
+          return e.fmax(q, e.like(q, -127));
+        });
         return Values();
       });
   return scale;
