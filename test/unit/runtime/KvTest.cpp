@@ -398,6 +398,23 @@ TEST(Kv, TrimTakesBackWhatIsStillThere) {
   EXPECT_EQ(snapshotOf(sink, 1, 2).range.shift, 4);
 }
 
+TEST(Kv, TrimCopiesASharedPageWithMetadata) {
+  KvLimits limits;
+  limits.pages = 3;
+  KvPair p(CacheKind::Kept, {}, limits); // pages of 4
+  ASSERT_FOVEA(p.begin(1));
+  ASSERT_FOVEA(p.grow(1, 8));
+  ASSERT_FOVEA(p.fork(1, 8, 2));
+  ASSERT_FOVEA(p.begin(3));
+  ASSERT_FOVEA(p.grow(3, 4));
+  EXPECT_REFUSED(FOVEA_NO_PAGES, "1 more free pages", p.trim(1, 6));
+  EXPECT_EQ(p.differences(), 0);
+  ASSERT_FOVEA(p.release(3));
+  ASSERT_FOVEA(p.trim(1, 6));
+  EXPECT_EQ(p.stats().copies, 1);
+  EXPECT_EQ(p.differences(), 0);
+}
+
 TEST(Kv, GenerationsTellWhatWentStale) {
   KvPair p(CacheKind::Plain);
   ASSERT_FOVEA(p.begin(1));
