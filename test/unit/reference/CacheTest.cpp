@@ -178,6 +178,8 @@ TEST_F(CacheTest, Drop) {
   EXPECT_TRUE(std::isnan(c.values(7)[5]));
   EXPECT_EQ(c.keys(7)[6], 3);
   EXPECT_EQ(c.position(7, 0), 0);
+  EXPECT_EQ(c.position(7, 1), 1) << "gone: that of the first behind the gap";
+  EXPECT_EQ(c.position(7, 2), 1);
   EXPECT_EQ(c.position(7, 3), 1);
   append(c, {5, 5}, 2);
   EXPECT_EQ(c.position(7, 5), 3);
