@@ -79,9 +79,9 @@ void ManifestReader::addPart(StringRef name, uint32_t dtype,
   arg.record.is_result = isResult;
   for (auto [d, size] : llvm::enumerate(shape)) {
     arg.record.shape[d] = ShapedType::isDynamic(size) ? -1 : size;
-    // The queries and keys of a stream have a symbol even if they are static.
-    bool counts =
-        d == (shape.size() == 3 ? 0 : 2) || ShapedType::isDynamic(size);
+    // The queries and keys of a stream have a symbol even if they are static,
+    // and so have the sequences of a batch.
+    bool counts = d == 0 || d == 2 || ShapedType::isDynamic(size);
     arg.record.symbol[d] =
         d < dims.size() && counts ? layout.symbol(dims[d]) : -1;
   }

@@ -313,7 +313,7 @@ LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
   // Sequences of the batch: dim 0 of the query, or a number of their own.
   Extents batch;
   if (cache)
-    batch.push_back(p.batch(p.extents(query)));
+    batch.push_back(p.batch(query));
   StageOp stage = p.openStage(loc, symbol, launch, Space::Stream, rows,
                               schedule, cache ? &batch : nullptr);
   Block &body = stage.getBody().front();

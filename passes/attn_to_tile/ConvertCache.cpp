@@ -53,10 +53,14 @@ CacheViews &ProgramBuilder::cache(Value value) {
   return caches.find(value)->second;
 }
 
-ExtentAttr ProgramBuilder::batch(const Extents &rows) {
-  // Token-major rows count the rows of all sequences.
-  return rows.size() == 4 ? rows[0]
-                          : ExtentAttr::get(b.getContext(), "b", 1, 0, 1, "");
+ExtentAttr ProgramBuilder::batch(Value rows) {
+  StringRef name = "b";
+  auto arg = dyn_cast_if_present<BlockArgument>(rows);
+  if (arg && cast<ViewType>(rows.getType()).getRank() == 4)
+    if (auto dims = program.getArgAttrOfType<StringAttr>(arg.getArgNumber(),
+                                                         kDimsAttr))
+      name = dims.getValue().split(' ').first;
+  return ExtentAttr::get(b.getContext(), name, 1, 0, 1, "");
 }
 
 StageOp ProgramBuilder::cacheStage(StringRef name, Space space, int64_t rows,

@@ -82,7 +82,7 @@ static StageOp openRows(ProgramBuilder &p, Operation *op, StringRef base,
   if (view.size() == 4)
     return openGrid(p, op, base, view, heads, rows);
   std::string launch = p.launchName(base);
-  Extents batch{p.batch(view)};
+  Extents batch{p.batch(Value())};
   auto schedule = ScheduleAttr::get(p.b.getContext(), base, /*lanes=*/0,
                                     /*reg=*/1, /*keys=*/1, rows,
                                     /*maxRows=*/-1, /*prefetch=*/0);
@@ -123,7 +123,7 @@ static LogicalResult convertPageScore(ProgramBuilder &p, sel::ScoreOp op) {
                                     /*maxRows=*/-1, /*prefetch=*/0);
   auto rows =
       RowsAttr::get(b.getContext(), 1, heads / cache.type.getHeads(), heads);
-  Extents batch{p.batch(extents)};
+  Extents batch{p.batch(query)};
   StageOp stage =
       p.openStage(loc, launch, launch, Space::Stream, rows, schedule, &batch);
   b.create<PageScoreOp>(

@@ -86,8 +86,9 @@ public:
   tile::ExtentAttr ceilDiv(tile::ExtentAttr extent, int64_t div);
   tile::ExtentAttr slots(llvm::StringRef launch);
 
-  /// The number of sequences of a batch, for rows with these extents.
-  tile::ExtentAttr batch(const Extents &rows);
+  /// The number of sequences of a batch: dim 0 of a view [b, head, row, ..], by
+  /// its name even where it is static, or a number of its own.
+  tile::ExtentAttr batch(mlir::Value rows);
 
   // Stages.
   /// A launch name unique in the program: `base`, `base_1`, ...
