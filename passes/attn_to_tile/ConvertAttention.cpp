@@ -394,6 +394,9 @@ LogicalResult fovea::convertMerge(ProgramBuilder &p, attn::MergeOp op) {
   Location loc = op.getLoc();
   OpBuilder &b = p.b;
   Extents extents = p.extents(p.view(op.getPartOutput(0)));
+  if (extents.size() != 4)
+    return op.emitOpError("merging token-major rows is not supported by this "
+                          "compiler: use rows [b, h, sq, d]");
   int64_t dim = extents.back().getMul(), rows = 16;
   Value o = p.resultView(
       op.getOutput(), "merged", extents,

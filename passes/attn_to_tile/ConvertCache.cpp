@@ -57,8 +57,8 @@ ExtentAttr ProgramBuilder::batch(Value rows) {
   StringRef name = "b";
   auto arg = dyn_cast_if_present<BlockArgument>(rows);
   if (arg && cast<ViewType>(rows.getType()).getRank() == 4)
-    if (auto dims = program.getArgAttrOfType<StringAttr>(arg.getArgNumber(),
-                                                         kDimsAttr))
+    if (auto dims =
+            program.getArgAttrOfType<StringAttr>(arg.getArgNumber(), kDimsAttr))
       name = dims.getValue().split(' ').first;
   return ExtentAttr::get(b.getContext(), name, 1, 0, 1, "");
 }
@@ -89,13 +89,13 @@ void ProgramBuilder::emitRefresh(const CacheViews &cache, bool service) {
 
 LogicalResult ProgramBuilder::appendStage(kv::AppendOp op) {
   CacheViews &entry = cache(op.getCache());
-  Value rows[] = {view(op.getKey()), view(op.getValue())};
-  for (Value v : rows)
-    if (!isa_and_nonnull<BlockArgument>(v))
+  for (Value v : {op.getKey(), op.getValue()})
+    if (!isa<BlockArgument>(v))
       return op.emitOpError("expected what is appended to be an argument of "
                             "the kernel");
   entry.appends = true;
-  emitAppend(entry, rows[0], rows[1], /*service=*/false);
+  emitAppend(entry, view(op.getKey()), view(op.getValue()),
+             /*service=*/false);
   // New rows in their final page change what is kept of it.
   if (!entry.type.getKept().empty() && !entry.type.hasNewSegment()) {
     entry.refreshed = true;

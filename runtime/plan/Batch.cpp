@@ -93,8 +93,10 @@ const CacheStep *cacheOf(const fovea_plan &plan, const fovea_bundle_stage &s) {
     return nullptr;
   if (s.cache >= 0)
     return &plan.caches[size_t(s.cache)];
-  // Rows of a selection, for instance.
-  return s.space == FOVEA_SPACE_STREAM && s.q_symbol == plan.rowsSymbol
+  // Token-major rows without a cache of their own: those of the batch. Other
+  // rows may meet plain keys.
+  return plan.ragged && s.space == FOVEA_SPACE_STREAM &&
+                 s.q_symbol == plan.rowsSymbol
              ? &plan.caches[0]
              : nullptr;
 }
