@@ -36,6 +36,26 @@ Value foldRows(Emitter &e, Value v, int64_t padded,
   return v;
 }
 
+std::pair<Value, Value> crossPairs(Emitter &e, Value x, Value y) {
+  return {e.shuffle(x, y, {0, 1, 2, 3, 8, 9, 10, 11}),
+          e.shuffle(x, y, {4, 5, 6, 7, 12, 13, 14, 15})};
+}
+
+/// 16 bf16 at p as two vectors of f32, crossed.
+static std::pair<Value, Value> loadCrossed(Emitter &e, Value p) {
+  Value v = e.load(e.vec(16, e.i16), p), zero = e.splatInt(16, e.i16, 0);
+  auto unpack = [&](int64_t first) {
+    SmallVector<int64_t> mask;
+    for (int64_t half : {0, 8})
+      for (int64_t i = 0; i < 4; ++i) {
+        mask.push_back(half + first + i);
+        mask.push_back(16 + half + first + i);
+      }
+    return e.bitcast(e.shuffle(zero, v, mask), e.vec(8, e.f32));
+  };
+  return {unpack(0), unpack(4)};
+}
+
 Value roundToInt(Emitter &e, Value v) {
   // Adding 1.5 * 2^23 leaves the integer in the low bits, rounded to even.
   Value t = e.fadd(v, e.like(v, 12582912.0));
@@ -249,21 +269,57 @@ Values BlockBuilder::dotFloat(ArrayRef<Value> keyRows, int64_t row0,
   int64_t keys = keyRows.size();
   Values init(keys * nRows, e.splatF32(s.lanes, 0));
   Elem elem = source.rotation.data ? Elem::F32 : source.kElem;
-  return alongDim(
-      e, p.keyDim, s.lanes, unrollOf(nRows), init,
-      [&](Value d, int64_t n, ValueRange carried) {
-        Values acc(carried.begin(), carried.end()), k;
-        for (Value row : keyRows)
-          k.push_back(loadPartialAsF32(e, elem, e.at(row, d, sizeOf(elem)), n,
-                                       s.lanes));
-        for (int64_t r = 0; r < nRows; ++r) {
-          Value q = e.load(e.vec(s.lanes, e.f32),
-                           e.at(e.at(m.q, 4 * (row0 + r) * s.keyPad), d, 4));
-          for (int64_t i = 0; i < keys; ++i)
-            acc[i * nRows + r] = e.fma(k[i], q, acc[i * nRows + r]);
-        }
-        return acc;
-      });
+  auto query = [&](int64_t r, Value d, int64_t more) {
+    Value row = e.at(m.q, 4 * ((row0 + r) * s.keyPad + more));
+    return e.load(e.vec(s.lanes, e.f32), e.at(row, d, 4));
+  };
+  if (s.crossed)
+    return alongDim(
+        e, p.keyDim, 16, 1, init, [&](Value d, int64_t, ValueRange carried) {
+          Values acc(carried.begin(), carried.end());
+          // The fewer of both sides stay in registers.
+          SmallVector<std::pair<Value, Value>> held;
+          auto step = [&](int64_t i, int64_t r, std::pair<Value, Value> k,
+                          std::pair<Value, Value> q) {
+            Value &sum = acc[i * nRows + r];
+            sum = e.fma(k.second, q.second, e.fma(k.first, q.first, sum));
+          };
+          auto key = [&](int64_t i) {
+            return loadCrossed(e, e.at(keyRows[i], d, 2));
+          };
+          auto row = [&](int64_t r) {
+            return std::pair(query(r, d, 0), query(r, d, 8));
+          };
+          if (keys <= nRows) {
+            for (int64_t i = 0; i < keys; ++i)
+              held.push_back(key(i));
+            for (int64_t r = 0; r < nRows; ++r)
+              for (int64_t i = 0; i < keys; ++i)
+                step(i, r, held[i], row(r));
+          } else {
+            for (int64_t r = 0; r < nRows; ++r)
+              held.push_back(row(r));
+            for (int64_t i = 0; i < keys; ++i) {
+              auto k = key(i);
+              for (int64_t r = 0; r < nRows; ++r)
+                step(i, r, k, held[r]);
+            }
+          }
+          return acc;
+        });
+  return alongDim(e, p.keyDim, s.lanes, unrollOf(nRows), init,
+                  [&](Value d, int64_t n, ValueRange carried) {
+                    Values acc(carried.begin(), carried.end()), k;
+                    for (Value row : keyRows)
+                      k.push_back(loadPartialAsF32(
+                          e, elem, e.at(row, d, sizeOf(elem)), n, s.lanes));
+                    for (int64_t r = 0; r < nRows; ++r) {
+                      Value q = query(r, d, 0);
+                      for (int64_t i = 0; i < keys; ++i)
+                        acc[i * nRows + r] = e.fma(k[i], q, acc[i * nRows + r]);
+                    }
+                    return acc;
+                  });
 }
 
 Values BlockBuilder::dotCodes(ArrayRef<Value> keyRows, int64_t row0,
@@ -431,6 +487,8 @@ void BlockBuilder::values(Value first, Value n, bool full) {
   int64_t vectors = s.valuePad / s.lanes;
   ValueChunk chunk;
   chunk.count = llvm::divideCeil(vectors, llvm::divideCeil(vectors, most));
+  if (s.crossed)
+    chunk.count = llvm::alignTo(chunk.count, 2);
   chunk.of = llvm::divideCeil(vectors, chunk.count);
   int64_t width = chunk.count * s.lanes;
   int64_t whole = p.valueDim / width * width;
@@ -507,10 +565,17 @@ void BlockBuilder::valueChunk(Value first, Value n, Value d, Value index,
     Values v;
     Value row = source.vRows ? e.at(base, e.loadAt(e.i64, source.vRows, t), 1)
                              : e.at(base, e.mul(t, source.vStride), bytes);
-    for (int64_t c = 0; c < chunk.count; ++c)
-      v.push_back(loadPartialAsF32(
-          e, source.vElem, e.at(row, c * s.lanes * bytes),
-          c + 1 == chunk.count ? chunk.tail : s.lanes, s.lanes));
+    for (int64_t c = 0; c < chunk.count; c += 1 + s.crossed) {
+      Value at = e.at(row, c * s.lanes * bytes);
+      if (s.crossed) {
+        auto [x, y] = loadCrossed(e, at);
+        v.push_back(x);
+        v.push_back(y);
+      } else {
+        int64_t n = c + 1 == chunk.count ? chunk.tail : s.lanes;
+        v.push_back(loadPartialAsF32(e, source.vElem, at, n, s.lanes));
+      }
+    }
     for (int64_t r = 0; r < chunk.rows; ++r) {
       Value weight = e.splat(
           e.load(e.f32, e.at(scoreAt(t), 4 * (chunk.row0 + r))), s.lanes);

@@ -29,6 +29,10 @@ struct DecodeShape {
   int64_t keys;             ///< of a block
   int64_t dotLanes;         ///< elements of one step along the key dim
   int64_t keyPad, valuePad; ///< dims, to whole vectors
+  /// bf16 becomes f32 by an unpack with zeros, which is one instruction for 8
+  /// numbers instead of two and leaves 16 of them in another order: queries
+  /// and state lie in that order too, see crossPairs.
+  bool crossed;
 };
 
 /// Addresses in the worker's scratch memory.
@@ -128,6 +132,11 @@ private:
 mlir::Value
 foldRows(Emitter &e, mlir::Value v, int64_t padded,
          llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
+
+/// Two vectors of 8 f32 between the order of memory and that of the unpacks:
+/// numbers 4 .. 7 and 8 .. 11 change places.
+std::pair<mlir::Value, mlir::Value> crossPairs(Emitter &e, mlir::Value x,
+                                               mlir::Value y);
 
 /// f32 to i32, to nearest even; for values that fit.
 mlir::Value roundToInt(Emitter &e, mlir::Value v);

@@ -108,10 +108,18 @@ void DecodeBuilder::packRow(Value r, Value source, Elem elem) {
   Value target = e.at(m.q, e.mul(r, s.keyPad), 4);
   Value factor = e.splatF32(s.lanes, queryFactor(p));
   int64_t whole = p.keyDim / s.lanes * s.lanes;
-  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(s.lanes), [&](Value d) {
-    Value v = e.loadAsF32(elem, e.at(source, d, sizeOf(elem)), s.lanes);
-    e.store(e.fmul(v, factor), e.at(target, d, 4));
-  });
+  auto load = [&](Value d) {
+    return e.fmul(e.loadAsF32(elem, e.at(source, d, sizeOf(elem)), s.lanes),
+                  factor);
+  };
+  if (s.crossed)
+    return e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(16), [&](Value d) {
+      auto [x, y] = crossPairs(e, load(d), load(e.add(d, 8)));
+      e.store(x, e.at(target, d, 4));
+      e.store(y, e.at(e.at(target, d, 4), 32));
+    });
+  e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(s.lanes),
+            [&](Value d) { e.store(load(d), e.at(target, d, 4)); });
   if (whole < p.keyDim) {
     Value v = loadPartialAsF32(e, elem, e.at(source, whole * sizeOf(elem)),
                                p.keyDim - whole, s.lanes);
@@ -183,6 +191,15 @@ void DecodeBuilder::finishItem(const Item &item, Value slot) {
   float ln2 = 0.693147180559945309f;
   auto copyRow = [&](Value from, Value to, Value factor, Elem elem) {
     Value f = e.splat(factor, s.lanes);
+    if (s.crossed)
+      return e.forLoop(e.cI64(0), e.cI64(p.valueDim), e.cI64(16), [&](Value d) {
+        Value at = e.at(from, d, 4), out = e.at(to, d, sizeOf(elem));
+        Type type = e.vec(8, e.f32);
+        auto [x, y] =
+            crossPairs(e, e.load(type, at), e.load(type, e.at(at, 32)));
+        e.store(e.narrow(elem, e.fmul(x, f)), out);
+        e.store(e.narrow(elem, e.fmul(y, f)), e.at(out, 8 * sizeOf(elem)));
+      });
     int64_t whole = p.valueDim / s.lanes * s.lanes;
     auto value = [&](Value at) {
       return e.narrow(elem, e.fmul(e.load(e.vec(s.lanes, e.f32), at), f));

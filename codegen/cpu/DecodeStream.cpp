@@ -14,6 +14,16 @@ namespace fovea::cpu {
 
 using arith::CmpIPredicate;
 
+static bool isCrossed(const DecodeParams &p) {
+  bool all = p.isa == Isa::AVX2 && !p.rope.rule && p.keyDim % 16 == 0 &&
+             p.valueDim % 16 == 0;
+  for (const CacheSource &c : p.segments)
+    all &= c.kElem == Elem::BF16 && c.vElem == Elem::BF16;
+  if (p.segments.empty())
+    all &= p.k == Elem::BF16 && p.v == Elem::BF16;
+  return all;
+}
+
 DecodeShape::DecodeShape(const DecodeParams &p)
     : lanes(vectorLanes(p.isa)), rows(p.rows),
       padded(llvm::PowerOf2Ceil(p.rows)), state(std::max(lanes, padded)),
@@ -21,7 +31,7 @@ DecodeShape::DecodeShape(const DecodeParams &p)
       keys(llvm::alignTo(p.keys, std::max(step, state / padded))),
       dotLanes(p.integerDot ? 2 * lanes : lanes),
       keyPad(llvm::alignTo(p.keyDim, dotLanes)),
-      valuePad(llvm::alignTo(p.valueDim, lanes)) {}
+      valuePad(llvm::alignTo(p.valueDim, lanes)), crossed(isCrossed(p)) {}
 
 void DecodeBuilder::reserveScratch() {
   Value scratch = f.reserve(64);
