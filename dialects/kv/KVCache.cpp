@@ -12,6 +12,8 @@ using namespace fovea::kv;
 
 /// The greatest key and value dim.
 static constexpr int64_t maxDim = 576;
+/// So that the size of a row is far from any overflow.
+static constexpr int64_t maxHeads = 65536;
 /// Offsets in a page are i32 everywhere and pages are meant to be small.
 static constexpr int64_t maxPageTokens = 65536;
 static constexpr int64_t maxTokens = 2147483647;
@@ -115,9 +117,9 @@ LogicalResult CacheType::verify(EmitError emitError, int64_t heads,
                                 Type newType, CacheRope rope,
                                 ArrayRef<CacheKept> kept) {
   // cache_c1
-  if (heads < 1)
-    return emitError() << "expected heads of a cache to be at least 1, got "
-                       << heads << " [cache_c1]";
+  if (heads < 1 || heads > maxHeads)
+    return emitError() << "expected heads of a cache to be from 1 to "
+                       << maxHeads << ", got " << heads << " [cache_c1]";
   // cache_c2
   for (int64_t dim : {keyDim, valueDim})
     if (dim < 1 || dim > maxDim)

@@ -73,7 +73,8 @@ def KV_CacheType : TypeDef<KV_Dialect, "Cache"> {
     greatest key number by channel, `mean(k)` f32 [page, head, dim], over the
     decoded tokens that a page of `all` or `older` really holds.
 
-    * cache_c1: there are `heads`, `dim` and `segments`; heads are from 1;
+    * cache_c1: there are `heads`, `dim` and `segments`; heads are from 1 to
+      65536;
     * cache_c2: dims are from 1 to 576;
     * cache_c3: a page holds 1 to 65536 tokens;
     * cache_c4: segments are `all` alone, or some of `first`, `older`, `recent`

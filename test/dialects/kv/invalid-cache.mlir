@@ -7,7 +7,7 @@ func.func private @cache_c1(!kv.cache<heads = 8, segments = [all : bf16]>)
 
 // -----
 
-// expected-error@+1 {{expected heads of a cache to be at least 1, got 0 [cache_c1]}}
+// expected-error@+1 {{expected heads of a cache to be from 1 to 65536, got 0 [cache_c1]}}
 func.func private @cache_c1_heads(!kv.cache<heads = 0, dim = 8, segments = [all : bf16]>)
 
 // -----
