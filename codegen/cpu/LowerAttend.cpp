@@ -185,7 +185,10 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
   p.keys = schedule.getKeys();
   p.prefetchV = schedule.getPrefetch() & 1;
   p.prefetchK = schedule.getPrefetch() & 2;
-  p.integerDot = p.k == Elem::I8 && p.o != Elem::F32;
+  // Integer dots round the queries: near enough for a 16-bit o, not for what is
+  // handed out in f32.
+  p.integerDot =
+      p.k == Elem::I8 && p.o != Elem::F32 && p.lseSlot < 0 && p.mSlot < 0;
   StreamMaps maps(stage);
   auto point = [](const PairLanes &c) { return MapPoint{c.b, c.h, c.q, c.k}; };
   if (maps.hasMask())
