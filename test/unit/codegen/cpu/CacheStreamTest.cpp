@@ -387,14 +387,20 @@ void CacheRun::check(const naive::Keep &keep, const naive::Score &score) {
                  ? const_cast<TestCache::Segment &>(s).range(b).shift
                  : 0;
     };
+    // Behind the gap a query turns by the last segment's shift.
+    auto queryAt = [&](int64_t token) {
+      int64_t gap = c.layout[0].tokens[b].second;
+      if (c.rope != RopeParams::Slot || token < gap)
+        return token;
+      return std::max(token - shiftOf(cache.stored.back()), gap);
+    };
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t i = 0; i < n; ++i) {
         std::vector<double> row(c.dk);
         for (int64_t d = 0; d < c.dk; ++d)
           row[d] = q.get(c.q, rowIndex(b, i, h) * c.dk + d);
         if (c.rope)
-          turn(row, runner.offsets[b] + i - shiftOf(cache.stored.back()),
-               c.halves);
+          turn(row, queryAt(runner.offsets[b] + i), c.halves);
         for (int64_t d = 0; d < c.dk; ++d)
           in.q(0, h, i, d) = row[d];
       }

@@ -18,7 +18,9 @@ namespace {
 
 class DecodeCode : public testing::TestWithParam<Isa> {
 protected:
-  std::string assembly(Elem elem, int64_t group, bool vnni = false) {
+  /// `pages`: from a cache in pages of 16, else plain tensors.
+  std::string assembly(Elem elem, int64_t group, bool pages,
+                       bool vnni = false) {
     MachineTarget target = machineFor(GetParam());
     if (vnni)
       target.features = "+avx512vnni";
@@ -41,7 +43,21 @@ protected:
       source.kScale = 4;
       source.vScale = 5;
     }
-    p.sources.push_back(source);
+    if (pages) {
+      CacheSource segment;
+      segment.k = source.k;
+      segment.v = source.v;
+      segment.kScale = source.kScale;
+      segment.vScale = source.vScale;
+      segment.kElem = segment.vElem = elem;
+      segment.pages = 6;
+      segment.ranges = 7;
+      segment.pageTokens = 16;
+      p.segments = {segment};
+      p.ragged = true;
+    } else {
+      p.sources.push_back(source);
+    }
     auto module = ModuleOp::create(UnknownLoc::get(&testContext()));
     OwningOpRef<ModuleOp> owner(module);
     buildDecodeStream(module, p);
@@ -51,28 +67,29 @@ protected:
 };
 
 TEST_P(DecodeCode, HotLoops) {
-  for (Elem elem : {Elem::F32, Elem::F16, Elem::BF16, Elem::I8})
-    for (int64_t group : {1, 4, 8}) {
-      SCOPED_TRACE(int(elem) * 100 + group);
-      std::string text = assembly(elem, group);
-      EXPECT_EQ(text.find("call"), std::string::npos);
-      // One row has a single step of the dot in flight.
-      int wide = GetParam() == Isa::AVX512, turns = group == 1 ? 1 : 2;
-      int least = 8 * turns;
-      int dots = 0, withFma = 0, prefetching = 0;
-      for (const LoopCounts &loop : innermostLoops(text)) {
-        EXPECT_EQ(loop.vectorStack, 0);
-        dots = std::max(dots, loop.integerDot);
-        withFma += loop.fma >= least;
-        prefetching += loop.fma >= least && loop.prefetches > 0;
+  for (bool pages : {false, true})
+    for (Elem elem : {Elem::F32, Elem::F16, Elem::BF16, Elem::I8})
+      for (int64_t group : {1, 4, 8}) {
+        SCOPED_TRACE(int(elem) * 100 + group + (pages ? 1000 : 0));
+        std::string text = assembly(elem, group, pages);
+        EXPECT_EQ(text.find("call"), std::string::npos);
+        // One row has a single step of the dot in flight.
+        int wide = GetParam() == Isa::AVX512, turns = group == 1 ? 1 : 2;
+        int least = 8 * turns;
+        int dots = 0, withFma = 0, prefetching = 0;
+        for (const LoopCounts &loop : innermostLoops(text)) {
+          EXPECT_EQ(loop.vectorStack, 0);
+          dots = std::max(dots, loop.integerDot);
+          withFma += loop.fma >= least;
+          prefetching += loop.fma >= least && loop.prefetches > 0;
+        }
+        // Scores (unless they are integer dots) and values of full blocks; the
+        // partial block has the same again, its values one token a turn.
+        if (elem == Elem::I8)
+          EXPECT_EQ(dots, turns * (wide ? 16 : 8));
+        EXPECT_GE(withFma, elem == Elem::I8 ? 1 : 3);
+        EXPECT_GE(prefetching, 1) << "the values of full blocks";
       }
-      // Scores (unless they are integer dots) and values of full blocks; the
-      // partial block has the same again, its values one token a turn.
-      if (elem == Elem::I8)
-        EXPECT_EQ(dots, turns * (wide ? 16 : 8));
-      EXPECT_GE(withFma, elem == Elem::I8 ? 1 : 3);
-      EXPECT_GE(prefetching, 1) << "the values of full blocks";
-    }
 }
 
 // With VNNI named, its 16-bit dots are there; LLVM splits some of them again
@@ -80,7 +97,7 @@ TEST_P(DecodeCode, HotLoops) {
 TEST_P(DecodeCode, Vnni) {
   if (GetParam() != Isa::AVX512)
     GTEST_SKIP() << "only for AVX-512";
-  std::string text = assembly(Elem::I8, 4, /*vnni=*/true);
+  std::string text = assembly(Elem::I8, 4, /*pages=*/false, /*vnni=*/true);
   EXPECT_NE(text.find("vpdpwssd"), std::string::npos);
 }
 

@@ -87,44 +87,62 @@ protected:
   }
 };
 
+/// The same keys and values in pages of a cache.
+CacheSource pagesOf(const StreamSource &source) {
+  CacheSource segment;
+  segment.k = source.keys;
+  segment.v = source.values;
+  segment.kElem = source.keyElem;
+  segment.vElem = source.valueElem;
+  segment.kScale = source.keyScales ? int(*source.keyScales) : -1;
+  segment.vScale = source.valueScales ? int(*source.valueScales) : -1;
+  segment.pages = 7;
+  segment.ranges = 8;
+  segment.pageTokens = 16;
+  return segment;
+}
+
 TEST_P(PrefillAsmTest, HotLoops) {
-  for (Elem elem : {Elem::F32, Elem::BF16, Elem::F16, Elem::I8})
-    for (int64_t dim : {64, 128, 80}) {
-      StreamParams p = plainParams(GetParam(), elem, dim, dim);
-      std::string text = listing(p);
-      // Without a mask there is nothing to call.
-      EXPECT_EQ(text.find("call"), std::string::npos);
-      // Per step of a register tile of r rows: r broadcasts and twice as many
-      // multiply-adds, as a panel is two registers wide.
-      std::map<int, int> tiles;
-      int softmax = 0;
-      // Registers that a step of the softmax works on.
-      int parts = GetParam() == Isa::AVX512 ? registerOf(p) : 1;
-      for (const Loop &loop : innermostLoops(text)) {
-        if (loop.fma < 4)
-          continue;
-        EXPECT_FALSE(loop.stackVectors) << loop.text;
-        EXPECT_EQ(loop.calls, 0) << loop.text;
-        if (loop.broadcasts == 0) {
-          ++softmax; // a polynomial of degree 4 or 5
-          int degree = elem == Elem::F32 || elem == Elem::I8 ? 5 : 4;
-          EXPECT_EQ(loop.fma, degree * parts) << loop.text;
-          EXPECT_EQ(loop.loads, parts) << loop.text;
-          EXPECT_EQ(loop.stores, parts) << loop.text;
-          continue;
+  for (bool pages : {false, true})
+    for (Elem elem : {Elem::F32, Elem::BF16, Elem::F16, Elem::I8})
+      for (int64_t dim : {64, 128, 80}) {
+        StreamParams p = plainParams(GetParam(), elem, dim, dim);
+        if (pages)
+          p.segments = {pagesOf(p.sources[0])}, p.sources.clear();
+        std::string text = listing(p);
+        // Without a mask there is nothing to call.
+        EXPECT_EQ(text.find("call"), std::string::npos);
+        // Per step of a register tile of r rows: r broadcasts and twice as many
+        // multiply-adds, as a panel is two registers wide.
+        std::map<int, int> tiles;
+        int softmax = 0;
+        // Registers that a step of the softmax works on.
+        int parts = GetParam() == Isa::AVX512 ? registerOf(p) : 1;
+        for (const Loop &loop : innermostLoops(text)) {
+          if (loop.fma < 4)
+            continue;
+          EXPECT_FALSE(loop.stackVectors) << loop.text;
+          EXPECT_EQ(loop.calls, 0) << loop.text;
+          if (loop.broadcasts == 0) {
+            ++softmax; // a polynomial of degree 4 or 5
+            int degree = elem == Elem::F32 || elem == Elem::I8 ? 5 : 4;
+            EXPECT_EQ(loop.fma, degree * parts) << loop.text;
+            EXPECT_EQ(loop.loads, parts) << loop.text;
+            EXPECT_EQ(loop.stores, parts) << loop.text;
+            continue;
+          }
+          EXPECT_EQ(loop.fma, loop.broadcasts * registerOf(p)) << loop.text;
+          EXPECT_EQ(loop.loads, registerOf(p)) << loop.text;
+          EXPECT_EQ(loop.stores, 0) << loop.text;
+          ++tiles[loop.broadcasts];
         }
-        EXPECT_EQ(loop.fma, loop.broadcasts * registerOf(p)) << loop.text;
-        EXPECT_EQ(loop.loads, registerOf(p)) << loop.text;
-        EXPECT_EQ(loop.stores, 0) << loop.text;
-        ++tiles[loop.broadcasts];
+        EXPECT_EQ(softmax, registerOf(p) / parts);
+        std::map<int, int> want;
+        ++want[p.schedule.regRows]; // scores
+        for (auto [rows, count] : cutRows(dim, p.schedule.regRows))
+          ++want[rows]; // values
+        EXPECT_EQ(tiles, want) << "dim " << dim;
       }
-      EXPECT_EQ(softmax, registerOf(p) / parts);
-      std::map<int, int> want;
-      ++want[p.schedule.regRows]; // scores
-      for (auto [rows, count] : cutRows(dim, p.schedule.regRows))
-        ++want[rows]; // values
-      EXPECT_EQ(tiles, want) << "dim " << dim;
-    }
 }
 
 TEST_P(PrefillAsmTest, OnlyMaskFunctionsAreCalled) {
