@@ -163,6 +163,8 @@ static void printStage(const BundleManifest &bundle,
        << " and " << r.value_dim;
     if (r.splittable)
       os << ", splittable";
+    if (r.flags & FOVEA_STAGE_READS_B)
+      os << ", reads the batch index";
     if (r.list_slot >= 0)
       os << ", chosen blocks of " << r.list_unit;
     if (r.mask >= 0 && size_t(r.mask) < kernel.masks.size())

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A mask that reads a table by sequence, and slopes by head.
 // RUN: fovea verify %s --shape=b=3,rows=[5,1,60],sk=[70,1,130]
+// RUN: fovea compile %s -o %t.fvb
+// RUN: fovea inspect %t.fvb | FileCheck %s
+// CHECK: stage  attend: stream {{.*}} reads the batch index
 !c = !kv.cache<heads = 2, dim = 64, layout = paged<16>, segments = [all : f32]>
 !q = tensor<?x4x64xf32>
 !t = tensor<?x2x64xf32>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Two caches of different types, with lengths of their own by name.
 // RUN: fovea verify %s --shape=b=2,rows=[5,20],sk=[30,20]
+// RUN: fovea compile %s -o %t.fvb
+// RUN: fovea inspect %t.fvb | FileCheck %s
+// CHECK-NOT: reads the batch index
 !c = !kv.cache<heads = 2, dim = 64, layout = paged<16>, segments = [all : f32]>
 !d = !kv.cache<heads = 4, dim = (64, 32), layout = token_major, segments = [all : (f16, #kv.int8<per tok>)], new = f32>
 !q = tensor<?x4x64xf32>

@@ -4,6 +4,12 @@
 // RUN: fovea-opt %s --attn-to-tile=target=x86-64-v3 --split-input-file | FileCheck %s
 // RUN: fovea-opt %s --attn-to-tile=target=x86-64-v3 --split-input-file \
 // RUN:   | fovea-opt --split-input-file | FileCheck %s
+// What is printed is lowered like what was never printed.
+// RUN: fovea-opt %s --attn-to-tile=target=x86-64-v3 --split-input-file \
+// RUN:   | fovea-opt --lower-stages=target=x86-64-v3 --split-input-file > %t.printed
+// RUN: fovea-opt %s --attn-to-tile=target=x86-64-v3 --lower-stages=target=x86-64-v3 \
+// RUN:   --split-input-file > %t.direct
+// RUN: cmp %t.printed %t.direct
 
 // CHECK-LABEL: tile.program @ragged
 // CHECK-SAME: %[[Q:[^:]+]]: !tile.view<?x32x128xbf16> {tile.dims = "rows h d", tile.name = "q"}

@@ -65,7 +65,8 @@ TEST(BundleWriter, cachesRoundTrip) {
         "    segment all: pages of 16, head-major; k i8[128], k.scale f32[1], "
         "v bf16[128], bounds f32[256] per page\n",
         "    segment new: pages of 1, token-major; k bf16[128], v bf16[128]\n",
-        "  stage  append: append of cache c\n", ", cache c\n",
+        "  stage  append: append of cache c\n",
+        ", reads the batch index, cache c\n",
         "  stage  moves: moves of cache c, service\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "\nin\n" << text;
 }
