@@ -19,23 +19,25 @@ using namespace fovea::e2e;
 namespace {
 
 constexpr int kHeads = 4, kKVHeads = 2, kDim = 32;
-constexpr int64_t kMaxLen = 256, kRows = 96;
+constexpr int64_t kMaxLen = 640, kRows = 96;
 
 /// A cache of f32, so that what is stored is what was appended.
 struct CacheCase {
   std::string name, type;
   int64_t first = -1, recent = 0; ///< with `else = drop`; -1: nothing drops
+  bool shares = false; ///< forks share a prompt's pages from token 0 on
 };
 
 void PrintTo(const CacheCase &c, std::ostream *os) { *os << c.name; }
 
 std::vector<CacheCase> cases() {
   return {
-      {"paged", "layout = paged<16>, segments = [all : f32]"},
-      {"odd_pages", "layout = paged<5>, segments = [all : f32]"},
-      {"one_token_pages", "layout = paged<1>, segments = [all : f32]"},
+      {"paged", "layout = paged<16>, segments = [all : f32]", -1, 0, true},
+      {"odd_pages", "layout = paged<5>, segments = [all : f32]", -1, 0, true},
+      {"one_token_pages", "layout = paged<1>, segments = [all : f32]", -1, 0,
+       true},
       {"paged_token_major",
-       "layout = paged<16, token_major>, segments = [all : f32]"},
+       "layout = paged<16, token_major>, segments = [all : f32]", -1, 0, true},
       {"contiguous", "segments = [all : f32]"},
       {"token_major", "layout = token_major, segments = [all : f32]"},
       {"segments", "layout = paged<4>, "
@@ -223,6 +225,18 @@ public:
     ASSERT_FOVEA(fovea_kv_new(kv, id));
     model[id] = {};
   }
+  /// `child` starts with the committed tokens of `parent`.
+  void fork(uint64_t parent, uint64_t child) {
+    ASSERT_FOVEA(fovea_kv_fork(kv, parent, model[parent].committed, child));
+    model[child] = model[parent];
+  }
+  /// Groups of sequences whose common keys the last step read once.
+  int64_t groups() const {
+    fovea_stats stats = {};
+    stats.size = sizeof stats;
+    EXPECT_EQ(fovea_plan_stats(plan, -1, &stats), FOVEA_OK);
+    return stats.shared_groups;
+  }
 
 private:
   const CacheCase &c;
@@ -282,6 +296,43 @@ TEST_P(Cache, mixesPromptsAndTokens) {
       if (HasFatalFailure())
         return;
       for (uint64_t id : {7, 3, 5})
+        engine.commit(id);
+      if (HasFatalFailure())
+        return;
+    }
+  }
+}
+
+// A prompt that seven sequences share is read once where its pages are, and a
+// chunk of another prompt is in the same step.
+TEST_P(Cache, sharesPrefixes) {
+  for (const std::string &target : runnableTargets()) {
+    SCOPED_TRACE(target);
+    Engine engine(GetParam(), /*ragged=*/true, target);
+    ASSERT_TRUE(engine.good());
+    engine.add(0);
+    for (int i = 0; i < 5; ++i) {
+      engine.step({0}, {96});
+      engine.commit(0);
+      if (HasFatalFailure())
+        return;
+    }
+    std::vector<uint64_t> ids{0};
+    for (uint64_t child = 1; child < 8; ++child) {
+      engine.fork(0, child);
+      ids.push_back(child);
+      if (HasFatalFailure())
+        return;
+    }
+    const std::vector<std::vector<int>> steps = {{40, 1, 1, 1, 1, 1, 1, 1},
+                                                 {1, 1, 1, 1, 1, 1, 1, 1},
+                                                 {1, 2, 1, 3, 1, 1, 2, 1}};
+    for (const std::vector<int> &rows : steps) {
+      engine.step(ids, rows);
+      if (HasFatalFailure())
+        return;
+      EXPECT_EQ(engine.groups(), GetParam().shares ? 1 : 0);
+      for (uint64_t id : ids)
         engine.commit(id);
       if (HasFatalFailure())
         return;
