@@ -2,7 +2,7 @@
 // Fovea and ggml's flash attention on the same numbers, in turn, one Markdown
 // row per shape. Built where FOVEA_GGML names a checkout of ggml:
 //
-//   cmake --preset release -DFOVEA_GGML=/path/to/ggml
+//   cmake --preset release -DFOVEA_GGML=FOLDER
 //   ninja -C build/release ggml_attention
 //   build/release/bin/ggml_attention [threads] [tokens of a decode]
 //
@@ -11,8 +11,8 @@
 #include <fovea/jit.h>
 #include <fovea/runtime.h>
 
-#include "ggml-cpu.h"
-#include "ggml.h"
+#include <ggml-cpu.h>
+#include <ggml.h>
 
 #include <algorithm>
 #include <chrono>

@@ -52,6 +52,7 @@ ALLOWED = {
     + COMPILER,
     "bench": ["dialects", "passes", "codegen", "runtime", "dlpack",
               "benchmark"] + COMPILER,
+    "bench/peers": ["runtime/include", "ggml"],
     # Users of the public interface only.
     "examples": ["dlpack"],
     "test": ["dialects", "passes", "codegen", "runtime", "tools", "bench",
