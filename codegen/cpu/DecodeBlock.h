@@ -138,6 +138,9 @@ foldRows(Emitter &e, mlir::Value v, int64_t padded,
 std::pair<mlir::Value, mlir::Value> crossPairs(Emitter &e, mlir::Value x,
                                                mlir::Value y);
 
+/// 16 bf16 at p as two vectors of f32, crossed.
+std::pair<mlir::Value, mlir::Value> loadCrossed(Emitter &e, mlir::Value p);
+
 /// f32 to i32, to nearest even; for values that fit.
 mlir::Value roundToInt(Emitter &e, mlir::Value v);
 
