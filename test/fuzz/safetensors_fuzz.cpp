@@ -19,8 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   size_t covered = 0;
   for (const auto &[name, tensor] : file.tensors()) {
 #ifdef FOVEA_PLANTED_FAULT
-    // As if an extent of 5 were trusted without looking at the data.
-    if (!tensor.shape.empty() && tensor.shape[0] == 5)
+    // As if a tensor without bytes were read when its last extent is large.
+    if (tensor.begin == tensor.end && tensor.shape.back() > 3)
       std::abort();
 #endif
     covered += tensor.end - tensor.begin;
