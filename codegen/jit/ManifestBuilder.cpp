@@ -62,6 +62,7 @@ private:
   ProgramOp program;
   const ProgramLayout &layout;
   ProgramManifest out;
+  bool hasRows = false; ///< the argument being read has a row per query
   std::vector<CacheManifest> caches; ///< their stages, while these are read
 };
 
@@ -80,8 +81,9 @@ void ManifestReader::addPart(StringRef name, uint32_t dtype,
   for (auto [d, size] : llvm::enumerate(shape)) {
     arg.record.shape[d] = ShapedType::isDynamic(size) ? -1 : size;
     // The queries and keys of a stream have a symbol even if they are static,
-    // and so have the sequences of a batch.
-    bool counts = d == 0 || d == 2 || ShapedType::isDynamic(size);
+    // and so have the sequences of a batch; a table for all of them has 1.
+    bool counts = (d == 0 && (size != 1 || hasRows)) || d == 2 ||
+                  ShapedType::isDynamic(size);
     arg.record.symbol[d] =
         d < dims.size() && counts ? layout.symbol(dims[d]) : -1;
   }
