@@ -92,6 +92,7 @@ void ManifestReader::addPart(StringRef name, uint32_t dtype,
 
 void ManifestReader::addTensor(BlockArgument arg, StringRef name, ViewType type,
                                ArrayRef<StringRef> dims, bool isResult) {
+  hasRows = llvm::any_of(arg.getUsers(), llvm::IsaPred<LoadOp>);
   if (!type.getFormat()) {
     addPart(name, dtypeOf(type.getElementType()), type.getShape(), dims,
             layout.view(arg), isResult);

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <unistd.h>
 
 namespace fovea::test {
 
@@ -143,7 +144,9 @@ inline void History::fork(uint64_t id) {
 
 /// As a preemption does it: out to a file, and back under another id.
 inline void History::saveAndLoad(uint64_t id) {
-  std::string path = testing::TempDir() + "fovea-kv-history";
+  // Several programs walk histories, at the same time under ctest.
+  std::string path =
+      testing::TempDir() + "fovea-kv-history-" + std::to_string(getpid());
   uint64_t again = rng() % 1000;
   expect(fovea_kv_save(pair.kv, id, path.c_str()), FOVEA_OK);
   std::vector<uint32_t> committed = pair.model[id].committed;
