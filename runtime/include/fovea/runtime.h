@@ -272,7 +272,8 @@ FOVEA_EXPORT int fovea_kernel_remarks(const fovea_kernel *,
  * tokens on to the next segment: encodes, evicts, drops.
  *
  * A call that fails changes nothing. A cache belongs to one thread at a time,
- * but for fovea_run, which may use it on several. */
+ * but for fovea_run, which may use it on several. Plans and graphs do not keep
+ * a cache alive: destroy it after their last run. */
 
 typedef struct fovea_kv_limits {
   uint32_t size;
@@ -332,7 +333,8 @@ FOVEA_EXPORT fovea_status fovea_kv_new(fovea_kv *, uint64_t seq);
 FOVEA_EXPORT fovea_status fovea_kv_fork(fovea_kv *, uint64_t parent,
                                         int64_t len, uint64_t child);
 /* Forgets all tokens from `len` on. FOVEA_INVALID if one below `len` would have
- * to come back from a coarser format or was dropped. */
+ * to come back from a coarser format or was dropped. FOVEA_NO_PAGES if it ends
+ * in a shared page with metadata, which is copied first. */
 FOVEA_EXPORT fovea_status fovea_kv_trim(fovea_kv *, uint64_t seq, int64_t len);
 FOVEA_EXPORT fovea_status fovea_kv_free(fovea_kv *, uint64_t seq);
 /* Of the uncommitted rows keeps keep[0..n), in this order, and forgets the

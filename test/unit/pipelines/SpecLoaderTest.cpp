@@ -160,16 +160,17 @@ TEST(SpecLoader, followsPoolsAndEncodings) {
 }
 
 TEST(SpecLoader, namesTheRowsOfABatch) {
-  Loaded spec("!c = !kv.cache<heads = 8, dim = 64, rope = before, "
-              "segments = [all : f32]>\n"
-              "!q = tensor<?x32x64xf32>\n!r = tensor<?x8x64xf32>\n"
-              "!t = tensor<?x32x2xf32>\n"
-              "func.func @a(%q: !q, %k: !r, %v: !r, %c: !c, %cs: !t, "
-              "%d: tensor<?xi32>) -> (!q, !c) attributes {attn.kernel} {\n"
-              "  %c1 = kv.append %c, %k, %v : !c, !r, !r\n"
-              "  %o = attn.attention %q, %c1 mask(documents(%d : tensor<?xi32>))"
-              " rope(%cs : !t, pairs) : (!q, !c) -> !q\n"
-              "  return %o, %c1 : !q, !c\n}\n");
+  Loaded spec(
+      "!c = !kv.cache<heads = 8, dim = 64, rope = before, "
+      "segments = [all : f32]>\n"
+      "!q = tensor<?x32x64xf32>\n!r = tensor<?x8x64xf32>\n"
+      "!t = tensor<?x32x2xf32>\n"
+      "func.func @a(%q: !q, %k: !r, %v: !r, %c: !c, %cs: !t, "
+      "%d: tensor<?xi32>) -> (!q, !c) attributes {attn.kernel} {\n"
+      "  %c1 = kv.append %c, %k, %v : !c, !r, !r\n"
+      "  %o = attn.attention %q, %c1 mask(documents(%d : tensor<?xi32>))"
+      " rope(%cs : !t, pairs) : (!q, !c) -> !q\n"
+      "  return %o, %c1 : !q, !c\n}\n");
   ASSERT_TRUE(spec.module) << spec.first();
   auto func = spec.module->lookupSymbol<mlir::func::FuncOp>("a");
   std::vector<std::string> dims;
