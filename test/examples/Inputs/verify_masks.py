@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs `fovea verify` on every file of examples/masks.
+
+usage: verify_masks.py FOLDER FOVEA SHAPE [RULES]   npy files go to FOLDER;
+with RULES, only the kernels that it names
+"""
+import json
+import os
+import subprocess
+import sys
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                    *[os.pardir] * 3)
+sys.path.insert(0, os.path.join(ROOT, "tools", "scripts"))
+import mask_inputs  # noqa: E402
+
+folder, fovea, shape = sys.argv[1:4]
+rules = None
+if len(sys.argv) > 4:
+    with open(sys.argv[4]) as stream:
+        rules = json.load(stream)
+examples = os.path.join(ROOT, "examples", "masks")
+names = sorted(name[:-5] for name in os.listdir(examples)
+               if name.endswith(".mlir"))
+if rules:
+    names = [name for name in names if name in rules]
+failed = 0
+for name in names:
+    command = [fovea, "verify", os.path.join(examples, name + ".mlir"),
+               "--shape=" + shape]
+    command += mask_inputs.options(name, shape, folder, rules)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        failed += 1
+        print(f"{name}: {done.stdout}{done.stderr}")
+print(f"{len(names)} masks, {failed} failed")
+sys.exit(1 if failed or not names else 0)
