@@ -4,6 +4,7 @@
 //   expression := conjunction ('or' conjunction)*
 //   conjunction := factor ('and' factor)*
 //   factor := 'not' factor | '(' expression ')' | word [arguments]
+//           | word '(' argument (',' expression)* ')'
 #include "dialects/sel/Clauses.h"
 
 #include "dialects/kv/Words.h"
@@ -180,6 +181,8 @@ static void spellArguments(raw_ostream &stream, ArrayRef<Attribute> arguments,
       stream << number.getInt();
     else if (auto number = dyn_cast<FloatAttr>(argument))
       printDouble(stream, number.getValueAsDouble());
+    else if (auto mask = dyn_cast<MaskAttrInterface>(argument))
+      sel::spellMask(stream, mask, printOperand);
     else
       printOperand(cast<ArgAttr>(argument).getIndex());
   });
@@ -267,11 +270,24 @@ private:
     if (entry == maskWords().end())
       return parser.emitError(loc, unknownWord("mask", word, legal));
     SmallVector<Attribute> arguments;
-    if (parseArguments(parser, operands, arguments))
+    if (entry->ofMasks ? parseMasks(arguments)
+                       : parseArguments(parser, operands, arguments))
       return failure();
     mask = entry->build(parser.getContext(), arguments,
                         [&] { return parser.emitError(loc); });
     return success(mask != nullptr);
+  }
+
+  /// A number, then masks.
+  ParseResult parseMasks(SmallVectorImpl<Attribute> &arguments) {
+    if (parser.parseOptionalLParen())
+      return success();
+    if (parseArgument(parser, operands, arguments.emplace_back()))
+      return failure();
+    while (succeeded(parser.parseOptionalComma()))
+      if (parseExpression(arguments.emplace_back()))
+        return failure();
+    return parser.parseRParen();
   }
 
   OpAsmParser &parser;

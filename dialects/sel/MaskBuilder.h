@@ -69,6 +69,17 @@ public:
   mlir::Value sub(mlir::Value x, mlir::Value y) {
     return b.create<mlir::arith::SubIOp>(loc, x, y);
   }
+  mlir::Value multiply(mlir::Value x, mlir::Value y) {
+    return b.create<mlir::arith::MulIOp>(loc, x, y);
+  }
+  /// The quotient rounded down; tokens before 0 have blocks below 0.
+  mlir::Value floorDivide(mlir::Value x, mlir::Value y) {
+    return b.create<mlir::arith::FloorDivSIOp>(loc, x, y);
+  }
+  /// The remainder with the sign of x.
+  mlir::Value remainder(mlir::Value x, mlir::Value y) {
+    return b.create<mlir::arith::RemSIOp>(loc, x, y);
+  }
   mlir::Value lessThan(mlir::Value x, mlir::Value y) {
     return compare(mlir::arith::CmpIPredicate::slt, x, y);
   }

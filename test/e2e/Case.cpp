@@ -185,7 +185,10 @@ void Case::adjust(std::vector<HostValue> &values) const {
       value.tensor.set(0, std::numeric_limits<double>::quiet_NaN());
     for (const Planted &p : planted)
       if (value.name == p.name)
-        value.tensor.set(p.token * value.tensor.shape[3], p.number);
+        value.tensor.set(p.token * (value.tensor.shape.size() == 4
+                                        ? value.tensor.shape[3]
+                                        : 1),
+                         p.number);
   }
 }
 

@@ -49,7 +49,8 @@ struct Case {
   bool lse = true;
   bool poison = false;   ///< NaN at and past the lengths
   bool nanQuery = false; ///< one NaN in the first row of q
-  /// One number in token `token` of sequence 0 and head 0 of an argument.
+  /// One number in token `token` of sequence 0 and head 0 of an argument, or
+  /// in entry `token` of a table.
   struct Planted {
     std::string name;
     int64_t token;

@@ -47,6 +47,19 @@ static bool contains(ValueRange values, mlir::Value value) {
   return llvm::is_contained(values, value);
 }
 
+/// The `heads` of a mask whose classes are `value`, or null.
+static sel::HeadsAttr headsOf(sel::MaskAttrInterface mask, ValueRange operands,
+                              mlir::Value value) {
+  sel::HeadsAttr found;
+  if (mask)
+    Attribute(mask).walk([&](sel::HeadsAttr heads) {
+      auto choice = dyn_cast<sel::ArgAttr>(heads.getChoice());
+      if (choice && operands[choice.getIndex()] == value)
+        found = heads;
+    });
+  return found;
+}
+
 /// The use of `value` as operand of a mask: documents take a table of ids, the
 /// other words take numbers.
 static Use maskUse(sel::MaskAttrInterface mask, ValueRange operands,
@@ -58,6 +71,8 @@ static Use maskUse(sel::MaskAttrInterface mask, ValueRange operands,
       if (ids && operands[ids.getIndex()] == value)
         use = Use::Documents;
     });
+  if (headsOf(mask, operands, value))
+    use = Use::HeadClass;
   return use;
 }
 
@@ -171,6 +186,20 @@ static void describeMap(SpecArgument &argument, mlir::Value value) {
   }
 }
 
+/// The number of masks that the classes of heads choose from.
+static int64_t countMasks(mlir::Value value) {
+  for (Operation *user : value.getUsers()) {
+    sel::HeadsAttr heads;
+    if (auto op = dyn_cast<attn::AttentionOpInterface>(user))
+      heads = headsOf(op.getMaskAttr(), op.getMaskOperands(), value);
+    else if (auto op = dyn_cast<sel::ScoreOp>(user))
+      heads = headsOf(op.getMaskAttr(), op.getMaskOperands(), value);
+    if (heads)
+      return int64_t(heads.getMasks().size());
+  }
+  return 1;
+}
+
 std::vector<SpecArgument> fovea::argumentsOf(func::FuncOp kernel) {
   std::vector<SpecArgument> arguments;
   for (BlockArgument value : kernel.getArguments()) {
@@ -194,6 +223,8 @@ std::vector<SpecArgument> fovea::argumentsOf(func::FuncOp kernel) {
     }
     if (argument.use == Use::LevelMap)
       describeMap(argument, value);
+    if (argument.use == Use::HeadClass)
+      argument.masks = countMasks(value);
     arguments.push_back(std::move(argument));
   }
   return arguments;
@@ -242,6 +273,8 @@ static double randomElement(const SpecArgument &argument, const Dims &dims,
   }
   case Use::MaskNumber:
     return double(random.integer(1, std::max<int64_t>(1, sk)));
+  case Use::HeadClass:
+    return double(random.integer(0, argument.masks - 1));
   case Use::Slopes: // of the paper: powers of 2^(-8 / heads)
     return std::ldexp(1, int(-8 * (i + 1) / std::max<int64_t>(n, 1)));
   case Use::ScoreNumber:

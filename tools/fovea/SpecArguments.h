@@ -28,6 +28,7 @@ enum class Use {
   Lengths,
   LevelMap,
   Documents,
+  HeadClass,   ///< which of the masks of `heads`
   MaskNumber,  ///< a width or a count, alone or by head
   Slopes,      ///< of ALiBi
   ScoreNumber, ///< softcap, scale
@@ -49,6 +50,7 @@ struct SpecArgument {
   std::vector<std::string> dims;
   int64_t queryBlock = 1, unit = 1; ///< of a level map
   std::vector<int64_t> levels;      ///< of the pyramid that a map is for
+  int64_t masks = 1;                ///< that the class of a head chooses from
 };
 std::vector<SpecArgument> argumentsOf(mlir::func::FuncOp kernel);
 

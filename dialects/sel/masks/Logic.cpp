@@ -8,10 +8,9 @@ using namespace fovea;
 using namespace fovea::sel;
 
 // mask_c7
-static LogicalResult verifyOperands(EmitError emitError,
-                                    ArrayRef<Attribute> masks, size_t least,
-                                    StringRef word, TypeRange operandTypes,
-                                    int64_t queryHeads) {
+LogicalResult sel::verifyMasks(EmitError emitError, ArrayRef<Attribute> masks,
+                               size_t least, StringRef word,
+                               TypeRange operandTypes, int64_t queryHeads) {
   if (masks.size() < least)
     return emitError() << "expected '" << word << "' to have at least " << least
                        << " masks, got " << masks.size() << " [mask_c7]";
@@ -28,7 +27,7 @@ static LogicalResult verifyOperands(EmitError emitError,
 
 LogicalResult AndAttr::verifyMask(EmitError emitError, TypeRange types,
                                   int64_t queryHeads) const {
-  return verifyOperands(emitError, getMasks(), 2, "and", types, queryHeads);
+  return verifyMasks(emitError, getMasks(), 2, "and", types, queryHeads);
 }
 
 Value AndAttr::expand(MaskBuilder &builder) const {
@@ -46,7 +45,7 @@ SmallVector<Attribute> AndAttr::getArguments() const {
 
 LogicalResult OrAttr::verifyMask(EmitError emitError, TypeRange types,
                                  int64_t queryHeads) const {
-  return verifyOperands(emitError, getMasks(), 2, "or", types, queryHeads);
+  return verifyMasks(emitError, getMasks(), 2, "or", types, queryHeads);
 }
 
 Value OrAttr::expand(MaskBuilder &builder) const {
@@ -64,7 +63,7 @@ SmallVector<Attribute> OrAttr::getArguments() const {
 
 LogicalResult NotAttr::verifyMask(EmitError emitError, TypeRange types,
                                   int64_t queryHeads) const {
-  return verifyOperands(emitError, getMask(), 1, "not", types, queryHeads);
+  return verifyMasks(emitError, getMask(), 1, "not", types, queryHeads);
 }
 
 Value NotAttr::expand(MaskBuilder &builder) const {

@@ -20,18 +20,36 @@ struct MaskWord {
   mlir::Attribute (*build)(mlir::MLIRContext *context,
                            llvm::ArrayRef<mlir::Attribute> arguments,
                            EmitError emitError);
+  /// The arguments behind the first are mask expressions.
+  bool ofMasks = false;
 };
 
 /// All masks that have a word, in alphabetical order.
 llvm::ArrayRef<MaskWord> maskWords();
 
 /// Builders of the words, one per mask.
+mlir::Attribute buildBlockCausal(mlir::MLIRContext *,
+                                 llvm::ArrayRef<mlir::Attribute>, EmitError);
+mlir::Attribute buildBlocks(mlir::MLIRContext *,
+                            llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildCausal(mlir::MLIRContext *,
                             llvm::ArrayRef<mlir::Attribute>, EmitError);
+mlir::Attribute buildChunked(mlir::MLIRContext *,
+                             llvm::ArrayRef<mlir::Attribute>, EmitError);
+mlir::Attribute buildColumns(mlir::MLIRContext *,
+                             llvm::ArrayRef<mlir::Attribute>, EmitError);
+mlir::Attribute buildDilated(mlir::MLIRContext *,
+                             llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildDocuments(mlir::MLIRContext *,
                                llvm::ArrayRef<mlir::Attribute>, EmitError);
+mlir::Attribute buildGlobal(mlir::MLIRContext *,
+                            llvm::ArrayRef<mlir::Attribute>, EmitError);
+mlir::Attribute buildHeads(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
+                           EmitError);
 mlir::Attribute buildPrefix(mlir::MLIRContext *,
                             llvm::ArrayRef<mlir::Attribute>, EmitError);
+mlir::Attribute buildQueries(mlir::MLIRContext *,
+                             llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildSink(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
                           EmitError);
 mlir::Attribute buildWindow(mlir::MLIRContext *,
@@ -47,6 +65,14 @@ llvm::LogicalResult verifyNumber(EmitError emitError, mlir::Attribute number,
                                  mlir::TypeRange operandTypes,
                                  int64_t queryHeads, int64_t least,
                                  llvm::StringRef what, llvm::StringRef label);
+
+/// Checks that there are at least `least` attributes, and that each is a mask
+/// that verifies (mask_c7). `word` is the mask's that holds them.
+llvm::LogicalResult verifyMasks(EmitError emitError,
+                                llvm::ArrayRef<mlir::Attribute> masks,
+                                size_t least, llvm::StringRef word,
+                                mlir::TypeRange operandTypes,
+                                int64_t queryHeads);
 
 } // namespace fovea::sel
 

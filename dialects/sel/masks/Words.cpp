@@ -10,8 +10,18 @@ using namespace fovea::sel;
 
 ArrayRef<MaskWord> sel::maskWords() {
   static constexpr MaskWord words[] = {
-      {"causal", buildCausal}, {"documents", buildDocuments},
-      {"prefix", buildPrefix}, {"sink", buildSink},
+      {"block_causal", buildBlockCausal},
+      {"blocks", buildBlocks, /*ofMasks=*/true},
+      {"causal", buildCausal},
+      {"chunked", buildChunked},
+      {"columns", buildColumns},
+      {"dilated", buildDilated},
+      {"documents", buildDocuments},
+      {"global", buildGlobal},
+      {"heads", buildHeads, /*ofMasks=*/true},
+      {"prefix", buildPrefix},
+      {"queries", buildQueries},
+      {"sink", buildSink},
       {"window", buildWindow},
   };
   return words;

@@ -40,5 +40,24 @@ func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: te
   %11 = attn.attention %q, %q, %q mask((causal and window(2)) and sink(1)) : (!t, !t, !t) -> !t
   // CHECK: mask(not not causal) :
   %12 = attn.attention %q, %q, %q mask(not not causal) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.chunked<16 : i64>
+  // CHECK: mask(chunked(16)) :
+  %13 = attn.attention %q, %q, %q mask(chunked(16)) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.chunked<#sel.arg<0>, 5 : i64>
+  // CHECK: mask(chunked(%{{.*}} : index, 5)) :
+  %14 = attn.attention %q, %q, %q mask(chunked(%n : index, 5)) : (!t, !t, !t) -> !t
+  // CHECK: mask(block_causal(16, %{{.*}} : index)) :
+  %15 = attn.attention %q, %q, %q mask(block_causal(16, %n : index)) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.blocks<16 : i64, #sel.or<#sel.window<2 : i64>, #sel.sink<1 : i64>>>
+  // CHECK: mask(blocks(16, window(2) or sink(1))) :
+  %16 = attn.attention %q, %q, %q mask(blocks(16, (window(2) or sink(1)))) : (!t, !t, !t) -> !t
+  // CHECK: mask(dilated(3) and columns(8, %{{.*}} : tensor<8xi32>, 2)) :
+  %17 = attn.attention %q, %q, %q mask(dilated(3) and columns(8, %w : tensor<8xi32>, 2)) : (!t, !t, !t) -> !t
+  // CHECK: mask(not queries(8) or global(3)) :
+  %18 = attn.attention %q, %q, %q mask(not queries(8) or global(3)) : (!t, !t, !t) -> !t
+  // Masks in masks: operands are numbered as they are written.
+  // GENERIC: mask = #sel.and<#sel.heads<#sel.arg<0>, #sel.causal<bottom_right>, #sel.blocks<4 : i64, #sel.window<#sel.arg<1>>>>, #sel.sink<#sel.arg<2>>>
+  // CHECK: mask(heads(%{{.*}} : tensor<8xi32>, causal, blocks(4, window(%{{.*}} : index))) and sink(%{{.*}} : index)) :
+  %19 = attn.attention %q, %q, %q mask(heads(%w : tensor<8xi32>, causal, blocks(4, window(%n : index))) and sink(%n : index)) : (!t, !t, !t) -> !t
   return %0 : !t
 }
