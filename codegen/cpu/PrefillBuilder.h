@@ -46,8 +46,9 @@ private:
   void emitPointers(const View &view, unsigned bytes, Value spare);
   void emitRuns(const Item &item, StreamParams::RunBody body);
   void emitPrefetch(Value panel, Value firstRow);
-  void emitBlock(Value source, Value k, Value n);
-  void emitPanels(Value source, Value k, Value n, Value keys, Value values);
+  void emitBlock(Value source, Value k, Value n, Value kind);
+  void emitPanels(Value source, Value k, Value n, Value kind, Value keys,
+                  Value values);
   QueryTile tileOf(const Item &item);
   void forRuns(const QueryTile &tile,
                llvm::function_ref<void(Value, Value)> body);
@@ -64,8 +65,10 @@ private:
                  Value n);
   RowTables tablesAt(Value side, const SegmentClass &members);
   int64_t tableBytes() const;
-  Value emitClass(Value panel, Value source, Value k, Value n);
-  Value solveClass(Value panel, Value source, Value k, Value n);
+  void unlessEmpty(Value source, Value k, Value n,
+                   llvm::function_ref<void(Value kind)> body);
+  Value emitClass(Value panel, Value source, Value k, Value n, Value kind);
+  Value solveClass(Value first, Value count, Value source, Value k, Value n);
   Value emitAdjust(Value panel, Value source, Value k, Value n, Value max,
                    bool masked);
   Value emitKeep(ElementContext &context, Value key, Value source);

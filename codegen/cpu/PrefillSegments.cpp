@@ -111,11 +111,13 @@ void PrefillBuilder::emitRows(const SegmentClass &members, Value index,
     fill(e.add(k, keys), other);
     RowTables rows = tablesAt(side[0], members);
     RowTables next = tablesAt(other, members);
-    emitTiles(members, index, segment, rows, k, n);
-    prefetches.clear();
-    prefetches.push_back({segment.k.data, {}, kBytes, next.k});
-    prefetches.push_back({segment.v.data, {}, vBytes, next.v});
-    emitPanels({}, k, n, kTile, vTile);
+    unlessEmpty({}, k, n, [&](Value kind) {
+      emitTiles(members, index, segment, rows, k, n);
+      prefetches.clear();
+      prefetches.push_back({segment.k.data, {}, kBytes, next.k});
+      prefetches.push_back({segment.v.data, {}, vBytes, next.v});
+      emitPanels({}, k, n, kind, kTile, vTile);
+    });
     return Values{other};
   });
 }

@@ -129,7 +129,9 @@ void PrefillBuilder::emitItem(const Item &item) {
     emitRuns(item, [&](const KeyRun &run) {
       Value keys = e.cI64(p.schedule.keys);
       e.forLoop(run.lo, run.hi, keys, [&](Value k) {
-        emitBlock(run.source, k, e.minS(keys, e.sub(run.hi, k)));
+        Value n = e.minS(keys, e.sub(run.hi, k));
+        unlessEmpty(run.source, k, n,
+                    [&](Value kind) { emitBlock(run.source, k, n, kind); });
       });
     });
   emitFinish(item);
@@ -220,7 +222,7 @@ Value PrefillBuilder::perSource(
   return chain(0);
 }
 
-void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
+void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
   auto rowsOf = [&](Elem elem, const View &view, const View &scales,
                     int64_t dim) -> TileSource {
     TileSource t{elem,
@@ -261,14 +263,14 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n) {
                         p.valueDim, n, 1, vTile, inPlace);
       },
       e.ptr);
-  emitPanels(source, k, n, keys, values);
+  emitPanels(source, k, n, kind, keys, values);
 }
 
 /// One block of f32 keys and values against all panels.
-void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value keys,
-                                Value values) {
+void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
+                                Value keys, Value values) {
   e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
-    Value kind = emitClass(panel, source, k, n);
+    Value kind = emitClass(panel, source, k, n, tileKind);
     auto body = [&] {
       Value qPanel = e.at(qPanels, e.mul(panel, p.keyDim * lanes), 4);
       Value oPanel = e.at(oPanels, e.mul(panel, p.valueDim * lanes), 4);
@@ -337,23 +339,47 @@ void PrefillBuilder::emitPrefetch(Value panel, Value firstRow) {
   e.ifThen(e.cmp(kSlt, first, e.cI64(shape.regRows)), rows);
 }
 
-/// The class of a panel's block; without a classifier always partial.
-Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n) {
+/// Runs `body` with the class of a block for all rows of the item, unless it is
+/// empty: then nothing of the block is read. Runs that would be too many have
+/// such blocks between them.
+void PrefillBuilder::unlessEmpty(Value source, Value k, Value n,
+                                 llvm::function_ref<void(Value)> body) {
   if (!p.keep)
-    return {};
-  if (!shared)
-    return solveClass(panel, source, k, n);
-  return e.ifElse(
-      shared, e.i32, [&] { return Values{e.cI32(FOVEA_TILE_FULL)}; },
-      [&] { return Values{solveClass(panel, source, k, n)}; })[0];
+    return body({});
+  auto solve = [&] { return solveClass(row, rowCount, source, k, n); };
+  Value kind = !shared ? solve()
+                       : e.ifElse(
+                             shared, e.i32,
+                             [&] { return Values{e.cI32(FOVEA_TILE_FULL)}; },
+                             [&] { return Values{solve()}; })[0];
+  e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), [&] { body(kind); });
 }
 
-Value PrefillBuilder::solveClass(Value panel, Value source, Value k, Value n) {
+/// The class of a panel's block, of whose tile `kind` is the class.
+Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n,
+                                Value kind) {
+  if (!p.keep)
+    return {};
+  Value open = e.andI(e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)),
+                      e.cmp(kNe, panelCount, e.cI64(1)));
+  return e.ifElse(
+      open, e.i32,
+      [&] {
+        Value first = e.add(row, e.mul(panel, lanes));
+        Value count = e.minS(e.cI64(lanes), e.sub(e.add(row, rowCount), first));
+        return Values{solveClass(first, count, source, k, n)};
+      },
+      [&] { return Values{kind}; })[0];
+}
+
+/// The class of a block for `count` rows from `first` on; without a classifier
+/// always partial.
+Value PrefillBuilder::solveClass(Value first, Value count, Value source,
+                                 Value k, Value n) {
   if (!p.classify)
     return e.cI32(FOVEA_TILE_PARTIAL);
   Value group = e.cI64(p.group);
-  Value first = e.add(row, e.mul(panel, lanes));
-  Value last = e.sub(e.minS(e.add(first, lanes), e.add(row, rowCount)), 1);
+  Value last = e.sub(e.add(first, count), 1);
   Value q0 = e.add(qOff, e.divU(first, group));
   Value q1 = e.add(e.add(qOff, e.divU(last, group)), 1);
   Value k0 = k, k1 = e.add(k, n);

@@ -6,6 +6,7 @@
 #include "passes/analysis/MaskBounds.h"
 #include "passes/analysis/MaskEmit.h"
 #include "passes/analysis/MaskImport.h"
+#include "passes/analysis/MaskRefine.h"
 #include "passes/analysis/MaskSections.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -139,12 +140,12 @@ MaskEmitter::Truth termTruth(MaskEmitter &e, const MaskSections &sections,
   return t;
 }
 
-func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
-                       const ImportedMask &mask, const MaskSections &sections,
-                       StringRef prefix) {
+/// @<name>(operands.., b, h, q0, q1, k0, k1, len) -> class by one evaluation.
+func::FuncOp emitTile(ModuleOp module, func::FuncOp source,
+                      const ImportedMask &mask, const MaskSections &sections,
+                      const Twine &name) {
   Builder types(module.getContext());
-  FunctionEmitter f(module, source, mask, prefix + "_class", 7,
-                    types.getI32Type());
+  FunctionEmitter f(module, source, mask, name, 7, types.getI32Type());
   MaskEmitter &e = f.e;
   Value nonEmpty = f.setTile();
   MaskEmitter::Truth t = e.truthScanningLast(mask.live);
@@ -162,6 +163,45 @@ func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
   c = e.select(e.both(nonEmpty, t.any), c, empty);
   f.finish(
       f.b.create<arith::TruncIOp>(f.loc, types.getI32Type(), c).getResult());
+  return f.func;
+}
+
+func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
+                       const ImportedMask &mask, const MaskSections &sections,
+                       StringRef prefix) {
+  if (!refinementHelps(mask))
+    return emitTile(module, source, mask, sections, prefix + "_class");
+  func::FuncOp tile =
+      emitTile(module, source, mask, sections, prefix + "_tile");
+  func::FuncOp refine = emitMaskRefine(module, tile, prefix);
+  Builder types(module.getContext());
+  Type i32 = types.getI32Type();
+  FunctionEmitter f(module, source, mask, prefix + "_class", 7, i32);
+  auto constant = [&](int32_t c) -> Value {
+    return f.b.create<arith::ConstantOp>(f.loc, types.getI32IntegerAttr(c));
+  };
+  Value partial = constant(FOVEA_TILE_PARTIAL);
+  auto call = [&](func::FuncOp callee) {
+    return f.b.create<func::CallOp>(f.loc, callee, f.func.getArguments())
+        .getResult(0);
+  };
+  Value first = call(tile);
+  Value open = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, first,
+                                         partial);
+  auto choice = f.b.create<scf::IfOp>(f.loc, TypeRange{i32}, open, true);
+  f.e.inside(&choice.getThenRegion().front(), [&] {
+    Value c = call(refine);
+    // The search knows the keys that there are; a tile may stick out.
+    Value sticks = f.e.no(
+        f.e.both(f.e.le(f.e.i64(0), f.arg(4)), f.e.le(f.arg(5), f.arg(6))));
+    Value isFull = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, c,
+                                             constant(FOVEA_TILE_FULL));
+    f.b.create<scf::YieldOp>(f.loc,
+                             f.e.select(f.e.both(sticks, isFull), partial, c));
+  });
+  f.e.inside(&choice.getElseRegion().front(),
+             [&] { f.b.create<scf::YieldOp>(f.loc, first); });
+  f.finish(choice.getResult(0));
   return f.func;
 }
 

@@ -117,33 +117,29 @@ static void addClosedForm(std::vector<Case> &out) {
   add("prefixLM100", causal | (k < 100));
   add("blockcausal32", fdiv(q, 32) >= udiv(k, 32));
   add("blockcausal24", fdiv(q, 24) >= udiv(k, 24));
-  add("blockdiffusion",
-      (fdiv(q, 24) == fdiv(k, 24)) |
-          ((k >= 144) & (fdiv(k - 144, 24) < fdiv(q, 24))),
-      0, 0.16);
-  add("dilated4", causal & (q - k < 100) & (fmod(q - k, 4) == 0), 3.23, 0);
+  add("blockdiffusion", (fdiv(q, 24) == fdiv(k, 24)) |
+                            ((k >= 144) & (fdiv(k - 144, 24) < fdiv(q, 24))));
+  add("dilated4", causal & (q - k < 100) & (fmod(q - k, 4) == 0));
   add("dilated100", causal & (fmod(q - k, 100) == 0));
   add("strided_sparse", causal & ((q - k < 32) | (fmod(q - k, 100) == 0)));
   add("fixed_sparse",
       causal & ((fdiv(q, 32) == fdiv(k, 32)) | (umod(k, 32) >= 28)));
-  add("s2attn_b16s4", causal & ((q - k < 48) | (fmod(fdiv(k, 16) - h, 4) == 0)),
-      0, 0.32);
+  add("s2attn_b16s4",
+      causal & ((q - k < 48) | (fmod(fdiv(k, 16) - h, 4) == 0)));
   add("s2attn_b64s4",
       causal & ((q - k < 64) | (fmod(fdiv(k, 64) - h, 4) == 0)));
   auto slash = [](int at, int n) { return between(q - k, at, at + n); };
   add("vertslash", causal & ((k == 0) | (k == 37) | (k == 150) | slash(0, 16) |
                              slash(64, 2) | slash(130, 5)));
-  addSized("natten2d_k5", natten(5, 1), 0.16, 0);
-  addSized("natten2d_k5_d2", natten(5, 2), 3.83, 0);
+  addSized("natten2d_k5", natten(5, 1));
+  addSized("natten2d_k5_d2", natten(5, 2));
   X rung = umod(k, 128);
   add("lacache_ladder",
-      causal & ((k < 4) | (q - k < 32) | between(rung, h * 24, h * 24 + 40)), 0,
-      0.03);
+      causal & ((k < 4) | (q - k < 32) | between(rung, h * 24, h * 24 + 40)));
   addSized("longlora", longlora());
-  addSized("trishape", causal & ((k < 4) | (q - k < 48) | (q >= sq - 48)), 0,
-           0.03);
+  addSized("trishape", causal & ((k < 4) | (q - k < 48) | (q >= sq - 48)));
   add("perhead_win", causal & (q - k < h * 50 + 16));
-  add("sta2d_text", slidingTiles(), 0, 0.41);
+  add("sta2d_text", slidingTiles());
   X kb = k - 40;
   add("jetspec_train", (k < 40) | ((k >= 40) & (fdiv(q, 16) == fdiv(kb, 16)) &
                                    (fmod(q, 16) >= fmod(kb, 16))));
@@ -169,8 +165,7 @@ static void addTables(std::vector<Case> &out) {
       {table(docs.start), table(docs.end), table(docs.prefix)});
   add("shared_prefix",
       (causal & (k >= load(0, {q}))) | between(k, load(1, {q}), load(2, {q})),
-      {table(docs.start), table(docs.sharedStart), table(docs.sharedEnd)}, 2.45,
-      1.89);
+      {table(docs.start), table(docs.sharedStart), table(docs.sharedEnd)});
   add("head_windows", causal & (q - k < load(0, {h})),
       {table({16, 1, 300, 0}, 32, 3)});
   add("head_windows_batch", causal & (q - k < load(0, {b, h})),
@@ -185,13 +180,13 @@ static void addTables(std::vector<Case> &out) {
   add("block_mask", load(0, {udiv(q, 64), udiv(k, 64)}) == 1,
       {{{5, 5}, randomTable(25, 0, 2, 3), 8, 1}});
   add("bool_columns", causal & (load(0, {k}) != 0),
-      {table(randomTable(320, 0, 2, 5), 1)}, 0.5, 0.5);
+      {table(randomTable(320, 0, 2, 5), 1)});
   add("tree_bits", (k < 200) | (X::make(Kind::BitOf, {load(0, {q}), k - 200})),
       {table(randomTable(320, INT64_MIN / 2, INT64_MAX / 2, 9), 64)}, 100, 100);
   add("window_by_scale", (q - k) * load(0, {h}) < 120,
-      {table({1, 2, 5, 1000000}, 32)}, 100, 100);
+      {table({1, 2, 5, 1000000}, 32)});
   add("dilated_by_table", causal & (umod(k, load(0, {h})) == 0),
-      {table({1, 3, 16, -2}, 32)}, 5, 0.1);
+      {table({1, 3, 16, -2}, 32)});
 }
 
 static void addOthers(std::vector<Case> &out) {

@@ -3,6 +3,7 @@
 #ifndef FOVEA_TEST_UNIT_PASSES_ANALYSIS_MASKHARNESS_H
 #define FOVEA_TEST_UNIT_PASSES_ANALYSIS_MASKHARNESS_H
 
+#include "test/unit/passes/analysis/MaskCheck.h"
 #include "test/unit/passes/analysis/MaskLanguage.h"
 
 #include "passes/analysis/MaskSolver.h"
@@ -39,6 +40,7 @@ public:
   int keep(int64_t h, int64_t q, int64_t k, int64_t len) const {
     return keepFn(&args, 0, h, q, k, len);
   }
+  MaskFunctions functions() const { return {boundsFn, classFn, keepFn, &args}; }
   /// Sets a scalar operand for the calls that follow.
   void setScalar(size_t i, int64_t value) { scalars[i].i = value; }
 
@@ -62,27 +64,6 @@ private:
   fovea_bounds_fn boundsFn = nullptr;
   fovea_class_fn classFn = nullptr;
   fovea_keep_fn keepFn = nullptr;
-};
-
-struct Shape {
-  int64_t sq, sk, offset = 0; // queries are tokens [offset, offset + sq)
-};
-struct TileShape {
-  int64_t q, k;
-};
-
-struct Report {
-  int64_t lost = 0;    // live keys outside the runs
-  int64_t illegal = 0; // runs that are empty, out of order, touch, stick out
-  int64_t notEmpty = 0, notFull = 0; // tiles wrongly called empty, full
-  int64_t keepWrong = 0;
-  int64_t tiles = 0, extra = 0, missFull = 0, runs = 0;
-  std::string first; // the first failure in words
-  bool sound() const {
-    return lost + illegal + notEmpty + notFull + keepWrong == 0;
-  }
-  double extraPercent() const { return 100.0 * extra / tiles; }
-  double missFullPercent() const { return 100.0 * missFull / tiles; }
 };
 
 /// Compares all tiles of all shapes and heads [0, heads). Scalar operand 0,

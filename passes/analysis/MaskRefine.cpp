@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The search inside undecided tiles; see the header. It is the same for every
+// mask but for the operands, so it is a text.
+#include "passes/analysis/MaskRefine.h"
+
+#include "mlir/Parser/Parser.h"
+
+#include <fovea/abi.h>
+
+using namespace mlir;
+
+namespace fovea {
+
+// A box on the stack is [q, q'), [k, k'). Halving the longer side of a box of
+// 2^31 x 2^31 pairs leaves at most 63 on it.
+static constexpr const char *kText = R"mlir(
+func.func private @REFINE(OPERANDS%b: index, %h: index, %q0: index, %q1: index,
+                          %k0: index, %k1: index, %len: index) -> i32 {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
+  %steps = arith.constant STEPS : index
+  %empty = arith.constant 0 : i32
+  %partial = arith.constant 1 : i32
+  %full = arith.constant 2 : i32
+  %no = arith.constant false
+  %yes = arith.constant true
+  // The keys of the tile; without any it is empty.
+  %ka = arith.maxsi %k0, %c0 : index
+  %kb = arith.minsi %k1, %len : index
+  %qLast = arith.subi %q1, %c1 : index
+  %kLast = arith.subi %kb, %c1 : index
+  %someQ = arith.cmpi sle, %q0, %qLast : index
+  %someK = arith.cmpi sle, %ka, %kLast : index
+  %some = arith.andi %someQ, %someK : i1
+  %result = scf.if %some -> i32 {
+    // Most tiles that are partial differ in two corners.
+    %i0, %live0, %dead0 = scf.while (%i = %c0, %live = %no, %dead = %no)
+        : (index, i1, i1) -> (index, i1, i1) {
+      %both = arith.andi %live, %dead : i1
+      %open = arith.xori %both, %yes : i1
+      %more = arith.cmpi ult, %i, %c4 : index
+      %go = arith.andi %open, %more : i1
+      scf.condition(%go) %i, %live, %dead : index, i1, i1
+    } do {
+    ^bb0(%i: index, %live: i1, %dead: i1):
+      %right = arith.andi %i, %c1 : index
+      %lower = arith.andi %i, %c2 : index
+      %atRight = arith.cmpi ne, %right, %c0 : index
+      %atLower = arith.cmpi ne, %lower, %c0 : index
+      %k = arith.select %atRight, %kLast, %ka : index
+      %q = arith.select %atLower, %qLast, %q0 : index
+      %kn = arith.addi %k, %c1 : index
+      %qn = arith.addi %q, %c1 : index
+      %c = func.call @TILE(ARGS%b, %h, %q, %qn, %k, %kn, %len) : TYPE
+      %isLive = arith.cmpi eq, %c, %full : i32
+      %isDead = arith.cmpi eq, %c, %empty : i32
+      %live1 = arith.ori %live, %isLive : i1
+      %dead1 = arith.ori %dead, %isDead : i1
+      %i1 = arith.addi %i, %c1 : index
+      scf.yield %i1, %live1, %dead1 : index, i1, i1
+    }
+    %stack = memref.alloca() : memref<64x4xindex>
+    memref.store %q0, %stack[%c0, %c0] : memref<64x4xindex>
+    memref.store %q1, %stack[%c0, %c1] : memref<64x4xindex>
+    memref.store %ka, %stack[%c0, %c2] : memref<64x4xindex>
+    memref.store %kb, %stack[%c0, %c3] : memref<64x4xindex>
+    %n9, %left9, %live9, %dead9 = scf.while
+        (%n = %c1, %left = %steps, %live = %live0, %dead = %dead0)
+        : (index, index, i1, i1) -> (index, index, i1, i1) {
+      %both = arith.andi %live, %dead : i1
+      %open = arith.xori %both, %yes : i1
+      %more = arith.cmpi ne, %n, %c0 : index
+      %rest = arith.cmpi ne, %left, %c0 : index
+      %go0 = arith.andi %open, %more : i1
+      %go = arith.andi %go0, %rest : i1
+      scf.condition(%go) %n, %left, %live, %dead : index, index, i1, i1
+    } do {
+    ^bb0(%n: index, %left: index, %live: i1, %dead: i1):
+      %top = arith.subi %n, %c1 : index
+      %qa = memref.load %stack[%top, %c0] : memref<64x4xindex>
+      %qb = memref.load %stack[%top, %c1] : memref<64x4xindex>
+      %kx = memref.load %stack[%top, %c2] : memref<64x4xindex>
+      %ky = memref.load %stack[%top, %c3] : memref<64x4xindex>
+      %c = func.call @TILE(ARGS%b, %h, %qa, %qb, %kx, %ky, %len) : TYPE
+      %isLive = arith.cmpi eq, %c, %full : i32
+      %isDead = arith.cmpi eq, %c, %empty : i32
+      %live1 = arith.ori %live, %isLive : i1
+      %dead1 = arith.ori %dead, %isDead : i1
+      %decided = arith.ori %isLive, %isDead : i1
+      %left1 = arith.subi %left, %c1 : index
+      %n1 = scf.if %decided -> index {
+        scf.yield %top : index
+      } else {
+        %rows = arith.subi %qb, %qa : index
+        %keys = arith.subi %ky, %kx : index
+        %tall = arith.cmpi sgt, %rows, %keys : index
+        %halfRows = arith.shrsi %rows, %c1 : index
+        %halfKeys = arith.shrsi %keys, %c1 : index
+        %qMiddle = arith.addi %qa, %halfRows : index
+        %kMiddle = arith.addi %kx, %halfKeys : index
+        %qEnd = arith.select %tall, %qMiddle, %qb : index
+        %kEnd = arith.select %tall, %ky, %kMiddle : index
+        %qBegin = arith.select %tall, %qMiddle, %qa : index
+        %kBegin = arith.select %tall, %kx, %kMiddle : index
+        memref.store %qEnd, %stack[%top, %c1] : memref<64x4xindex>
+        memref.store %kEnd, %stack[%top, %c3] : memref<64x4xindex>
+        memref.store %qBegin, %stack[%n, %c0] : memref<64x4xindex>
+        memref.store %qb, %stack[%n, %c1] : memref<64x4xindex>
+        memref.store %kBegin, %stack[%n, %c2] : memref<64x4xindex>
+        memref.store %ky, %stack[%n, %c3] : memref<64x4xindex>
+        %next = arith.addi %n, %c1 : index
+        scf.yield %next : index
+      }
+      scf.yield %n1, %left1, %live1, %dead1 : index, index, i1, i1
+    }
+    %done = arith.cmpi eq, %n9, %c0 : index
+    %alive = arith.select %dead9, %partial, %full : i32
+    %either = arith.select %live9, %alive, %empty : i32
+    %proved = arith.select %done, %either, %partial : i32
+    scf.yield %proved : i32
+  } else {
+    scf.yield %empty : i32
+  }
+  return %result : i32
+}
+)mlir";
+static_assert(FOVEA_TILE_EMPTY == 0 && FOVEA_TILE_PARTIAL == 1 &&
+                  FOVEA_TILE_FULL == 2,
+              "the text above names the classes by their numbers");
+
+bool refinementHelps(const ImportedMask &mask) {
+  const MaskGraph &g = mask.graph;
+  const MaskNode &live = g[mask.live];
+  if (live.op == MaskOp::Bool || live.opaque)
+    return false;
+  if (live.op != MaskOp::Ge0)
+    return true;
+  // One linear comparison of variables is exact on every box.
+  MaskSum sum = g.asSum(live.args[0]);
+  return !llvm::all_of(
+      sum.terms, [&](auto &term) { return g[term.first].op == MaskOp::Var; });
+}
+
+static std::string replaceAll(std::string text, StringRef from, StringRef to) {
+  for (size_t at = 0; (at = text.find(from.str(), at)) != std::string::npos;
+       at += to.size())
+    text.replace(at, from.size(), to.str());
+  return text;
+}
+
+func::FuncOp emitMaskRefine(ModuleOp module, func::FuncOp tile,
+                            StringRef prefix) {
+  std::string declared, passed, type;
+  llvm::raw_string_ostream declaredTo(declared), passedTo(passed);
+  llvm::raw_string_ostream(type) << tile.getFunctionType();
+  for (auto [i, operand] :
+       llvm::enumerate(tile.getArgumentTypes().drop_back(7))) {
+    declaredTo << "%o" << i << ": " << operand << ", ";
+    passedTo << "%o" << i << ", ";
+  }
+  std::string text = replaceAll(kText, "OPERANDS", declared);
+  text = replaceAll(text, "ARGS", passed);
+  text = replaceAll(text, "TYPE", type);
+  text = replaceAll(text, "STEPS", std::to_string(kMaskRefineSteps));
+  // Prefixes may hold what a bare symbol name cannot.
+  text = replaceAll(text, "@TILE", "@\"" + tile.getSymName().str() + "\"");
+  text = replaceAll(text, "@REFINE", "@\"" + (prefix + "_refine").str() + "\"");
+  Block parsed;
+  ParserConfig config(module.getContext(), /*verifyAfterParse=*/false);
+  LogicalResult ok = parseSourceString(text, &parsed, config);
+  (void)ok; // a constant text: test/unit/passes/analysis covers it
+  assert(succeeded(ok) && "the text above parses");
+  auto func = cast<func::FuncOp>(parsed.front());
+  func->remove();
+  module.push_back(func);
+  return func;
+}
+
+} // namespace fovea

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits the search that decides tiles which one interval evaluation cannot.
+#ifndef FOVEA_PASSES_ANALYSIS_MASKREFINE_H
+#define FOVEA_PASSES_ANALYSIS_MASKREFINE_H
+
+#include "passes/analysis/MaskImport.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace fovea {
+
+/// Most boxes that one search evaluates.
+constexpr int64_t kMaskRefineSteps = 512;
+
+/// Whether a search can decide more tiles than the evaluation of the predicate
+/// does: it is no single comparison of variables, and intervals know it.
+bool refinementHelps(const ImportedMask &mask);
+
+/// Adds @<prefix>_refine with the signature of `tile` (operands.., b, h, q0,
+/// q1, k0, k1, len) -> i32 to the module. `tile` answers for any box of keys
+/// inside [0, len); the search looks at the corners, then halves boxes, until
+/// it has met a live and a masked pair (PARTIAL), has proved the rest (EMPTY,
+/// FULL), or has evaluated kMaskRefineSteps boxes (PARTIAL).
+mlir::func::FuncOp emitMaskRefine(mlir::ModuleOp module,
+                                  mlir::func::FuncOp tile,
+                                  llvm::StringRef prefix);
+
+} // namespace fovea
+#endif // FOVEA_PASSES_ANALYSIS_MASKREFINE_H
