@@ -59,6 +59,13 @@ static Value readTable(Emitter &e, const Table &table, Type element,
                        Value &inside) {
   bool varying = llvm::any_of(
       indices, [](const LaneValue &i) { return Emitter::lanesOf(i.v) != 0; });
+  if (element.isBF16()) {
+    // Moved as bits: without instructions for bf16, LLVM takes lanes of it
+    // apart through f32 and rounds them back in a library.
+    Value bits = readTable(e, table, e.b.getI16Type(), indices, lanes, inside);
+    Type type = Emitter::lanesOf(bits) ? e.vec(lanes, element) : element;
+    return e.b.create<arith::BitcastOp>(e.loc, type, bits);
+  }
   Value offset;
   inside = {};
   for (auto [d, index] : llvm::enumerate(indices)) {

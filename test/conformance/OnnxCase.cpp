@@ -7,6 +7,8 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 using namespace fovea;
@@ -83,10 +85,15 @@ public:
 
   llvm::Expected<HostTensor> tensor(const json::Object &entry) const {
     npy::Array array;
-    std::string error, path = folder + "/" + entry.getString("file")->str();
+    std::string error,
+        path = folder + "/" + entry.getString("file").value_or("").str();
     if (!npy::read(path, array, error))
       return llvm::createStringError(error);
     std::optional<fovea_dtype> dtype = dtypeOf(array.type);
+    // numpy has no bf16: its bits lie in a file of uint16.
+    if (entry.getString("dtype") == llvm::StringRef("bfloat16") &&
+        npy::typeSize(array.type) == 2)
+      dtype = FOVEA_DTYPE_BF16;
     if (!dtype)
       return llvm::createStringError(path + ": an element type of no use here");
     HostTensor tensor(*dtype, array.shape);
@@ -121,15 +128,22 @@ struct Builder {
   OnnxCase out;
   View query, key, value;
   std::optional<HostTensor> mask, lengths;
-  int64_t past = 0;
-  std::string type, arguments, clauses;
+  std::optional<int64_t> past; ///< keys before the new ones, may be none
+  std::string arguments, clauses;
 
   int64_t b() const { return query.shape[0]; }
   int64_t hq() const { return query.shape[1]; }
   int64_t sq() const { return query.shape[2]; }
   int64_t sk() const { return key.shape[2]; }
 
+  /// An argument; float64 enters as f32.
   void add(const std::string &name, const std::string &type, View view) {
+    if (view.storage.dtype == FOVEA_DTYPE_F64) {
+      HostTensor narrow(FOVEA_DTYPE_F32, view.storage.shape);
+      for (int64_t i = 0; i < narrow.size(); ++i)
+        narrow.set(i, view.storage.get(i));
+      view.storage = std::move(narrow);
+    }
     arguments += (arguments.empty() ? "%" : ", %") + name + ": " + type;
     out.argumentNames.push_back(name);
     out.arguments.push_back(std::move(view));
@@ -137,6 +151,21 @@ struct Builder {
 };
 
 } // namespace
+
+/// The element type of a kernel's argument for such elements; "" without one.
+static std::string elementOf(const HostTensor &tensor) {
+  switch (tensor.dtype) {
+  case FOVEA_DTYPE_F16:
+    return "f16";
+  case FOVEA_DTYPE_BF16:
+    return "bf16";
+  case FOVEA_DTYPE_F32:
+  case FOVEA_DTYPE_F64:
+    return "f32";
+  default:
+    return "";
+  }
+}
 
 /// Keys or values of the past in front of the new ones.
 static View concatenate(const View &past, const View &fresh) {
@@ -193,7 +222,7 @@ static std::string real(double x) {
 static void addOffset(Builder &c) {
   HostTensor offset(FOVEA_DTYPE_I32, {c.b()});
   for (int64_t b = 0; b < c.b(); ++b)
-    offset.set(b, c.past      ? double(c.past)
+    offset.set(b, c.past      ? double(*c.past)
                   : c.lengths ? c.lengths->get(b) - double(c.sq())
                               : 0);
   c.add("off", "tensor<?xi32>", viewOf(std::move(offset)));
@@ -202,10 +231,12 @@ static void addOffset(Builder &c) {
 
 /// Masks, biases and the softcap as clauses and arguments.
 static void addMasks(Builder &c, bool causal, double softcap) {
-  std::string score = softcap != 0 ? "softcap(" + real(softcap) + ")" : "";
+  // c * tanh(s / c) is even in c.
+  std::string score =
+      softcap != 0 ? "softcap(" + real(std::fabs(softcap)) + ")" : "";
   if (c.mask && c.mask->dtype != FOVEA_DTYPE_BOOL) {
-    std::string bias =
-        "tensor<?x" + std::to_string(c.hq()) + "x?x?x" + c.type + ">";
+    std::string bias = "tensor<?x" + std::to_string(c.hq()) + "x?x?x" +
+                       elementOf(*c.mask) + ">";
     c.add("bias", bias, viewOf(expandMask(*c.mask, c)));
     score += (score.empty() ? "bias(%bias : " : ", bias(%bias : ") + bias + ")";
   } else if (c.mask) {
@@ -233,15 +264,25 @@ static void addMasks(Builder &c, bool causal, double softcap) {
     c.clauses += " score(" + score + ")";
 }
 
+static void addTable(Builder &c, const ModifierTable &table) {
+  HostTensor tensor(FOVEA_DTYPE_F32, table.shape);
+  std::string type;
+  for (int64_t n : table.shape)
+    type += std::to_string(n) + "x";
+  for (int64_t i = 0; i < tensor.size(); ++i)
+    tensor.set(i, table.values[i]);
+  c.add(table.name, "tensor<" + type + "f32>", viewOf(std::move(tensor)));
+}
+
 static void writeSpec(Builder &c) {
-  auto tensor = [&](int64_t heads, int64_t dim) {
+  auto tensor = [](const View &view, int64_t heads, int64_t dim) {
     return "tensor<?x" + std::to_string(heads) + "x?x" + std::to_string(dim) +
-           "x" + c.type + ">";
+           "x" + elementOf(view.storage) + ">";
   };
-  std::string o = tensor(c.hq(), c.value.shape[3]);
-  c.out.spec = "!q = " + tensor(c.hq(), c.query.shape[3]) +
-               "\n!k = " + tensor(c.key.shape[1], c.key.shape[3]) +
-               "\n!v = " + tensor(c.value.shape[1], c.value.shape[3]) +
+  std::string o = tensor(c.query, c.hq(), c.value.shape[3]);
+  c.out.spec = "!q = " + tensor(c.query, c.hq(), c.query.shape[3]) +
+               "\n!k = " + tensor(c.key, c.key.shape[1], c.key.shape[3]) +
+               "\n!v = " + tensor(c.value, c.value.shape[1], c.value.shape[3]) +
                "\n!o = " + o + "\nfunc.func @onnx(" + c.arguments +
                ") -> !o attributes {attn.kernel} {\n  %y = attn.attention %q, "
                "%k, %v" +
@@ -259,11 +300,13 @@ static llvm::Error readInputs(const Reader &reader, Builder &c) {
         return tensor.takeError();
       in[i] = std::move(*tensor);
     }
-  c.type = in[0]->dtype == FOVEA_DTYPE_F16   ? "f16"
-           : in[0]->dtype == FOVEA_DTYPE_F32 ? "f32"
-                                             : "";
-  if (c.type.empty())
-    c.out.unsupported = "inputs of float64";
+  for (size_t i = 0; i < 3; ++i)
+    if (!in[i] || elementOf(*in[i]).empty())
+      return llvm::createStringError("no Q, K and V of a float type");
+  if (in[3] && in[3]->dtype != FOVEA_DTYPE_BOOL && elementOf(*in[3]).empty())
+    c.out.unsupported = "a mask that is neither bool nor float";
+  if (in[4].has_value() != in[5].has_value())
+    return llvm::createStringError("a past of keys or values alone");
   c.query = splitHeads(std::move(*in[0]), reader.integer("q_num_heads", 1));
   c.key = splitHeads(std::move(*in[1]), reader.integer("kv_num_heads", 1));
   c.value = splitHeads(std::move(*in[2]), reader.integer("kv_num_heads", 1));
@@ -285,7 +328,7 @@ static llvm::Error readOutputs(const Reader &reader, Builder &c) {
       continue;
     std::string name = entry->getString("name").value_or("").str();
     if (i == 3) {
-      c.out.skippedOutputs.push_back(name);
+      c.out.refusedOutputs.push_back(name);
       continue;
     }
     llvm::Expected<HostTensor> tensor = reader.tensor(*entry);
@@ -298,7 +341,14 @@ static llvm::Error readOutputs(const Reader &reader, Builder &c) {
           name, tensor->bytes == (i == 1 ? c.key : c.value).contiguous().bytes);
   }
   // Y has the layout of Q.
-  HostTensor y(c.out.want.dtype, c.out.want.shape);
+  bool narrow = c.out.want.dtype == FOVEA_DTYPE_F64;
+  if (narrow) {
+    double most = 0;
+    for (double x : c.out.want.values())
+      most = std::max(most, std::fabs(x));
+    c.out.atol = std::max(c.out.atol, 2e-6 * most);
+  }
+  HostTensor y(narrow ? FOVEA_DTYPE_F32 : c.out.want.dtype, c.out.want.shape);
   c.out.result = splitHeads(std::move(y), c.hq());
   return llvm::Error::success();
 }
@@ -328,11 +378,15 @@ fovea::conformance::readCase(const std::string &folder) {
   addMasks(c, reader.integer("is_causal", 0) != 0, reader.number("softcap", 0));
   for (const char *kind : {"score_mod", "prob_mod"})
     if (const json::Object *graph = reader.object().getObject(kind)) {
-      llvm::Expected<std::string> region = modifierRegion(*graph);
+      std::vector<ModifierTable> tables;
+      llvm::Expected<std::string> region =
+          modifierRegion(*graph, {c.b(), c.hq(), c.sq(), c.sk()}, kind, tables);
       if (!region) {
         c.out.unsupported = llvm::toString(region.takeError());
         return std::move(c.out);
       }
+      for (ModifierTable &table : tables)
+        addTable(c, table);
       c.clauses += (kind[0] == 's' ? " score " : " prob ") + *region;
     }
   if (reader.attributes()->get("scale"))
@@ -340,7 +394,7 @@ fovea::conformance::readCase(const std::string &folder) {
   if (c.lengths) {
     HostTensor lengths(FOVEA_DTYPE_I32, c.lengths->shape);
     for (int64_t i = 0; i < lengths.size(); ++i)
-      lengths.set(i, c.lengths->get(i));
+      lengths.set(i, std::clamp<double>(c.lengths->get(i), 0, c.sk()));
     c.add("len", "tensor<?xi32>", viewOf(std::move(lengths)));
     c.clauses += " lengths(%len : tensor<?xi32>)";
   }

@@ -25,8 +25,8 @@ struct OnnxCase {
   std::string spec;
   /// Why the case cannot be expressed; empty if it can.
   std::string unsupported;
-  /// Outputs that the runner does not produce, by name.
-  std::vector<std::string> skippedOutputs;
+  /// Outputs that no kernel returns, by name; the others are compared.
+  std::vector<std::string> refusedOutputs;
   std::vector<std::string> argumentNames;
   std::vector<View> arguments;
   View result; ///< where Y goes
@@ -34,15 +34,29 @@ struct OnnxCase {
   /// The stored outputs: Y, and present_* with what the runner made of them.
   HostTensor want;
   std::vector<std::pair<std::string, bool>> presentIsCopy;
+  /// |got - want| <= atol + rtol * |want|. What is float64 in the case is
+  /// computed in f32: there atol is at least the accuracy that spec.md states,
+  /// 2e-6 of the greatest value.
   double rtol = 0, atol = 0;
+};
+
+/// A constant tensor of a modifier graph: an argument `name` of the kernel.
+struct ModifierTable {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::vector<double> values;
 };
 
 /// Reads and translates the case of a folder.
 llvm::Expected<OnnxCase> readCase(const std::string &folder);
 
-/// The region (x, b, h, q, k) of a FlexAttention modifier graph, as text;
-/// fails on an operator that has no scalar meaning.
-llvm::Expected<std::string> modifierRegion(const llvm::json::Object &graph);
+/// The region (x, b, h, q, k) of a FlexAttention modifier graph over scores of
+/// `shape`, as text; its tables are named `prefix` and a number. Fails on what
+/// has no meaning for one element.
+llvm::Expected<std::string> modifierRegion(const llvm::json::Object &graph,
+                                           const std::vector<int64_t> &shape,
+                                           const std::string &prefix,
+                                           std::vector<ModifierTable> &tables);
 
 } // namespace fovea::conformance
 

@@ -5,7 +5,7 @@
 # contributors and for CI (.ci/run). The last lines say what passed.
 #
 # usage: test.sh [--conformance=DIR]
-# Third-party attention cases lie in DIR or below; without it that step is left
+# Third-party attention cases lie in DIR or below; without it they are left
 # out. FOVEA_FUZZ_SECONDS (default 60) is the time of each fuzz target.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -59,12 +59,13 @@ if ! step setup tools/scripts/setup.sh test; then
   exit 4
 fi
 # Everything was installed: an example that is left out is a failure.
-if step build-release build release -DFOVEA_EXAMPLE_DECODER=ON; then
+if step build-release build release -DFOVEA_EXAMPLE_DECODER=ON \
+  "-DFOVEA_CONFORMANCE_DIR=$conformance"; then
   step test-release tests release
   count release
   step packages tools/scripts/check-packages.py build/release
-  if [ -n "$conformance" ]; then
-    step conformance build/release/bin/fovea-conformance "$conformance"
+  if [ -n "$conformance" ]; then # what passed, by name
+    step conformance build/release/bin/fovea-conformance --verbose "$conformance"
     tail -n 1 "$logs/conformance.log"
   fi
 fi
