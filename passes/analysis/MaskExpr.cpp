@@ -206,6 +206,19 @@ MaskId MaskGraph::mul(MaskId a, MaskId b) {
   __int128 p[] = {(__int128)x.lo * y.lo, (__int128)x.lo * y.hi,
                   (__int128)x.hi * y.lo, (__int128)x.hi * y.hi};
   __int128 lo = *std::min_element(p, p + 4), hi = *std::max_element(p, p + 4);
+  // floor(z / n) * n lies in (z - n, z], however large the product of their
+  // ranges. Over a box its corners do as well, as long as n is one number.
+  for (auto [quotient, n] : {std::pair(a, b), std::pair(b, a)}) {
+    const MaskNode &by = nodes[n];
+    if (nodes[quotient].op != MaskOp::Div || nodes[quotient].args[1] != n ||
+        by.onQ || by.onK)
+      continue;
+    const MaskNode &z = nodes[nodes[quotient].args[0]];
+    if (z.isWide())
+      continue;
+    lo = std::max<__int128>(lo, (__int128)z.lo - by.hi + 1);
+    hi = std::min<__int128>(hi, z.hi);
+  }
   if (lo < -kMaskSumLimit || hi > kMaskSumLimit)
     return -1;
   return intern(makeNode(MaskOp::Mul, {a, b}, int64_t(lo), int64_t(hi)));

@@ -53,8 +53,8 @@ LogicalResult ColumnsAttr::verifyMask(EmitError emitError,
 
 Value ColumnsAttr::expand(MaskBuilder &builder) const {
   Value period = builder.number(getPeriod());
-  // k - first mod period without a number below 0: with `first` reduced to
-  // the period before, k + (period - first) is above it.
+  // (k - first) mod period without a number below 0: the remainder of `first`
+  // is less than the period, so that k + period - remainder is not.
   Value shift;
   auto first = llvm::dyn_cast<IntegerAttr>(getFirst());
   auto literal = llvm::dyn_cast<IntegerAttr>(getPeriod());
@@ -63,8 +63,7 @@ Value ColumnsAttr::expand(MaskBuilder &builder) const {
     shift = builder.constant(rest ? n - rest : 0);
   } else {
     Value at = builder.number(getFirst());
-    Value whole = builder.multiply(builder.floorDivide(at, period), period);
-    shift = builder.sub(period, builder.sub(at, whole));
+    shift = builder.sub(period, builder.remainder(at, period));
   }
   Value place = builder.remainder(builder.add(builder.key, shift), period);
   return builder.lessThan(place, builder.number(getCount()));

@@ -36,7 +36,8 @@ func.func @columns(%q: !t) -> !t {
 // CHECK-NEXT: arith.constant 8 : index
 // CHECK-NEXT: tensor.extract %[[F]][%[[H]]] : tensor<8xi32>
 // CHECK-NEXT: %[[I:.*]] = arith.index_cast
-// CHECK-NEXT: arith.floordivsi %[[I]], %{{.*}} : index
+// CHECK-NEXT: %[[R:.*]] = arith.remsi %[[I]], %[[P:.*]] : index
+// CHECK-NEXT: arith.subi %[[P]], %[[R]] : index
 func.func @by_head(%q: !t, %f: tensor<8xi32>) -> !t {
   %o = attn.attention %q, %q, %q mask(columns(8, %f : tensor<8xi32>, 2)) : (!t, !t, !t) -> !t
   return %o : !t

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Draws every mask of examples/masks for docs/masks.md by `fovea view`, and
+keeps the gallery of that page.
+
+For whoever adds a mask or changes the drawing: run it and commit what it wrote.
+A test checks that files, rows, pictures and gallery belong together.
+
+usage: gen-mask-pictures.py [--fovea PATH] [--only NAME ..] [--check] [--root F]
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import mask_inputs  # noqa: E402
+
+SHAPE = "b=1,sq=64,sk=64"
+# Tiles do not depend on the machine that draws.
+TARGET = "x86-64-v3"
+MOST_BYTES = 20000
+COLUMNS = 4
+BEGIN = "<!-- gallery: tools/scripts/gen-mask-pictures.py writes it -->\n"
+END = "<!-- end of the gallery -->\n"
+
+# What a picture wants beyond the defaults: a shape, parameters, a head.
+WANTED = {
+    "a_shape": ["-D", "INIT=8", "-D", "LOCAL=16"],
+    "block_causal": ["-D", "N=16"],
+    "block_diffusion": ["-D", "B=8"],
+    "block_diffusion_cache": ["--shape=b=1,sq=16,sk=64", "-D", "B=16"],
+    "causal_offset": ["--shape=b=1,sq=32,sk=64"],
+    "causal_top_left": ["--shape=b=1,sq=32,sk=64"],
+    "chunked": ["-D", "N=16"],
+    "dilated": ["--shape=b=1,sq=40,sk=40", "-D", "W=24"],
+    "duo_attention": ["-D", "S=4", "-D", "W=16"],
+    "fixed": ["-D", "L=16", "-D", "FIRST=14", "-D", "C=2"],
+    "la_cache": ["--shape=b=1,sq=56,sk=56", "-D", "W=16"],
+    "lambda_blocks": ["-D", "B=8"],
+    "long_gen": ["-D", "B=8", "--head=1"],
+    "long_lora": ["--head=2"],
+    "long_lora_wrap": ["--head=2"],
+    "mm_grid": ["--shape=b=1,sq=32,sk=32"],
+    "s2_attention": ["-D", "B=8", "--head=1"],
+    "sink_lora": ["--head=2"],
+    "sink_window": ["-D", "W=16"],
+    "sliding_window": ["-D", "W=16"],
+    "sliding_window_two_sided": ["-D", "W=12"],
+    "strided": ["-D", "L=16"],
+    "random_eviction": ["--shape=b=1,sq=40,sk=40"],
+    "tensor_mask": ["--shape=b=1,sq=24,sk=24"],
+    "tri_shape": ["-D", "INIT=8", "-D", "LOCAL=16"],
+    "vertical_slash": ["-D", "V=24", "-D", "V8=30", "-D", "L=8", "-D",
+                       "S0=31", "-D", "S1=35"],
+    "window_by_head": ["--head=1"],
+}
+
+
+def masks(root):
+    folder = os.path.join(root, "examples", "masks")
+    return sorted(name[:-5] for name in os.listdir(folder)
+                  if name.endswith(".mlir"))
+
+
+def picture(root, name):
+    return os.path.join(root, "docs", "images", "masks", name + ".svg")
+
+
+def draw(root, fovea, name, folder):
+    wanted = WANTED.get(name, [])
+    shape = next((w[len("--shape="):] for w in wanted
+                  if w.startswith("--shape=")), SHAPE)
+    command = [fovea, "view",
+               os.path.join("examples", "masks", name + ".mlir"),
+               "--target=" + TARGET, "--shape=" + shape]
+    command += [w for w in wanted if not w.startswith("--shape=")]
+    command += mask_inputs.options(name, shape, folder)
+    subprocess.run(command + ["-o", picture(root, name)], check=True, cwd=root)
+
+
+def gallery(names):
+    lines = ["|" + " |" * COLUMNS, "|" + "---|" * COLUMNS]
+    for i in range(0, len(names), COLUMNS):
+        cells = [f"[![{n}](images/masks/{n}.svg)](images/masks/{n}.svg) {n}"
+                 for n in names[i:i + COLUMNS]]
+        cells += [""] * (COLUMNS - len(cells))
+        lines.append("| " + " | ".join(cells) + " |")
+    return BEGIN + "\n" + "\n".join(lines) + "\n\n" + END
+
+
+def page_of(root):
+    path = os.path.join(root, "docs", "masks.md")
+    with open(path) as stream:
+        text = stream.read()
+    found = re.search(re.escape(BEGIN) + ".*?" + re.escape(END), text, re.S)
+    if not found:
+        raise SystemExit(f"{path}: expected a gallery between its marks")
+    return path, text, found
+
+
+def check(root):
+    """What does not belong together, one line each."""
+    names = masks(root)
+    _, text, found = page_of(root)
+    table = text[:found.start()]
+    if found.group(0) != gallery(names):
+        yield "docs/masks.md: the gallery is not up to date"
+    for name in names:
+        with open(os.path.join(root, "examples", "masks",
+                               name + ".mlir")) as stream:
+            if f"func.func @{name}(" not in stream.read():
+                yield f"{name}: the file has no kernel of this name"
+        if f"](../examples/masks/{name}.mlir)" not in table:
+            yield f"{name}: docs/masks.md has no row"
+        if not os.path.exists(picture(root, name)):
+            yield f"{name}: there is no picture"
+        elif os.path.getsize(picture(root, name)) > MOST_BYTES:
+            yield f"{name}: the picture has more than {MOST_BYTES} bytes"
+    for path in sorted(os.listdir(os.path.dirname(picture(root, "")))):
+        if path[:-4] not in names:
+            yield f"docs/images/masks/{path}: there is no such mask"
+    with open(os.path.join(root, "examples", "masks",
+                           "inputs.json")) as stream:
+        rules = json.load(stream)
+    for what, keys in (("inputs.json", rules), ("WANTED", WANTED)):
+        for key in keys:
+            if key not in names:
+                yield f"{what}: there is no mask {key}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fovea", default="fovea")
+    parser.add_argument("--only", nargs="+")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--root", default=mask_inputs.ROOT)
+    args = parser.parse_args()
+    root = os.path.abspath(args.root)
+    if not args.check:
+        os.makedirs(os.path.dirname(picture(root, "")), exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for name in args.only or masks(root):
+                draw(root, os.path.abspath(args.fovea)
+                     if os.sep in args.fovea else args.fovea, name, folder)
+        path, text, found = page_of(root)
+        with open(path, "w") as stream:
+            stream.write(text[:found.start()] + gallery(masks(root)) +
+                         text[found.end():])
+    faults = list(check(root))
+    print("\n".join(faults + [f"{len(masks(root))} masks, "
+                              f"{len(faults)} faults"]))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
