@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs `fovea verify` on every file of examples/masks, without a cache of
-compiled specs. A mask that the compiler says it cannot analyse has failed, too.
+"""Runs `fovea verify` on every file of examples/masks, with compiled specs in a
+folder of its own. A mask that the compiler says it cannot analyse has failed, too.
 
 usage: verify_masks.py FOLDER FOVEA SHAPE [RULES]   npy files go to FOLDER;
 with RULES, only the kernels that it names
@@ -28,7 +28,7 @@ if rules:
 failed = 0
 for name in names:
     command = [fovea, "verify", os.path.join(examples, name + ".mlir"),
-               "--shape=" + shape, "--cache-dir", ""]
+               "--shape=" + shape, "--cache-dir", os.path.join(folder, "cache")]
     command += mask_inputs.options(name, shape, folder, rules)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or "analy" in done.stderr:
