@@ -26,3 +26,12 @@ Value MaskBuilder::number(Attribute n) {
     return asIndex(load(index, head));
   return asIndex(operand(index));
 }
+
+std::pair<Value, Value> MaskBuilder::divisor(Attribute n) {
+  Value size = number(n);
+  if (isa<IntegerAttr>(n))
+    return {size, Value()};
+  Value one = constant(1);
+  Value raised = b.create<arith::MaxSIOp>(loc, size, one);
+  return {raised, lessEqual(one, size)};
+}

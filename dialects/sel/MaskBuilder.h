@@ -44,6 +44,11 @@ public:
   /// or the entry of a table for the current head.
   mlir::Value number(mlir::Attribute n);
 
+  /// A number of the sugar that divides, raised to 1, and whether it is at
+  /// least 1: a mask with a run-time size below 1 keeps nothing. The second is
+  /// null for a literal, which has been verified.
+  std::pair<mlir::Value, mlir::Value> divisor(mlir::Attribute n);
+
   /// Element `indices` of table operand `operand`.
   virtual mlir::Value load(unsigned operand, mlir::ValueRange indices);
 
@@ -91,6 +96,10 @@ public:
   }
   mlir::Value both(mlir::Value x, mlir::Value y) {
     return b.create<mlir::arith::AndIOp>(loc, x, y);
+  }
+  /// `x`, and where `valid` is not null that as well.
+  mlir::Value where(mlir::Value valid, mlir::Value x) {
+    return valid ? both(valid, x) : x;
   }
   mlir::Value either(mlir::Value x, mlir::Value y) {
     return b.create<mlir::arith::OrIOp>(loc, x, y);

@@ -32,19 +32,6 @@ MaskId MaskImporter::withoutSign(Value v) {
   return w > 40 ? -1 : g.mod(id, g.constant(int64_t(1) << w));
 }
 
-/// Factor `i` of a product. One by which the other was divided is that
-/// divisor, which is at least 1: where the number itself is less, the division
-/// has masked the pair.
-MaskId MaskImporter::factor(arith::MulIOp op, unsigned i) {
-  Value number = op.getOperand(i);
-  MaskId id = at(number);
-  auto division = op.getOperand(1 - i).getDefiningOp<arith::FloorDivSIOp>();
-  if (!division || division.getRhs() != number)
-    return id;
-  const MaskNode &quotient = g[at(division)];
-  return quotient.op == MaskOp::Div ? quotient.args[1] : id;
-}
-
 MaskId MaskImporter::build(Operation *op) {
   Value result = op->getResult(0);
   unsigned w = width(result);
@@ -69,9 +56,8 @@ MaskId MaskImporter::build(Operation *op) {
           [&](auto) { return wrap(g.add(operand(0), operand(1)), w); })
       .Case<arith::SubIOp>(
           [&](auto) { return wrap(g.sub(operand(0), operand(1)), w); })
-      .Case<arith::MulIOp>([&](arith::MulIOp mul) {
-        return wrap(g.mul(factor(mul, 0), factor(mul, 1)), w);
-      })
+      .Case<arith::MulIOp>(
+          [&](auto) { return wrap(g.mul(operand(0), operand(1)), w); })
       .Case<arith::MinSIOp>([&](auto) { return g.min(operand(0), operand(1)); })
       .Case<arith::MaxSIOp>([&](auto) { return g.max(operand(0), operand(1)); })
       .Case<arith::MinUIOp, arith::MaxUIOp>([&](auto) {

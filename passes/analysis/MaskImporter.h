@@ -37,7 +37,6 @@ private:
   /// The node of an op with one integer result, -1 if there is none.
   MaskId build(mlir::Operation *op);
   // One op family each; -1 where these operands have no exact form.
-  MaskId factor(mlir::arith::MulIOp op, unsigned i);
   MaskId buildCompare(mlir::arith::CmpIOp op);
   MaskId compare(mlir::arith::CmpIPredicate p, mlir::Value l, mlir::Value r);
   MaskId buildBool(mlir::Operation *op);

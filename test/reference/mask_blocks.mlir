@@ -75,15 +75,27 @@ func.func @block_causal_shifted() -> !t {
   return %o : !t
 }
 
-// A run-time size below 1 keeps nothing.
+// A run-time size below 1 keeps nothing, also of what would be after it.
 // CHECK: no_size: 0; 0; 0; 0; 0; 0{{$}}
 func.func @no_size() -> !t {
   %q = arith.constant dense<0.0> : !t
   %k = arith.constant dense<1.0> : !kv
   %v = arith.constant dense<[[[[1.0], [2.0], [4.0], [8.0], [16.0], [32.0]]]]> : !kv
-  %n = arith.constant -1 : index
+  %n = arith.constant 0 : index
   %o = attn.attention %q, %k, %v
-      mask(chunked(%n : index) and causal) : (!t, !kv, !kv) -> !t
+      mask(block_causal(%n : index)) : (!t, !kv, !kv) -> !t
+  return %o : !t
+}
+
+// Nor does a mask of blocks of such a size.
+// CHECK: no_blocks: 0; 0; 0; 0; 0; 0{{$}}
+func.func @no_blocks() -> !t {
+  %q = arith.constant dense<0.0> : !t
+  %k = arith.constant dense<1.0> : !kv
+  %v = arith.constant dense<[[[[1.0], [2.0], [4.0], [8.0], [16.0], [32.0]]]]> : !kv
+  %n = arith.constant -2 : index
+  %o = attn.attention %q, %k, %v
+      mask(blocks(%n : index, not sink(5)) or chunked(%n : index)) : (!t, !kv, !kv) -> !t
   return %o : !t
 }
 

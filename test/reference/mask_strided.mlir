@@ -74,6 +74,18 @@ func.func @columns_none() -> !t {
   return %o : !t
 }
 
+// A run-time step or period below 1 keeps nothing.
+// CHECK: no_period: 0; 0; 0; 0; 0; 0{{$}}
+func.func @no_period() -> !t {
+  %q = arith.constant dense<0.0> : !t
+  %k = arith.constant dense<1.0> : !kv
+  %v = arith.constant dense<[[[[1.0], [2.0], [4.0], [8.0], [16.0], [32.0]]]]> : !kv
+  %n = arith.constant 0 : index
+  %o = attn.attention %q, %k, %v
+      mask(dilated(%n : index) or columns(%n : index, 0, 9)) : (!t, !kv, !kv) -> !t
+  return %o : !t
+}
+
 // All of it at run time; keys 3 and 4.
 // CHECK: columns_run_time: 12; 12; 12; 12; 12; 12{{$}}
 func.func @columns_run_time() -> !t {

@@ -24,7 +24,8 @@ static const char kSpec[] =
 // outside what they are called here, and their dims b, sq, sk, d.
 func.func @@NAME@(%q: !q, %k: !k, %v: !k) -> !q attributes {attn.kernel} {
   // mask says which keys a query sees: causal, window(n), window(left, right),
-  // sink(n), prefix(n), documents(..), joined by and, or, not. What is masked
+  // sink(n), prefix(n), chunked(n), documents(..), one of several by head:
+  // heads(%class : tensor<8xi32>, ..); joined by and, or, not. What is masked
   // out is not computed. Without mask every query sees every key.
   //
   // score(..) changes the scores before the softmax, from left to right:

@@ -23,12 +23,20 @@ static LogicalResult verifyBlocks(EmitError emitError, Attribute size,
                : success();
 }
 
-/// The first token of the query's block and that of the next one. Only the
-/// query is divided: ends of a range of keys cost a kernel nothing per key and
-/// the solver no case.
-static std::pair<Value, Value> blockOfQuery(MaskBuilder &builder,
-                                            Attribute size, Attribute first) {
-  Value n = builder.number(size), query = builder.query, origin;
+namespace {
+/// The first token of the query's block and that of the next one; whether there
+/// are blocks at all, or null.
+struct QueryBlock {
+  Value begin, end, valid;
+};
+} // namespace
+
+/// Only the query is divided: ends of a range of keys cost a kernel nothing per
+/// key and the solver no case.
+static QueryBlock blockOfQuery(MaskBuilder &builder, Attribute size,
+                               Attribute first) {
+  auto [n, valid] = builder.divisor(size);
+  Value query = builder.query, origin;
   if (first) {
     origin = builder.number(first);
     query = builder.sub(query, origin);
@@ -36,7 +44,7 @@ static std::pair<Value, Value> blockOfQuery(MaskBuilder &builder,
   Value begin = builder.multiply(builder.floorDivide(query, n), n);
   if (origin)
     begin = builder.add(begin, origin);
-  return {begin, builder.add(begin, n)};
+  return {begin, builder.add(begin, n), valid};
 }
 
 static SmallVector<Attribute> argumentsOf(Attribute size, Attribute first) {
@@ -70,9 +78,10 @@ LogicalResult ChunkedAttr::verifyMask(EmitError emitError,
 }
 
 Value ChunkedAttr::expand(MaskBuilder &builder) const {
-  auto [begin, end] = blockOfQuery(builder, getSize(), getFirst());
-  return builder.both(builder.lessEqual(begin, builder.key),
-                      builder.lessThan(builder.key, end));
+  QueryBlock block = blockOfQuery(builder, getSize(), getFirst());
+  return builder.where(block.valid,
+                       builder.both(builder.lessEqual(block.begin, builder.key),
+                                    builder.lessThan(builder.key, block.end)));
 }
 
 SmallVector<Attribute> ChunkedAttr::getArguments() const {
@@ -94,8 +103,8 @@ LogicalResult BlockCausalAttr::verifyMask(EmitError emitError,
 }
 
 Value BlockCausalAttr::expand(MaskBuilder &builder) const {
-  auto [begin, end] = blockOfQuery(builder, getSize(), getFirst());
-  return builder.lessThan(builder.key, end);
+  QueryBlock block = blockOfQuery(builder, getSize(), getFirst());
+  return builder.where(block.valid, builder.lessThan(builder.key, block.end));
 }
 
 MaskAttrInterface BlockCausalAttr::simplify() const {
@@ -142,7 +151,7 @@ LogicalResult BlocksAttr::verifyMask(EmitError emitError,
 }
 
 Value BlocksAttr::expand(MaskBuilder &builder) const {
-  Value n = builder.number(getSize());
+  auto [n, valid] = builder.divisor(getSize());
   Value query = builder.query, key = builder.key;
   builder.query = builder.floorDivide(query, n);
   // Keys are not below 0: the cheaper division rounds down as well.
@@ -150,7 +159,7 @@ Value BlocksAttr::expand(MaskBuilder &builder) const {
   Value keep = llvm::cast<MaskAttrInterface>(getMask()).expand(builder);
   builder.query = query;
   builder.key = key;
-  return keep;
+  return builder.where(valid, keep);
 }
 
 MaskAttrInterface BlocksAttr::simplify() const {

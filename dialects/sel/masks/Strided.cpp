@@ -17,8 +17,9 @@ LogicalResult DilatedAttr::verifyMask(EmitError emitError,
 
 Value DilatedAttr::expand(MaskBuilder &builder) const {
   Value distance = builder.sub(builder.query, builder.key);
-  return builder.equal(builder.remainder(distance, builder.number(getStep())),
-                       builder.constant(0));
+  auto [step, valid] = builder.divisor(getStep());
+  Value rest = builder.remainder(distance, step);
+  return builder.where(valid, builder.equal(rest, builder.constant(0)));
 }
 
 std::optional<bool> DilatedAttr::getConstant() const {
@@ -52,7 +53,7 @@ LogicalResult ColumnsAttr::verifyMask(EmitError emitError,
 }
 
 Value ColumnsAttr::expand(MaskBuilder &builder) const {
-  Value period = builder.number(getPeriod());
+  auto [period, valid] = builder.divisor(getPeriod());
   // (k - first) mod period without a number below 0: the remainder of `first`
   // is less than the period, so that k + period - remainder is not.
   Value shift;
@@ -66,7 +67,8 @@ Value ColumnsAttr::expand(MaskBuilder &builder) const {
     shift = builder.sub(period, builder.remainder(at, period));
   }
   Value place = builder.remainder(builder.add(builder.key, shift), period);
-  return builder.lessThan(place, builder.number(getCount()));
+  Value keep = builder.lessThan(place, builder.number(getCount()));
+  return builder.where(valid, keep);
 }
 
 std::optional<bool> ColumnsAttr::getConstant() const {

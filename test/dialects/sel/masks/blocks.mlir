@@ -32,14 +32,18 @@ func.func @chunked_first(%q: !t, %f: index) -> !t {
   return %o : !t
 }
 
-// The end of the query's block alone.
+// The end of the query's block alone; a run-time size below 1 keeps nothing.
 // CHECK-LABEL: @block_causal
 // CHECK-SAME: %[[N:[^ :,]+]]: index)
 // CHECK: ^bb0(%{{.*}}: index, %{{.*}}: index, %[[Q:[^ :,]+]]: index, %[[K:[^ :,]+]]: index):
-// CHECK-NEXT: %[[B:.*]] = arith.floordivsi %[[Q]], %[[N]] : index
-// CHECK-NEXT: %[[LO:.*]] = arith.muli %[[B]], %[[N]] : index
-// CHECK-NEXT: %[[HI:.*]] = arith.addi %[[LO]], %[[N]] : index
-// CHECK-NEXT: %[[KEEP:.*]] = arith.cmpi slt, %[[K]], %[[HI]] : index
+// CHECK-NEXT: %[[ONE:.*]] = arith.constant 1 : index
+// CHECK-NEXT: %[[S:.*]] = arith.maxsi %[[N]], %[[ONE]] : index
+// CHECK-NEXT: %[[OK:.*]] = arith.cmpi sle, %[[ONE]], %[[N]] : index
+// CHECK-NEXT: %[[B:.*]] = arith.floordivsi %[[Q]], %[[S]] : index
+// CHECK-NEXT: %[[LO:.*]] = arith.muli %[[B]], %[[S]] : index
+// CHECK-NEXT: %[[HI:.*]] = arith.addi %[[LO]], %[[S]] : index
+// CHECK-NEXT: %[[BEFORE:.*]] = arith.cmpi slt, %[[K]], %[[HI]] : index
+// CHECK-NEXT: %[[KEEP:.*]] = arith.andi %[[OK]], %[[BEFORE]] : i1
 // CHECK-NEXT: sel.yield %[[KEEP]] : i1
 func.func @block_causal(%q: !t, %n: index) -> !t {
   %o = attn.attention %q, %q, %q mask(block_causal(%n : index)) : (!t, !t, !t) -> !t
