@@ -24,6 +24,9 @@ public:
   double fma(double seconds);
   /// GB/s of reads from a buffer larger than the caches.
   double read(double seconds);
+  /// GB/s of reading the same `bytes` again and again: what of them fits a
+  /// cache comes from there. At most the buffer of `read`.
+  double readAgain(size_t bytes);
   int threads() const { return nThreads; }
 
 private:

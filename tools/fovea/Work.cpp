@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Counting work from plans and masks.
 #include "tools/fovea/Work.h"
+#include "tools/fovea/Ceilings.h"
 
 #include <algorithm>
 
@@ -15,79 +16,22 @@ std::string Work::schedule() const {
   return text;
 }
 
-int64_t queriesOf(const fovea_mask_info &mask, int64_t b) {
-  return mask.row_off ? mask.row_off[b + 1] - mask.row_off[b] : mask.sq;
+/// Visible pairs: of what sequences and heads have alike, once. Packed heads
+/// share one predicate.
+static int64_t visiblePairs(const StreamWork &stream) {
+  const fovea_mask_info &mask = stream.mask;
+  int64_t pairs = 0;
+  for (const Alike &c :
+       alike(mask, stream.facts.readsBatch, stream.facts.readsHead))
+    pairs += c.count * countPairs(mask, c.b, c.h, 0, queriesOf(mask, c.b));
+  return pairs;
 }
 
-std::vector<fovea_abi_run> runsOf(const fovea_mask_info &mask, int64_t b,
-                                  int64_t h, int64_t q0, int64_t q1) {
-  int64_t length = mask.k_len[b], offset = mask.q_off[b];
-  fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
-  if (!mask.bounds) {
-    if (length <= 0)
-      return {};
-    return {{0, length}};
-  }
-  int32_t count =
-      mask.bounds(mask.args, b, h, q0 + offset, q1 + offset, length, runs);
-  if (count < 0)
-    throw Failure(ExitRejected, "expected the tables of the mask to be in "
-                                "range, got one that is not");
-  return {runs, runs + count};
-}
-
-/// Visible keys of one query in [lo, hi): by class where it is a proof, halved
-/// where it is not, one by one at the end.
-static int64_t countIn(const fovea_mask_info &mask, int64_t b, int64_t h,
-                       int64_t q, int64_t lo, int64_t hi) {
-  int64_t length = mask.k_len[b];
-  switch (mask.classify(mask.args, b, h, q, q + 1, lo, hi, length)) {
-  case FOVEA_TILE_EMPTY:
-    return 0;
-  case FOVEA_TILE_FULL:
-    return hi - lo;
-  default:
-    break;
-  }
-  if (hi - lo <= 16) {
-    int64_t count = 0;
-    for (int64_t k = lo; k < hi; ++k)
-      count += mask.keep(mask.args, b, h, q, k, length) != 0;
-    return count;
-  }
-  int64_t middle = lo + (hi - lo) / 2;
-  return countIn(mask, b, h, q, lo, middle) +
-         countIn(mask, b, h, q, middle, hi);
-}
-
-int64_t visibleKeys(const fovea_mask_info &mask, int64_t b, int64_t h,
-                    int64_t q) {
-  int64_t count = 0;
-  for (const fovea_abi_run &run : runsOf(mask, b, h, q, q + 1))
-    count += mask.bounds
-                 ? countIn(mask, b, h, q + mask.q_off[b], run.lo, run.hi)
-                 : run.hi - run.lo;
-  return count;
-}
-
-/// Whether the heads of a mask can differ: packed heads cannot.
-static bool headsDiffer(const fovea_mask_info &mask) {
-  return mask.bounds && mask.group == 1 && mask.kv_group >= 1;
-}
-
-static int64_t visiblePairs(const fovea_mask_info &mask) {
-  if (!mask.bounds) {
-    int64_t pairs = 0;
-    for (int64_t b = 0; b < mask.batch; ++b)
-      pairs += mask.query_heads * queriesOf(mask, b) *
-               std::max<int64_t>(mask.k_len[b], 0);
-    return pairs;
-  }
-  int64_t step = headsDiffer(mask) ? 1 : std::max(mask.group, 1), pairs = 0;
+static int64_t allPairs(const fovea_mask_info &mask) {
+  int64_t pairs = 0;
   for (int64_t b = 0; b < mask.batch; ++b)
-    for (int64_t h = 0; h < mask.query_heads; h += step)
-      for (int64_t q = 0; q < queriesOf(mask, b); ++q)
-        pairs += step * visibleKeys(mask, b, h, q);
+    pairs += mask.query_heads * queriesOf(mask, b) *
+             std::max<int64_t>(mask.k_len[b], 0);
   return pairs;
 }
 
@@ -157,6 +101,8 @@ static const HostCache *cacheOf(const Session &session,
 Work countWork(const Session &session, const Arguments &arguments,
                const Call &call) {
   Work work;
+  std::map<std::string, StreamFacts> facts = streamFacts(session);
+  double start = secondsNow();
   double share = 0;
   bool anyStream = false;
   for (int p = 0; p < fovea_plan_phases(call.plan()); ++p) {
@@ -171,19 +117,38 @@ Work countWork(const Session &session, const Arguments &arguments,
       continue;
     fovea_stats stats{};
     stats.size = sizeof(stats);
-    fovea_mask_info mask{};
+    StreamWork stream;
+    stream.phase = p;
+    stream.name = phase.stage;
+    fovea_mask_info &mask = stream.mask;
     mask.size = sizeof(mask);
     if ((status = fovea_plan_stats(call.plan(), p, &stats)) != FOVEA_OK ||
         (status = fovea_plan_mask(call.plan(), p, &mask)) != FOVEA_OK)
       throw runtimeFailure(status, session.options().path);
+    if (auto known = facts.find(phase.stage); known != facts.end())
+      stream.facts = known->second;
+    stream.maskText = mask.text;
+    stream.analysed = mask.analysed != 0;
+    stream.tilesEmpty = stats.tiles_empty;
+    stream.tilesPartial = stats.tiles_partial;
+    stream.tilesFull = stats.tiles_full;
+    stream.pairsExecuted = stats.pairs;
+    stream.pairsAll = allPairs(mask);
+    stream.pairsVisible = visiblePairs(stream);
+    if (stream.chosen())
+      stream.pairsVisible = std::min(stream.pairsVisible, stats.pairs);
+    stream.pieces = stats.slots;
+    walkItems(session, call, stream);
     work.tilesEmpty += stats.tiles_empty;
     work.tilesPartial += stats.tiles_partial;
     work.tilesFull += stats.tiles_full;
     work.flopsExecuted += stats.flops_executed;
     work.slots += stats.slots;
-    int64_t pairs = std::min(visiblePairs(mask), stats.pairs);
-    work.visiblePairs += pairs;
-    work.flopsUseful += 2 * pairs * (mask.key_dim + mask.value_dim);
+    work.visiblePairs += stream.pairsVisible;
+    work.executedPairs += stream.pairsExecuted;
+    work.allPairs += stream.pairsAll;
+    work.flopsUseful +=
+        2 * stream.pairsVisible * (mask.key_dim + mask.value_dim);
     if (*mask.text)
       work.masks.push_back(mask.text);
     work.kvBytes += stats.kv_bytes;
@@ -194,7 +159,9 @@ Work countWork(const Session &session, const Arguments &arguments,
       work.bytes += cacheBytes(mask, *cache, arguments.sequences().prefix);
     else
       share = std::max(share, keyShare(mask));
+    work.streams.push_back(std::move(stream));
   }
+  work.countMs = (secondsNow() - start) * 1e3;
   fovea_stats all{};
   all.size = sizeof(all);
   fovea_status status = fovea_plan_stats(call.plan(), -1, &all);

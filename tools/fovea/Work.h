@@ -1,17 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What a planned call has to do: visible pairs, tiles, FLOPs and bytes. Read
-// from the plan and the mask's own functions, so that explain, bench and view
-// cannot disagree with the kernel.
+// What a planned call has to do: visible pairs, tiles, FLOPs and bytes, item by
+// item. Read from the plan and the mask's own functions, so that explain, bench
+// and view cannot disagree with the kernel.
 #ifndef FOVEA_TOOLS_FOVEA_WORK_H
 #define FOVEA_TOOLS_FOVEA_WORK_H
 
 #include "tools/fovea/Arguments.h"
+#include "tools/fovea/Counts.h"
+#include "tools/fovea/StreamFacts.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace fovea::cli {
+
+/// A variant that a phase runs, over some of its items.
+struct PartWork {
+  std::string variant, schedule;
+  int32_t rows = 0, keys = 0, classRows = 0;
+  int64_t items = 0;
+};
+
+/// One item of a stream. A tile is the rows that are classified together (a
+/// panel) x a block of keys.
+struct ItemWork {
+  int32_t part = 0;
+  int64_t rows = 0;                  ///< that exist
+  int64_t blocks = 0, blockKeys = 0; ///< of keys, whatever their class
+  int64_t fullTiles = 0, partialTiles = 0, emptyTiles = 0;
+  int64_t fullKeys = 0, partialKeys = 0; ///< of those tiles
+  int64_t pairs = 0;                     ///< (row that exists, key) executed
+  bool split = false;
+};
+
+/// One stream phase of a plan.
+struct StreamWork {
+  int phase = 0;
+  std::string name, maskText;
+  bool analysed = true, shared = false;
+  fovea_mask_info mask{};
+  StreamFacts facts;
+  std::vector<PartWork> parts;
+  std::vector<ItemWork> items; ///< in the order of execution
+  int64_t tilesEmpty = 0, tilesPartial = 0, tilesFull = 0;
+  int64_t pairsVisible = 0, pairsExecuted = 0, pairsAll = 0;
+  int64_t pieces = 0;
+
+  /// Which blocks or levels are read only the device knows: counts are of
+  /// those planned.
+  bool chosen() const { return facts.listed || facts.leveled; }
+  double efficiency() const {
+    return pairsExecuted ? double(pairsVisible) / double(pairsExecuted) : 1;
+  }
+};
 
 struct PhaseWork {
   std::string stage, variant, schedule;
@@ -24,6 +66,8 @@ struct Work {
   /// (query head, query, key) triples that the masks let through. With chosen
   /// blocks, which only the device knows, the pairs of the blocks planned.
   int64_t visiblePairs = 0;
+  /// Triples of the tiles that are run, and of all queries with all keys.
+  int64_t executedPairs = 0, allPairs = 0;
   int64_t flopsUseful = 0, flopsExecuted = 0;
   /// Q, results, and those keys and values that any query sees, each once.
   int64_t bytes = 0;
@@ -32,25 +76,32 @@ struct Work {
   /// for all, and the keys per head that are so not read again.
   int64_t kvBytes = 0, sharedGroups = 0, sharedKeys = 0;
   int64_t slots = 0;
-  double planMs = 0;
+  double planMs = 0, countMs = 0;
   std::vector<PhaseWork> phases;
+  std::vector<StreamWork> streams;
   std::vector<std::string> masks;
 
   std::string schedule() const; ///< of the streams, for JSON
+  /// Visible pairs over those of the tiles run: what masks waste is the rest.
+  double efficiency() const {
+    return executedPairs ? double(visiblePairs) / double(executedPairs) : 1;
+  }
+  double density() const {
+    return allPairs ? double(visiblePairs) / double(allPairs) : 1;
+  }
 };
 
 /// Counts for the last update of `call`.
 Work countWork(const Session &session, const Arguments &arguments,
                const Call &call);
 
-/// Visible keys of query `q` (an index of the call) of head h.
-int64_t visibleKeys(const fovea_mask_info &mask, int64_t b, int64_t h,
-                    int64_t q);
-/// How many queries sequence b has.
-int64_t queriesOf(const fovea_mask_info &mask, int64_t b);
-/// Runs of keys that queries [q0, q1) of the call may see.
-std::vector<fovea_abi_run> runsOf(const fovea_mask_info &mask, int64_t b,
-                                  int64_t h, int64_t q0, int64_t q1);
+/// Walks the items of stream phase `phase` (StreamWork with mask and facts).
+void walkItems(const Session &session, const Call &call, StreamWork &stream);
+
+/// Counts every pair of `work` one by one and holds tiles, pairs and classes
+/// against it: the first difference, "" if there is none. For small calls.
+std::string checkCounts(const Session &session, const Call &call,
+                        const Work &work);
 
 } // namespace fovea::cli
 

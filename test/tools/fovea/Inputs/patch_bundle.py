@@ -9,14 +9,17 @@ not say otherwise: patch_bundle.py HOW IN OUT
   truncate     without its last byte
   flip         one bit of its code flipped, the old checksum
   scale=X,Y    the f32 X replaced by Y in the code: a kernel that is wrong
+  class        the predicates of masks in place of their classes, for planners
 """
 import struct
 import sys
 
-STRINGS, VARIANTS, ENTRIES, TARGETS, CODE, PLAN_CODE = 1, 7, 8, 11, 13, 14
+STRINGS, VARIANTS, ENTRIES, MASKS = 1, 7, 8, 9
+TARGETS, CODE, PLAN_CODE = 11, 13, 14
 HEADER = struct.Struct("<4I4Q2Q")
 SECTION = struct.Struct("<2I2Q")
 VARIANT = struct.Struct("<4IqQ2I2I")
+MASK = struct.Struct("<2I4Q")
 
 
 def checksum(data):
@@ -64,6 +67,15 @@ def strip(sections):
     return kept
 
 
+def swap_classes(sections):
+    for section in sections:
+        if section[0] == MASKS:
+            records = [list(r) for r in MASK.iter_unpack(section[2])]
+            for record in records:
+                record[3] = record[4]
+            section[2] = b"".join(MASK.pack(*r) for r in records)
+
+
 def replace(sections, kind, old, new):
     found = 0
     for section in sections:
@@ -90,6 +102,8 @@ def main():
             sections = strip(sections)
         elif how == "retarget":
             replace(sections, STRINGS, b"\0x86-64-v", b"\0x86-65-v")
+        elif how == "class":
+            swap_classes(sections)
         elif how == "newer":
             header[2] += 1
         elif how == "version":

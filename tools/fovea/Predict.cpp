@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The model of time. Each number is what one step of a stream costs, in cycles
+// of two vector FMAs; docs/explain.md says how they were measured. None
+// belongs to one mask.
+#include "tools/fovea/Predict.h"
+#include "tools/fovea/Ceilings.h"
+
+#include "codegen/target/Target.h"
+
+#include <algorithm>
+#include <cmath>
+#include <queue>
+
+namespace fovea::cli {
+
+namespace {
+/// Costs of the prefill, queries in lanes. "A vector of scores" is one vector
+/// of queries against one key.
+struct PrefillCosts {
+  double fmaShare = 0.95; ///< of the peak that the register tiles reach
+  double softmax = 5.0;   ///< per vector of scores: exp2, sums, store
+  double pass = 1.5;      ///< per vector of scores of the pass for masks
+  double vectorOp = 0.5;  ///< of a mask or modifier, per vector of scores
+  double keyOp = 1.0;     ///< of what a mask computes per key
+  double tile = 120;      ///< class, prefetch, loops
+  double rescale = 1.0;   ///< per vector of the output, per tile
+  double keyBytes = 0.03; ///< per byte of keys and values of a block
+  double convert = 0.10;  ///< per element of a block converted to f32
+  double row = 1.5;       ///< per element of q and o: packing, unpacking
+  double item = 600;      ///< bounds, set-up
+};
+/// Costs of the decode, the head dim in lanes.
+struct DecodeCosts {
+  double fmaShare = 0.55;
+  double score = 3.0; ///< per pair: sum over lanes, exp2
+  double pass = 1.0;  ///< per pair of a partial block
+  double vectorOp = 0.1;
+  double block = 60;
+  double item = 500;
+};
+} // namespace
+
+static constexpr PrefillCosts kPrefill;
+static constexpr DecodeCosts kDecode;
+/// Of the bandwidth measured with plain reads.
+static constexpr double kReadShare = 0.85;
+
+void TimeParts::add(const TimeParts &o, double times) {
+  products += times * o.products;
+  softmax += times * o.softmax;
+  mask += times * o.mask;
+  score += times * o.score;
+  tiles += times * o.tiles;
+  keys += times * o.keys;
+  rows += times * o.rows;
+}
+
+TimeParts Prediction::parts() const {
+  TimeParts all;
+  for (const StreamTime &stream : streams)
+    all.add(stream.parts);
+  return all;
+}
+
+static bool isPrefill(const PartWork &part) {
+  return part.variant.compare(0, 7, "prefill") == 0;
+}
+
+static double bytesOf(const std::string &format) {
+  return format == "f32" ? 4 : format == "f16" || format == "bf16" ? 2 : 1;
+}
+
+static TimeParts prefillCycles(const StreamWork &stream, const ItemWork &item,
+                               const PartWork &part, int lanes) {
+  const PrefillCosts &c = kPrefill;
+  const StreamFacts &facts = stream.facts;
+  double vectors = double(part.classRows) / lanes; // of queries in a tile
+  double keyDim = stream.mask.key_dim, valueDim = stream.mask.value_dim;
+  double keys = double(item.fullKeys + item.partialKeys);
+  double tiles = double(item.fullTiles + item.partialTiles);
+  TimeParts t;
+  t.products = keys * vectors * (keyDim + valueDim) / 2 / c.fmaShare;
+  t.softmax = keys * vectors * c.softmax;
+  double masked = double(item.partialKeys);
+  t.mask = masked * (vectors * (c.pass + c.vectorOp * facts.mask.lanes) +
+                     c.keyOp * facts.mask.keys);
+  if (facts.hasScore)
+    t.score = keys * (vectors * (c.pass + c.vectorOp * facts.score.lanes) +
+                      c.keyOp * facts.score.keys);
+  t.tiles = tiles * (c.tile + c.rescale * vectors * valueDim) +
+            double(item.emptyTiles) * c.tile / 2;
+  double bytes =
+      keyDim * bytesOf(facts.keyFormat) + valueDim * bytesOf(facts.valueFormat);
+  t.keys = double(item.blockKeys) * bytes * c.keyBytes;
+  if (facts.keyFormat != "f32")
+    t.keys += double(item.blockKeys) * keyDim * c.convert;
+  if (facts.valueFormat != "f32")
+    t.keys += double(item.blockKeys) * valueDim * c.convert;
+  double padded = double((item.rows + part.classRows - 1) / part.classRows) *
+                  part.classRows;
+  t.rows = c.item + padded * (keyDim + valueDim) * c.row / lanes * 4;
+  return t;
+}
+
+static TimeParts decodeCycles(const StreamWork &stream, const ItemWork &item,
+                              const PartWork &part, int lanes) {
+  const DecodeCosts &c = kDecode;
+  const StreamFacts &facts = stream.facts;
+  // All rows of the variant are computed, live or not.
+  double keys = double(item.fullKeys + item.partialKeys), rows = part.classRows;
+  double keyDim = stream.mask.key_dim, valueDim = stream.mask.value_dim;
+  auto vectors = [&](double dim) { return std::ceil(dim / lanes); };
+  TimeParts t;
+  t.products =
+      keys * rows * (vectors(keyDim) + vectors(valueDim)) / 2 / c.fmaShare;
+  t.softmax = keys * rows * c.score;
+  t.mask = double(item.partialKeys) * rows *
+           (c.pass + c.vectorOp * facts.mask.lanes);
+  if (facts.hasScore)
+    t.score = keys * rows * (c.pass + c.vectorOp * facts.score.lanes);
+  t.tiles = double(item.fullTiles + item.partialTiles) * c.block;
+  t.rows = c.item;
+  return t;
+}
+
+TimeParts timeOf(const StreamWork &stream, const ItemWork &item,
+                 const PartWork &part, double cyclesPerMs, int lanes) {
+  TimeParts cycles = isPrefill(part) ? prefillCycles(stream, item, part, lanes)
+                                     : decodeCycles(stream, item, part, lanes);
+  TimeParts ms;
+  ms.add(cycles, 1 / cyclesPerMs);
+  return ms;
+}
+
+int vectorLanes(const Session &session) {
+  for (const TargetInfo &info : allTargets())
+    if (info.name == session.target())
+      return int(info.lanes());
+  return 8;
+}
+
+double cyclesPerMs(const Session &session, const Ceilings &ceilings) {
+  return ceilings.fmaGflops1 * 1e6 / (4.0 * vectorLanes(session));
+}
+
+Ceilings measureCeilings(const Session &session, const Work &work) {
+  bool wide = vectorLanes(session) == 16;
+  CeilingMeter meter(session.threads(), wide), alone(1, wide);
+  std::vector<double> fma, read, fma1, near;
+  for (int i = 0; i < 5; ++i) {
+    fma.push_back(meter.fma(0.02));
+    fma1.push_back(session.threads() > 1 ? alone.fma(0.02) : fma.back());
+    read.push_back(meter.read(0.02));
+    if (i < 2)
+      near.push_back(meter.readAgain(size_t(std::max<int64_t>(work.bytes, 1))));
+  }
+  Ceilings c;
+  c.fmaGflops = median(fma);
+  c.readGBs = median(read);
+  c.fmaGflops1 = median(fma1);
+  c.footprintGBs = std::max(median(near), c.readGBs);
+  return c;
+}
+
+/// The time of the busiest of `threads` threads, each taking the next item
+/// when it is free.
+static double spanOf(const std::vector<double> &items, int threads) {
+  std::priority_queue<double, std::vector<double>, std::greater<>> load;
+  for (int t = 0; t < threads; ++t)
+    load.push(0);
+  double most = 0;
+  for (double item : items) {
+    double end = load.top() + item;
+    load.pop();
+    load.push(end);
+    most = std::max(most, end);
+  }
+  return most;
+}
+
+Prediction predict(const Session &session, const Work &work) {
+  Prediction p;
+  p.ceilings = measureCeilings(session, work);
+  double rate = cyclesPerMs(session, p.ceilings);
+  int lanes = vectorLanes(session), threads = session.threads();
+  // All threads at once may run slower than one alone.
+  double slower = std::max(p.ceilings.fmaGflops1 * threads /
+                               std::max(p.ceilings.fmaGflops, 1e-9),
+                           1.0);
+  for (const StreamWork &stream : work.streams) {
+    StreamTime time;
+    // What a list leaves of the tiles of all keys.
+    double share = 1;
+    if (stream.chosen()) {
+      int64_t walked = 0;
+      for (const ItemWork &item : stream.items)
+        walked += item.pairs;
+      if (walked > stream.pairsExecuted)
+        share = double(stream.pairsExecuted) / double(walked);
+    }
+    for (const ItemWork &item : stream.items) {
+      TimeParts parts;
+      parts.add(
+          timeOf(stream, item, stream.parts[size_t(item.part)], rate, lanes),
+          share);
+      time.parts.add(parts);
+      time.items.push_back(parts.sum());
+      time.longestMs = std::max(time.longestMs, parts.sum());
+    }
+    double total = time.parts.sum();
+    if (!time.items.empty())
+      time.meanMs = total / double(time.items.size());
+    time.spanMs = spanOf(time.items, threads) * slower;
+    time.balance = total > 0 ? time.spanMs / slower * threads / total : 1;
+    p.computeMs += time.spanMs;
+    p.streams.push_back(std::move(time));
+  }
+  p.fmaMs = double(work.flopsExecuted) / p.ceilings.fmaGflops * 1e-6;
+  p.readMs = double(work.bytes) / std::max(p.ceilings.readGBs, 1e-9) * 1e-6;
+  double bytes = double(std::max(work.bytes, work.kvBytes));
+  p.memoryMs =
+      bytes / (std::max(p.ceilings.footprintGBs, 1e-9) * kReadShare) * 1e-6;
+  return p;
+}
+
+} // namespace fovea::cli

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Reading the stages of a session's tile program.
+#include "tools/fovea/StreamFacts.h"
+
+#include "codegen/jit/Phases.h"
+#include "passes/analysis/StreamInfo.h"
+#include "passes/pipelines/SpecLoader.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+
+namespace fovea::cli {
+
+/// Vector instructions of an op, about: a division of integers has none of its
+/// own (a product and shifts for a constant divisor), a load by lanes is a
+/// gather, the math functions are polynomials.
+static double vectorOps(Operation &op) {
+  return llvm::TypeSwitch<Operation *, double>(&op)
+      .Case<arith::ConstantOp, arith::IndexCastOp, arith::IndexCastUIOp,
+            arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp>(
+          [](auto) { return 0; })
+      .Case<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+            arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(
+          [](auto) { return 12; })
+      .Case<arith::DivFOp>([](auto) { return 6; })
+      .Default([](Operation *o) -> double {
+        if (isa<math::MathDialect>(o->getDialect()))
+          return 16;
+        return isa<arith::ArithDialect>(o->getDialect()) ? 1 : 16;
+      });
+}
+
+/// Arguments of a map: score, b, h, q, k, offset, len.
+enum MapArg { kScore, kMapBatch, kMapHead, kMapQuery, kMapKey };
+
+static RegionCost costOf(tile::MapOp map) {
+  RegionCost cost;
+  if (!map)
+    return cost;
+  Block &body = map.getBody().front();
+  llvm::DenseSet<Value> onLanes, onKeys;
+  onLanes.insert(body.getArgument(kScore));
+  onLanes.insert(body.getArgument(kMapHead));
+  onLanes.insert(body.getArgument(kMapQuery));
+  onKeys.insert(body.getArgument(kMapKey));
+  for (Operation &op : body.without_terminator()) {
+    bool lanes = false, keys = false;
+    op.walk([&](Operation *inner) {
+      for (Value operand : inner->getOperands()) {
+        lanes |= onLanes.contains(operand);
+        keys |= onKeys.contains(operand);
+      }
+    });
+    for (Value result : op.getResults())
+      (lanes ? onLanes : onKeys).insert(result);
+    if (lanes)
+      cost.lanes += vectorOps(op);
+    else if (keys)
+      cost.keys += vectorOps(op);
+  }
+  return cost;
+}
+
+static std::string formatOf(Value view) {
+  auto type = cast<tile::ViewType>(view.getType());
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (type.getFormat())
+    os << type.getFormat();
+  else
+    os << type.getElementType();
+  return text;
+}
+
+static StreamFacts factsOf(StageInfo &info) {
+  StreamFacts facts;
+  facts.readsBatch = facts.readsHead = false;
+  if (tile::MapOp mask = info.mask) {
+    Block &body = mask.getBody().front();
+    facts.readsBatch = !body.getArgument(kMapBatch).use_empty();
+    facts.readsHead = !body.getArgument(kMapHead).use_empty();
+    facts.mask = costOf(mask);
+  }
+  for (tile::MapOp map : info.scoreMaps) {
+    RegionCost cost = costOf(map);
+    facts.score.lanes += cost.lanes;
+    facts.score.keys += cost.keys;
+    facts.hasScore = true;
+  }
+  ValueRange sources = info.stream.getSources();
+  facts.keyFormat = formatOf(sources[0]);
+  facts.valueFormat = formatOf(sources[1]);
+  if (tile::RunsOp runs = info.selection()) {
+    facts.listed = bool(runs.getList());
+    facts.leveled = bool(runs.getLevels());
+    facts.unit = runs.getUnit();
+    facts.queryBlock = runs.getQueryBlock();
+  }
+  return facts;
+}
+
+std::map<std::string, StreamFacts> streamFacts(const Session &session) {
+  DialectRegistry registry;
+  registerSpecDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  // What there is to say was said when the session compiled.
+  ScopedDiagnosticHandler quiet(&context,
+                                [](Diagnostic &) { return success(); });
+  std::vector<std::pair<std::string, std::string>> defines;
+  if (!session.fromBundle())
+    defines = parseDefines(session.options().defines);
+  OwningOpRef<ModuleOp> module =
+      loadSpec(context, session.specText(), session.options().path, defines);
+  std::string name = session.target();
+  llvm::Expected<const TargetInfo *> target =
+      resolveTarget(name == "none" ? allTargets().back().name : name);
+  if (!target)
+    throw Failure(ExitMachine, llvm::toString(target.takeError()));
+  if (!module || failed(planSpec(*module)) ||
+      failed(lowerToTile(*module, **target)))
+    throw Failure(ExitRejected, session.options().path +
+                                    ": expected the spec of the kernel to "
+                                    "compile as when it was made");
+  std::map<std::string, StreamFacts> facts;
+  for (auto program : module->getOps<tile::ProgramOp>())
+    if (program.getSymName() == fovea_kernel_name(session.kernel()))
+      for (auto stage : program.getBody().front().getOps<tile::StageOp>()) {
+        if (facts.count(stage.getLaunch().str()))
+          continue;
+        FailureOr<StageInfo> info = analyzeStage(stage);
+        if (succeeded(info) && info->role == StageRole::Attend)
+          facts.emplace(stage.getLaunch().str(), factsOf(*info));
+      }
+  return facts;
+}
+
+} // namespace fovea::cli

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the tile program says about a stream that the manifest does not keep:
+// what its mask reads, and how much code runs per score. For explain, view and
+// the prediction.
+#ifndef FOVEA_TOOLS_FOVEA_STREAMFACTS_H
+#define FOVEA_TOOLS_FOVEA_STREAMFACTS_H
+
+#include "tools/fovea/Session.h"
+
+#include <map>
+#include <string>
+
+namespace fovea::cli {
+
+/// Work of a scalar region that runs over a tile with queries in lanes. Ops on
+/// lanes cost a vector op each; ops on keys alone run once per key.
+struct RegionCost {
+  double lanes = 0, keys = 0;
+};
+
+struct StreamFacts {
+  bool readsBatch = true, readsHead = true; ///< the mask does
+  RegionCost mask, score;
+  bool hasScore = false;
+  /// Element formats of K and V as stored, "f32", "bf16", "int8<..>".
+  std::string keyFormat, valueFormat;
+  bool listed = false, leveled = false; ///< chosen blocks, a level map
+  int64_t unit = 0, queryBlock = 0;     ///< of the list or level map
+};
+
+/// By launch: the stage's name in the plan.
+std::map<std::string, StreamFacts> streamFacts(const Session &session);
+
+} // namespace fovea::cli
+
+#endif // FOVEA_TOOLS_FOVEA_STREAMFACTS_H
