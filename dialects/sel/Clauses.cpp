@@ -5,6 +5,7 @@
 //   conjunction := factor ('and' factor)*
 //   factor := 'not' factor | '(' expression ')' | word [arguments]
 //           | word '(' argument (',' expression)* ')'
+//   argument := number | word | operand ':' type | word arguments
 #include "dialects/sel/Clauses.h"
 
 #include "dialects/kv/Words.h"
@@ -133,11 +134,27 @@ ParseResult sel::parseIntegers(AsmParser &parser,
 //===----------------------------------------------------------------------===//
 
 static ParseResult parseArgument(OpAsmParser &parser, ClauseOperands &operands,
-                                 Attribute &argument) {
+                                 Attribute &argument,
+                                 ArrayRef<StringRef> groups = {}) {
   SMLoc loc = parser.getCurrentLocation();
   StringRef word;
   if (succeeded(parser.parseOptionalKeyword(&word))) {
-    argument = parser.getBuilder().getStringAttr(word);
+    SmallVector<Attribute> members;
+    auto parseMember = [&] {
+      // group_c1
+      if (!llvm::is_contained(groups, word))
+        return ParseResult(parser.emitError(loc)
+                           << unknownWord("group", word, groups)
+                           << " [group_c1]");
+      return parseArgument(parser, operands, members.emplace_back());
+    };
+    if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalParen,
+                                       parseMember))
+      return failure();
+    if (members.empty())
+      argument = parser.getBuilder().getStringAttr(word);
+    else
+      argument = GroupAttr::get(parser.getContext(), word, members);
     return success();
   }
   OpAsmParser::UnresolvedOperand operand;
@@ -161,10 +178,12 @@ static ParseResult parseArgument(OpAsmParser &parser, ClauseOperands &operands,
 }
 
 ParseResult sel::parseArguments(OpAsmParser &parser, ClauseOperands &operands,
-                                SmallVectorImpl<Attribute> &arguments) {
+                                SmallVectorImpl<Attribute> &arguments,
+                                ArrayRef<StringRef> groups) {
   return parser.parseCommaSeparatedList(
       AsmParser::Delimiter::OptionalParen, [&] {
-        return parseArgument(parser, operands, arguments.emplace_back());
+        return parseArgument(parser, operands, arguments.emplace_back(),
+                             groups);
       });
 }
 
@@ -181,7 +200,10 @@ static void spellArguments(raw_ostream &stream, ArrayRef<Attribute> arguments,
       stream << number.getInt();
     else if (auto number = dyn_cast<FloatAttr>(argument))
       printDouble(stream, number.getValueAsDouble());
-    else if (auto mask = dyn_cast<MaskAttrInterface>(argument))
+    else if (auto group = dyn_cast<GroupAttr>(argument)) {
+      stream << group.getWord();
+      spellArguments(stream, group.getArguments(), printOperand);
+    } else if (auto mask = dyn_cast<MaskAttrInterface>(argument))
       sel::spellMask(stream, mask, printOperand);
     else
       printOperand(cast<ArgAttr>(argument).getIndex());
@@ -270,8 +292,9 @@ private:
     if (entry == maskWords().end())
       return parser.emitError(loc, unknownWord("mask", word, legal));
     SmallVector<Attribute> arguments;
-    if (entry->ofMasks ? parseMasks(arguments)
-                       : parseArguments(parser, operands, arguments))
+    if (entry->ofMasks
+            ? parseMasks(arguments)
+            : parseArguments(parser, operands, arguments, entry->groups))
       return failure();
     mask = entry->build(parser.getContext(), arguments,
                         [&] { return parser.emitError(loc); });

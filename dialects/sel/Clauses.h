@@ -43,12 +43,14 @@ private:
   llvm::SmallVector<Clause> clauses;
 };
 
-/// Reads `(arg, arg, ..)`: numbers, keywords, operands with types. An operand
-/// becomes #sel.arg and is appended to `operands`. An empty list is read
-/// where there is no parenthesis.
+/// Reads `(arg, arg, ..)`: numbers, keywords, operands with types, and groups
+/// `word(args)` of those whose words `groups` lists. An operand becomes
+/// #sel.arg and is appended to `operands`. An empty list is read where there is
+/// no parenthesis.
 mlir::ParseResult
 parseArguments(mlir::OpAsmParser &parser, ClauseOperands &operands,
-               llvm::SmallVectorImpl<mlir::Attribute> &arguments);
+               llvm::SmallVectorImpl<mlir::Attribute> &arguments,
+               llvm::ArrayRef<llvm::StringRef> groups = {});
 
 /// Prints what parseArguments reads; nothing for no arguments.
 void printArguments(mlir::OpAsmPrinter &printer,

@@ -52,6 +52,9 @@ public:
   /// Element `indices` of table operand `operand`.
   virtual mlir::Value load(unsigned operand, mlir::ValueRange indices);
 
+  /// Whatever a scalar or table element of integer type is, as an index.
+  mlir::Value asIndex(mlir::Value value);
+
   /// The q_offset of the batch: query - offset() is the query's row in the
   /// call.
   mlir::Value offset() { return queryOffset; }
@@ -107,10 +110,6 @@ public:
   mlir::Value negate(mlir::Value x) {
     return b.create<mlir::arith::XOrIOp>(loc, x, truth(true));
   }
-
-protected:
-  /// Whatever a scalar or table element of integer type is, as an index.
-  mlir::Value asIndex(mlir::Value value);
 
 private:
   mlir::Value compare(mlir::arith::CmpIPredicate predicate, mlir::Value x,

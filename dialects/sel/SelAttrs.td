@@ -41,6 +41,19 @@ def Sel_ArgAttr : Sel_Attr<"Arg", "arg"> {
   let assemblyFormat = "`<` $index `>`";
 }
 
+def Sel_GroupAttr : Sel_Attr<"Group", "group"> {
+  let summary = "Hold arguments that belong together under a word";
+  let description = [{
+    An argument of a mask that is written `word(args)`, as `spans(..)` in
+    `documents(spans(%start : tensor<?xi32>, %end : tensor<?xi32>))`. The
+    arguments are numbers, words and run-time numbers; groups do not nest. Each
+    mask lists the groups that it has.
+  }];
+  let parameters = (ins StringRefParameter<>:$word,
+                        ArrayRefParameter<"::mlir::Attribute">:$arguments);
+  let assemblyFormat = "`<` $word `,` $arguments `>`";
+}
+
 def Sel_Alignment : I32EnumAttr<"Alignment", "which corner is aligned",
     [I32EnumAttrCase<"bottom_right", 0>, I32EnumAttrCase<"top_left", 1>]> {
   let cppNamespace = "::fovea::sel";
@@ -162,11 +175,17 @@ def Sel_PrefixAttr : Sel_Mask<"Prefix", "prefix", ["getConstant"]> {
 def Sel_DocumentsAttr : Sel_Mask<"Documents", "documents"> {
   let summary = "Keep the keys of the query's own document";
   let description = [{
-    `documents(%ids : tensor<?xi32>)` keeps k where ids[k] == ids[q]; with a
-    `tensor<?x?xi32>` the first index is the batch [documents_c1]. Ids need not
-    ascend. Both q and k are token indices, so the table has at least as many
-    entries as the longest sequence; a call whose tokens exceed it is refused
-    when it is planned.
+    `documents(%ids : tensor<?xi32>)` keeps k where ids[k] == ids[q]. Ids need
+    not ascend.
+
+    `documents(spans(%start : tensor<?xi32>, %end : tensor<?xi32>))` keeps k
+    where start[q] <= k < end[q]: the tables say for every token where its
+    document begins and ends, or any other range of keys that it sees
+    [documents_c2].
+
+    Tables are by token; a `tensor<?x?xi32>` is by batch and token
+    [documents_c1]. q and k are token indices: a token without an entry sees
+    nothing and, with ids, is seen by none.
 
     Source: packed sequences (document masking) as in Llama 3's training.
 
@@ -184,8 +203,9 @@ def Sel_DocumentsAttr : Sel_Mask<"Documents", "documents"> {
     }
     ```
   }];
-  let parameters = (ins "::mlir::Attribute":$ids);
-  let assemblyFormat = "`<` $ids `>`";
+  // An operand, the ids, or a group of operands.
+  let parameters = (ins "::mlir::Attribute":$tables);
+  let assemblyFormat = "`<` $tables `>`";
 }
 
 class Sel_Connective<string name, string keyword>

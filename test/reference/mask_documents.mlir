@@ -45,6 +45,19 @@ func.func @by_batch() -> !t {
   return %o : !t
 }
 
+// Every token has its range of keys; an empty one, and one past the end.
+// CHECK: spans: 1.5; 0; 6; 3.75{{$}}
+func.func @spans() -> !t {
+  %q = arith.constant dense<0.0> : !t
+  %k = arith.constant dense<1.0> : !t
+  %v = arith.constant dense<[[[[1.0], [2.0], [4.0], [8.0]]]]> : !t
+  %start = arith.constant dense<[-3, 2, 2, 0]> : tensor<4xi32>
+  %end = arith.constant dense<[2, 1, 99, 4]> : tensor<4xi32>
+  %o = attn.attention %q, %k, %v
+      mask(documents(spans(%start : tensor<4xi32>, %end : tensor<4xi32>))) : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
 // The queries are tokens 2 and 3.
 // CHECK: offset: 3; 8{{$}}
 func.func @offset() -> tensor<1x1x2x1xf32> {

@@ -67,7 +67,7 @@ static Use maskUse(sel::MaskAttrInterface mask, ValueRange operands,
   Use use = Use::MaskNumber;
   if (mask)
     Attribute(mask).walk([&](sel::DocumentsAttr documents) {
-      auto ids = dyn_cast<sel::ArgAttr>(documents.getIds());
+      auto ids = dyn_cast<sel::ArgAttr>(documents.getTables());
       if (ids && operands[ids.getIndex()] == value)
         use = Use::Documents;
     });

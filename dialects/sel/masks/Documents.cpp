@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The mask `documents`.
+// The mask `documents`: by ids, or by spans.
 #include "dialects/sel/MaskBuilder.h"
 #include "dialects/sel/masks/Masks.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -8,45 +8,97 @@ using namespace mlir;
 using namespace fovea;
 using namespace fovea::sel;
 
-// documents_c1
-LogicalResult DocumentsAttr::verifyMask(EmitError emitError,
-                                        TypeRange operandTypes, int64_t) const {
-  auto argument = llvm::dyn_cast<ArgAttr>(getIds());
+static constexpr StringRef kSpans = "spans";
+
+ArrayRef<StringRef> sel::documentsGroups() {
+  static constexpr StringRef words[] = {kSpans};
+  return words;
+}
+
+/// The group that the tables are, or null for ids.
+static GroupAttr groupOf(DocumentsAttr mask) {
+  return llvm::dyn_cast<GroupAttr>(mask.getTables());
+}
+
+/// The table that `attribute` stands for has a rank from 1 to 2.
+static LogicalResult verifyTable(EmitError emitError, StringRef what,
+                                 Attribute attribute, TypeRange operandTypes,
+                                 int64_t &rank) {
+  // documents_c1
+  auto argument = llvm::dyn_cast<ArgAttr>(attribute);
   if (!argument || argument.getIndex() >= operandTypes.size())
-    return emitError() << "expected the ids of documents to be an operand, got "
-                       << getIds() << " [documents_c1]";
+    return emitError() << "expected " << what
+                       << " of documents to be an operand, got " << attribute
+                       << " [documents_c1]";
   Type type = operandTypes[argument.getIndex()];
   auto table = llvm::dyn_cast<RankedTensorType>(type);
   if (!table || table.getEncoding() || table.getRank() < 1 ||
       table.getRank() > 2 || !table.getElementType().isInteger(32))
-    return emitError() << "expected the ids of documents to be a tensor<?xi32> "
-                          "by token or a tensor<?x?xi32> by batch and token, "
-                          "got "
+    return emitError() << "expected " << what
+                       << " of documents to be a tensor<?xi32> by token or a "
+                          "tensor<?x?xi32> by batch and token, got "
                        << type << " [documents_c1]";
+  rank = table.getRank();
   return success();
 }
 
+LogicalResult DocumentsAttr::verifyMask(EmitError emitError,
+                                        TypeRange operandTypes, int64_t) const {
+  int64_t rank = 0, other = 0;
+  GroupAttr group = groupOf(*this);
+  if (!group)
+    return verifyTable(emitError, "the ids", getTables(), operandTypes, rank);
+  // documents_c2
+  ArrayRef<Attribute> tables = group.getArguments();
+  if (group.getWord() != kSpans || tables.size() != 2)
+    return emitError() << "expected documents to have ids or "
+                          "spans(start, end), got "
+                       << group << " [documents_c2]";
+  if (failed(verifyTable(emitError, "the starts", tables[0], operandTypes,
+                         rank)) ||
+      failed(
+          verifyTable(emitError, "the ends", tables[1], operandTypes, other)))
+    return failure();
+  if (rank != other)
+    return emitError() << "expected starts and ends of documents to have one "
+                          "rank, got "
+                       << rank << " and " << other << " [documents_c2]";
+  return success();
+}
+
+/// Entry `token` of a table by token, or by batch and token.
+static Value entryOf(MaskBuilder &builder, Attribute table, Value token) {
+  unsigned operand = llvm::cast<ArgAttr>(table).getIndex();
+  auto type = llvm::cast<ShapedType>(builder.operandType(operand));
+  if (type.getRank() == 2)
+    return builder.load(operand, {builder.batch, token});
+  return builder.load(operand, token);
+}
+
 Value DocumentsAttr::expand(MaskBuilder &builder) const {
-  unsigned ids = llvm::cast<ArgAttr>(getIds()).getIndex();
-  bool perBatch =
-      llvm::cast<ShapedType>(builder.operandType(ids)).getRank() == 2;
-  auto idOf = [&](Value token) {
-    return perBatch ? builder.load(ids, {builder.batch, token})
-                    : builder.load(ids, token);
-  };
-  Value queryId = idOf(builder.query);
-  return builder.equal(queryId, idOf(builder.key));
+  GroupAttr group = groupOf(*this);
+  if (!group) {
+    Value queryId = entryOf(builder, getTables(), builder.query);
+    return builder.equal(queryId, entryOf(builder, getTables(), builder.key));
+  }
+  ArrayRef<Attribute> tables = group.getArguments();
+  Value start = builder.asIndex(entryOf(builder, tables[0], builder.query));
+  Value end = builder.asIndex(entryOf(builder, tables[1], builder.query));
+  return builder.both(builder.lessEqual(start, builder.key),
+                      builder.lessThan(builder.key, end));
 }
 
 SmallVector<Attribute> DocumentsAttr::getArguments() const {
-  return {getIds()};
+  return {getTables()};
 }
 
 Attribute sel::buildDocuments(MLIRContext *context,
                               ArrayRef<Attribute> arguments,
                               EmitError emitError) {
-  if (arguments.size() == 1 && llvm::isa<ArgAttr>(arguments[0]))
+  if (arguments.size() == 1 && llvm::isa<ArgAttr, GroupAttr>(arguments[0]))
     return DocumentsAttr::get(context, arguments[0]);
-  emitError() << "expected documents(%ids : tensor<?xi32>) [documents_c1]";
+  emitError() << "expected documents(%ids : tensor<?xi32>) or "
+                 "documents(spans(%start : tensor<?xi32>, %end : "
+                 "tensor<?xi32>)) [documents_c1]";
   return {};
 }

@@ -22,6 +22,8 @@ struct MaskWord {
                            EmitError emitError);
   /// The arguments behind the first are mask expressions.
   bool ofMasks = false;
+  /// The words of the groups that the mask may have as arguments.
+  llvm::ArrayRef<llvm::StringRef> groups = {};
 };
 
 /// All masks that have a word, in alphabetical order.
@@ -54,6 +56,9 @@ mlir::Attribute buildSink(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
                           EmitError);
 mlir::Attribute buildWindow(mlir::MLIRContext *,
                             llvm::ArrayRef<mlir::Attribute>, EmitError);
+
+/// The groups of `documents`, in alphabetical order.
+llvm::ArrayRef<llvm::StringRef> documentsGroups();
 
 /// Whether `attribute` is the keyword `inf`.
 bool isInfinite(mlir::Attribute attribute);

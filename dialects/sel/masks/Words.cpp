@@ -9,14 +9,14 @@ using namespace fovea;
 using namespace fovea::sel;
 
 ArrayRef<MaskWord> sel::maskWords() {
-  static constexpr MaskWord words[] = {
+  static const MaskWord words[] = {
       {"block_causal", buildBlockCausal},
       {"blocks", buildBlocks, /*ofMasks=*/true},
       {"causal", buildCausal},
       {"chunked", buildChunked},
       {"columns", buildColumns},
       {"dilated", buildDilated},
-      {"documents", buildDocuments},
+      {"documents", buildDocuments, /*ofMasks=*/false, documentsGroups()},
       {"global", buildGlobal},
       {"heads", buildHeads, /*ofMasks=*/true},
       {"prefix", buildPrefix},

@@ -24,6 +24,101 @@ func.func @by_batch(%q: !t, %ids: tensor<?x?xi32>) -> !t {
   return %o : !t
 }
 
+// The range of keys that the tables give the query.
+// CHECK-LABEL: @spans
+// CHECK-SAME: %[[START:[^ :,]+]]: tensor<?xi32>, %[[END:[^ :,]+]]: tensor<?xi32>)
+// CHECK: ^bb0(%{{.*}}: index, %{{.*}}: index, %[[Q:[^ :,]+]]: index, %[[K:[^ :,]+]]: index):
+// CHECK-NEXT: %[[X:.*]] = tensor.extract %[[START]][%[[Q]]] : tensor<?xi32>
+// CHECK-NEXT: %[[S:.*]] = arith.index_cast %[[X]]
+// CHECK-NEXT: %[[Y:.*]] = tensor.extract %[[END]][%[[Q]]] : tensor<?xi32>
+// CHECK-NEXT: %[[E:.*]] = arith.index_cast %[[Y]]
+// CHECK-NEXT: %[[FROM:.*]] = arith.cmpi sle, %[[S]], %[[K]] : index
+// CHECK-NEXT: %[[TO:.*]] = arith.cmpi slt, %[[K]], %[[E]] : index
+// CHECK-NEXT: %[[KEEP:.*]] = arith.andi %[[FROM]], %[[TO]] : i1
+// CHECK-NEXT: sel.yield %[[KEEP]] : i1
+func.func @spans(%q: !t, %start: tensor<?xi32>, %end: tensor<?xi32>) -> !t {
+  %o = attn.attention %q, %q, %q
+      mask(documents(spans(%start : tensor<?xi32>, %end : tensor<?xi32>))) : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
+// CHECK-LABEL: @spans_by_batch
+// CHECK-SAME: %[[START:[^ :,]+]]: tensor<?x?xi32>, %[[END:[^ :,]+]]: tensor<?x?xi32>)
+// CHECK: ^bb0(%[[B:[^ :,]+]]: index, %{{.*}}: index, %[[Q:[^ :,]+]]: index, %{{.*}}: index):
+// CHECK-NEXT: tensor.extract %[[START]][%[[B]], %[[Q]]]
+// CHECK: tensor.extract %[[END]][%[[B]], %[[Q]]]
+func.func @spans_by_batch(%q: !t, %start: tensor<?x?xi32>, %end: tensor<?x?xi32>) -> !t {
+  %o = attn.attention %q, %q, %q
+      mask(documents(spans(%start : tensor<?x?xi32>, %end : tensor<?x?xi32>))) : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @documents_c2_count(%q: !t, %s: tensor<?xi32>) {
+  // expected-error@+1 {{expected documents to have ids or spans(start, end), got #sel.group<"spans", #sel.arg<0>> [documents_c2]}}
+  %o = attn.attention %q, %q, %q mask(documents(spans(%s : tensor<?xi32>))) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @documents_c2_rank(%q: !t, %s: tensor<?xi32>, %e: tensor<?x?xi32>) {
+  // expected-error@+1 {{expected starts and ends of documents to have one rank, got 1 and 2 [documents_c2]}}
+  %o = attn.attention %q, %q, %q
+      mask(documents(spans(%s : tensor<?xi32>, %e : tensor<?x?xi32>))) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @documents_c1_spans(%q: !t, %s: tensor<?xi32>) {
+  // expected-error@+1 {{expected the ends of documents to be an operand, got 7 : i64 [documents_c1]}}
+  %o = attn.attention %q, %q, %q mask(documents(spans(%s : tensor<?xi32>, 7))) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @documents_c1_ends(%q: !t, %s: tensor<?xi32>, %e: tensor<?xf32>) {
+  // expected-error@+1 {{expected the ends of documents to be a tensor<?xi32> by token or a tensor<?x?xi32> by batch and token, got 'tensor<?xf32>' [documents_c1]}}
+  %o = attn.attention %q, %q, %q
+      mask(documents(spans(%s : tensor<?xi32>, %e : tensor<?xf32>))) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @group_c1_word(%q: !t, %s: tensor<?xi32>) {
+  // expected-error@+1 {{unknown group 'span': did you mean 'spans'? groups are: spans [group_c1]}}
+  %o = attn.attention %q, %q, %q mask(documents(span(%s : tensor<?xi32>))) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @group_c1_none(%q: !t, %s: index) {
+  // expected-error@+1 {{unknown group 'spans'; groups are: none [group_c1]}}
+  %o = attn.attention %q, %q, %q mask(window(spans(%s : index))) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+// Groups do not nest.
+!t = tensor<?x8x?x64xf32>
+func.func @group_c1_nested(%q: !t, %s: tensor<?xi32>) {
+  // expected-error@+1 {{unknown group 'spans'; groups are: none [group_c1]}}
+  %o = attn.attention %q, %q, %q mask(documents(spans(spans(%s : tensor<?xi32>)))) : (!t, !t, !t) -> !t
+  return
+}
+
 // -----
 
 !t = tensor<?x8x?x64xf32>
@@ -37,7 +132,7 @@ func.func @documents_c1_type(%q: !t, %ids: tensor<?xi64>) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @documents_c1_arguments(%q: !t) {
-  // expected-error@+1 {{expected documents(%ids : tensor<?xi32>) [documents_c1]}}
+  // expected-error@+1 {{expected documents(%ids : tensor<?xi32>) or documents(spans(%start : tensor<?xi32>, %end : tensor<?xi32>)) [documents_c1]}}
   %o = attn.attention %q, %q, %q mask(documents(4)) : (!t, !t, !t) -> !t
   return
 }

@@ -59,5 +59,9 @@ func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: te
   // GENERIC: mask = #sel.and<#sel.heads<#sel.arg<0>, #sel.causal<bottom_right>, #sel.blocks<4 : i64, #sel.window<#sel.arg<1>>>>, #sel.sink<#sel.arg<2>>>
   // CHECK: mask(heads(%{{.*}} : tensor<8xi32>, causal, blocks(4, window(%{{.*}} : index))) and sink(%{{.*}} : index)) :
   %19 = attn.attention %q, %q, %q mask(heads(%w : tensor<8xi32>, causal, blocks(4, window(%n : index))) and sink(%n : index)) : (!t, !t, !t) -> !t
+  // Groups of arguments.
+  // GENERIC: mask = #sel.and<#sel.window<#sel.arg<0>>, #sel.documents<#sel.group<"spans", #sel.arg<1>, #sel.arg<2>>>>
+  // CHECK: mask(window(%{{.*}} : index) and documents(spans(%{{.*}} : tensor<?xi32>, %{{.*}} : tensor<?xi32>))) :
+  %20 = attn.attention %q, %q, %q mask(window(%n : index) and documents(spans(%d : tensor<?xi32>, %d : tensor<?xi32>))) : (!t, !t, !t) -> !t
   return %0 : !t
 }
