@@ -86,6 +86,7 @@ private:
       row.push_back(random.integer(lo, std::max(lo, hi)));
   }
   void documents(Entries &row, int64_t n);
+  void growing(Entries &row, int64_t n);
   void ring(Entries &row, int64_t n);
 
   const llvm::json::Object &rule;
@@ -116,6 +117,44 @@ void Filler::documents(Entries &row, int64_t n) {
   for (int64_t i = 0, id = 0; i < n; ++i) {
     id += i > 0 && starts[size_t(i)];
     row.push_back(id);
+  }
+}
+
+void Filler::growing(Entries &row, int64_t n) {
+  struct Document {
+    int64_t start, end;
+  };
+  std::vector<Document> documents;
+  int64_t size = std::max<int64_t>(1, get("size")), grow = get("grow");
+  for (int64_t at = 0; at < n; size = std::max<int64_t>(1, size + grow)) {
+    documents.push_back({at, std::min(n, at + size)});
+    at = documents.back().end;
+  }
+  llvm::StringRef of = rule.getString("of").value_or("");
+  int64_t plus = rule.get("plus") ? get("plus") : 0;
+  int64_t every = rule.get("every") ? std::max<int64_t>(1, get("every")) : 1;
+  for (size_t i = 0; i < documents.size(); ++i) {
+    int64_t back = int64_t(i) % every;
+    Document shared{0, 0};
+    if (back)
+      shared = documents[i - size_t(back)];
+    int64_t what = 0;
+    if (of == "id")
+      what = int64_t(i);
+    else if (of == "start")
+      what = documents[i].start + plus;
+    else if (of == "end")
+      what = documents[i].end;
+    else if (of == "shared_start")
+      what = shared.start;
+    else if (of == "shared_end")
+      what = shared.end;
+    else
+      problem = "inputs.json: expected 'of' to be id, start, end, "
+                "shared_start or shared_end, got '" +
+                of.str() + "'";
+    for (int64_t t = documents[i].start; t < documents[i].end; ++t)
+      row.push_back(what);
   }
 }
 
@@ -151,6 +190,8 @@ llvm::Error Filler::row(Entries &out, int64_t n) {
       x = x == 0;
   } else if (kind == "documents") {
     documents(row, n);
+  } else if (kind == "growing") {
+    growing(row, n);
   } else if (kind == "cu_seqlens") {
     uniform(row, n, 0, get("total"));
     std::sort(row.begin(), row.end());

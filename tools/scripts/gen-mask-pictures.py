@@ -37,6 +37,7 @@ WANTED = {
     "causal_top_left": ["--shape=b=1,sq=32,sk=64"],
     "chunked": ["-D", "N=16"],
     "dilated": ["--shape=b=1,sq=40,sk=40", "-D", "W=24"],
+    "document_ids": ["--shape=b=1,sq=28,sk=28"],
     "duo_attention": ["-D", "S=4", "-D", "W=16"],
     "fixed": ["-D", "L=16", "-D", "FIRST=14", "-D", "C=2"],
     "la_cache": ["--shape=b=1,sq=56,sk=56", "-D", "W=16"],

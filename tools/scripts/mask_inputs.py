@@ -34,6 +34,23 @@ def evaluate(expression, dims):
     return total
 
 
+def growing(rule, n):
+    """What documents of growing size say of their tokens."""
+    documents = []  # (start, end)
+    while not documents or documents[-1][1] < n:
+        start = documents[-1][1] if documents else 0
+        size = rule["size"] + len(documents) * rule["grow"]
+        documents.append((start, min(start + size, n)))
+    numbers = []
+    for i, (start, end) in enumerate(documents):
+        shared = i % rule["every"] if "every" in rule else 0
+        first, last = documents[i - shared] if shared else (0, 0)
+        what = {"id": i, "start": start + rule.get("plus", 0), "end": end,
+                "shared_start": first, "shared_end": last}[rule["of"]]
+        numbers += [what] * (end - start)
+    return numbers
+
+
 def row(rule, n, dims, rng, done):
     """One row of n numbers; `done` have been made before it."""
     def number(key):
@@ -57,6 +74,8 @@ def row(rule, n, dims, rng, done):
             current += i > 0 and i in starts
             ids.append(current)
         return ids
+    if kind == "growing":
+        return growing(rule, n)
     if kind == "cu_seqlens":
         total = number("total")
         inner = sorted(rng.randint(0, total) for _ in range(n - 2))

@@ -43,6 +43,10 @@ DEFINITIONS = {
     "causal_top_left": lambda q, k, h, t: k <= q - (t["sk"] - t["sq"]),
     "chunked": lambda q, k, h, t: causal(q, k) and q // 32 == k // 32,
     "dilated": lambda q, k, h, t: 0 <= q - k < 64 and (q - k) % 4 == 0,
+    "document_ids": lambda q, k, h, t: t["ids"][q] == t["ids"][k],
+    "document_prefix": lambda q, k, h, t: document(q) == document(k) and (
+        causal(q, k) or k < document(k) + 5),
+    "document_spans": lambda q, k, h, t: document(q) == document(k),
     "duo_attention": lambda q, k, h, t: causal(q, k) and (
         t["class"][h] == 0 or k < 8 or k > q - 32),
     "fixed": lambda q, k, h, t: causal(q, k) and (
@@ -70,6 +74,11 @@ DEFINITIONS = {
         k <= q < t["evicted"][h * t["sk"] + k],
     "s2_attention": lambda q, k, h, t: causal(q, k) and (
         q // 16 - k // 16 < 2 or (k // 16 + h) % 4 == 0),
+    "share_question": lambda q, k, h, t: causal(q, k) and (
+        document(q) == document(k) or document(k) == 0),
+    "shared_prefix": lambda q, k, h, t:
+        causal(q, k) and document(q) == document(k) or
+        shares(document(q), document(k)),
     "sink_lora": lambda q, k, h, t: causal(q, k) and (
         k < 4 or group(q, h, t) == group(k, h, t)),
     "sink_window": lambda q, k, h, t: causal(q, k) and (k < 4 or k > q - 64),
@@ -87,6 +96,21 @@ DEFINITIONS = {
         t["vertical"][h * t["sk"] + k] or t["slash"][h * t["sk"] + q - k]),
     "window_by_head": lambda q, k, h, t: 0 <= q - k < t["window"][h],
 }
+
+
+# Documents of 7, 10, 13, .. tokens begin here.
+STARTS = [0, 7, 17, 30, 46, 65, 87, 112, 140]
+
+
+def document(token):
+    """The start of the token's document."""
+    return max(start for start in STARTS if start <= token)
+
+
+def shares(q, k):
+    """Of three documents the first is the prefix of the others."""
+    return STARTS.index(q) % 3 != 0 and (
+        STARTS.index(q) // 3 * 3 == STARTS.index(k))
 
 
 def block_diffusion(q, k, n):
