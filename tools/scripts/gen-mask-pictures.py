@@ -23,7 +23,6 @@ SHAPE = "b=1,sq=64,sk=64"
 # Tiles do not depend on the machine that draws.
 TARGET = "x86-64-v3"
 MOST_BYTES = 20000
-COLUMNS = 4
 BEGIN = "<!-- gallery: tools/scripts/gen-mask-pictures.py writes it -->\n"
 END = "<!-- end of the gallery -->\n"
 
@@ -42,9 +41,11 @@ WANTED = {
     "fixed": ["-D", "L=16", "-D", "FIRST=14", "-D", "C=2"],
     "la_cache": ["--shape=b=1,sq=56,sk=56", "-D", "W=16"],
     "lambda_blocks": ["-D", "B=8"],
+    "lambda_chunk": ["--shape=b=1,sq=24,sk=64"],
     "long_gen": ["-D", "B=8", "--head=1"],
     "long_lora": ["--head=2"],
     "long_lora_wrap": ["--head=2"],
+    "minference": ["--head=1", "-D", "L=8", "-D", "V=24", "-D", "V8=28"],
     "mm_grid": ["--shape=b=1,sq=32,sk=32"],
     "s2_attention": ["-D", "B=8", "--head=1"],
     "sink_lora": ["--head=2"],
@@ -84,12 +85,9 @@ def draw(root, fovea, name, folder):
 
 
 def gallery(names):
-    lines = ["|" + " |" * COLUMNS, "|" + "---|" * COLUMNS]
-    for i in range(0, len(names), COLUMNS):
-        cells = [f"[![{n}](images/masks/{n}.svg)](images/masks/{n}.svg) {n}"
-                 for n in names[i:i + COLUMNS]]
-        cells += [""] * (COLUMNS - len(cells))
-        lines.append("| " + " | ".join(cells) + " |")
+    """One line each, so that additions do not meet in one line."""
+    lines = [f'<a href="images/masks/{n}.svg"><img alt="{n}" width="24%" '
+             f'src="images/masks/{n}.svg"></a>' for n in names]
     return BEGIN + "\n" + "\n".join(lines) + "\n\n" + END
 
 
@@ -152,8 +150,12 @@ def main():
             stream.write(text[:found.start()] + gallery(masks(root)) +
                          text[found.end():])
     faults = list(check(root))
-    print("\n".join(faults + [f"{len(masks(root))} masks, "
-                              f"{len(faults)} faults"]))
+    lines = faults[:]
+    if faults and args.check:
+        lines.append("tools/scripts/gen-mask-pictures.py [--only NAME ..] "
+                     "draws pictures and writes the gallery")
+    lines.append(f"{len(masks(root))} masks, {len(faults)} faults")
+    print("\n".join(lines))
     return 1 if faults else 0
 
 

@@ -57,6 +57,8 @@ DEFINITIONS = {
         k < 4 or q - k < 32 or (k - t["first"]) % 7 in (0, 1)),
     "lambda_blocks": lambda q, k, h, t: causal(q, k) and (
         k // 16 < 1 or q // 16 - k // 16 <= 2),
+    "lambda_chunk": lambda q, k, h, t: causal(q, k) and (
+        k < 4 or k >= t["sk"] - t["sq"] - 16),
     "lambda_slots": lambda q, k, h, t: streaming(
         q + t["dropped"], t["slot_token"][k], t["recent"]),
     "long_gen": lambda q, k, h, t: causal(q, k) and (
@@ -64,6 +66,10 @@ DEFINITIONS = {
     "long_lora": lambda q, k, h, t: causal(q, k) and
         group(q, h, t) == group(k, h, t),
     "long_lora_wrap": lambda q, k, h, t: rolled(q, k, h, t),
+    "minference": lambda q, k, h, t: causal(q, k) and (
+        (k < 16 or q - k < 32),
+        (k < 4 or 40 <= k < 48 or q - k < 16),
+        (q // 16 - k // 16 < 2 or k // 16 == 0))[t["pattern"][h]],
     "mm_grid": lambda q, k, h, t: grid(t["position"][q], t["position"][k]),
     "prefix_lm": lambda q, k, h, t: k < t["prefix"] or causal(q, k),
     "qk_sparse": lambda q, k, h, t: causal(q, k) and not any(
