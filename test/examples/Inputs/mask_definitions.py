@@ -32,6 +32,8 @@ def causal(q, k):
 DEFINITIONS = {
     "a_shape": lambda q, k, h, t: causal(q, k) and (k < 16 or q - k < 48),
     "block_causal": lambda q, k, h, t: k // 32 <= q // 32,
+    "block_causal_document": lambda q, k, h, t:
+        t["ids"][q] == t["ids"][k] and k // 16 <= q // 16,
     "block_diffusion": lambda q, k, h, t: block_diffusion(q, k, t["n"]),
     "block_diffusion_cache": lambda q, k, h, t:
         (q - t["sk"] + t["sq"] + t["position"][0]) // 32 >= k // 32,
