@@ -4,6 +4,7 @@
 // are taken in a fixed order, so that the result depends on the plan alone.
 #include "codegen/cpu/LaneTools.h"
 #include "codegen/cpu/SmallStages.h"
+#include "passes/analysis/TokenOrder.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -160,6 +161,8 @@ BuiltStage buildCombine(ModuleOp module, const CombineParams &p) {
       Value packed = e.add(item.row, r);
       Value head = e.add(e.mul(item.head, group), e.remU(packed, group));
       Value query = e.divU(packed, group);
+      if (p.order)
+        query = emitTokenAt(e.b, e.loc, p.order, query, /*nonNegative=*/true);
       SmallVector<Value> at{item.b, head, query};
       if (p.ragged)
         at = {e.add(first, query), head};

@@ -80,6 +80,7 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
                            stage.layout.view(save.getL())};
   p.segments = stage.cacheSources();
   p.ragged = isRagged(info.query.getView());
+  p.order = info.stage.getOrderAttr();
   p.rope = stage.rope();
   for (size_t i = 0; p.segments.empty() && i + 1 < sources.size(); i += 2) {
     StreamSource source;
@@ -138,6 +139,9 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
 
 static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
   StageInfo &info = stage.info;
+  if (info.stage.getOrderAttr())
+    return info.stage.emitOpError(
+        "expected a schedule of kind prefill with an order, got decode");
   tile::ScheduleAttr schedule = info.stage.getSchedule();
   tile::RowsAttr rows = info.stage.getRows();
   tile::RunsOp chosen = info.selection();

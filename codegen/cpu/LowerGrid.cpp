@@ -52,6 +52,7 @@ FailureOr<uint64_t> cpu::lowerCombine(StageContext &stage) {
   p.querySymbol = stage.layout.symbol(info.restore.getQueriesDim());
   p.ragged = isRagged(info.output.o);
   p.rowCounts = isOverCache(info.stage);
+  p.order = info.stage.getOrderAttr();
   return buildCombine(stage.module, p).scratchBytes;
 }
 

@@ -84,6 +84,10 @@ private:
   void forRows(Value count,
                llvm::function_ref<void(Value i, const RowPlace &)> body);
   void emitQueries();
+  /// The token at a position of the walk.
+  Value tokenAt(Value position);
+  Value emitOrderedTile(Elem elem, const View &view, const View &scales,
+                        int64_t dim, Value k, Value n, int64_t pad, Value tile);
   Value perSource(Value source,
                   llvm::function_ref<Value(const StreamSource &, unsigned)> f,
                   Type type);
@@ -124,8 +128,10 @@ private:
   std::vector<SourceViews> sources;
   // Of the item.
   Value itemB, head, kvHead, row, rows, rowCount, padded, panelCount, qOff, len;
-  // With a cache: i1, rows of several sequences; token index of each row, i32.
-  Value shared, sharedFirst, rowTokens;
+  // With a cache: i1, rows of several sequences.
+  Value shared, sharedFirst;
+  // With a cache or an order: token index of each row, i32.
+  Value rowTokens;
   Value rotatedRows, tables; ///< f32 [row][keyDim]; RowTables of two blocks
   View rotation;
 };

@@ -20,7 +20,8 @@ void PrefillBuilder::forRows(
   Value group = e.cI64(p.group);
   e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value i) {
     Value r = e.minS(e.add(row, i), last);
-    RowPlace at{itemB, e.add(head, e.remU(r, group)), e.divU(r, group)};
+    RowPlace at{itemB, e.add(head, e.remU(r, group)),
+                tokenAt(e.divU(r, group))};
     if (shared) {
       Values place = e.ifElse(
           shared, {e.i64, e.i64},
@@ -52,7 +53,7 @@ void PrefillBuilder::emitPointers(const View &view, unsigned bytes,
 void PrefillBuilder::emitQueries() {
   emitPointers(query, sizeOf(p.queryElem), {});
   Elem elem = p.queryElem;
-  if (cached())
+  if (rowTokens)
     forRows(padded, [&](Value i, const RowPlace &at) {
       Value token = e.add(s.qOffset(at.b), at.position);
       e.store(e.toInt(token, e.i32), e.at(rowTokens, i, 4));

@@ -9,6 +9,7 @@
 //     write o and lse, or the state of a split item
 #include "codegen/cpu/PrefillBuilder.h"
 #include "codegen/cpu/PrefillSelection.h"
+#include "passes/analysis/TokenOrder.h"
 
 #include <fovea/abi.h>
 
@@ -36,9 +37,10 @@ void PrefillBuilder::reserveScratch() {
   pointers = s.reserve(rows * 8);
   spareRow = s.reserve(p.valueDim * 4);
   rowValues = s.reserve(rows * 4);
+  if (cached() || p.order)
+    rowTokens = s.reserve(rows * 4);
   if (!cached())
     return;
-  rowTokens = s.reserve(rows * 4);
   tables = s.reserve(2 * tableBytes());
   if (p.rope.rule)
     rotatedRows = s.reserve(rows * p.keyDim * 4);
@@ -222,7 +224,38 @@ Value PrefillBuilder::perSource(
   return chain(0);
 }
 
+Value PrefillBuilder::tokenAt(Value position) {
+  return p.order
+             ? emitTokenAt(e.b, e.loc, p.order, position, /*nonNegative=*/true)
+             : position;
+}
+
+/// The rows of n positions from k on, each from where its token lies.
+Value PrefillBuilder::emitOrderedTile(Elem elem, const View &view,
+                                      const View &scales, int64_t dim, Value k,
+                                      Value n, int64_t pad, Value tile) {
+  emitTableTile(e, elem, dim, n, pad, tile, [&](Value i) {
+    Value token = tokenAt(e.add(k, i)), scale;
+    if (scales.data)
+      scale = e.load(e.f32, addressOf(e, scales, {itemB, kvHead, token}, 4));
+    return std::pair(addressOf(e, view, {itemB, kvHead, token}, sizeOf(elem)),
+                     scale);
+  });
+  return tile;
+}
+
 void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
+  if (p.order) {
+    const StreamSource &src = p.sources[0];
+    const SourceViews &views = sources[0];
+    prefetches.clear();
+    return emitPanels(source, k, n, kind,
+                      emitOrderedTile(src.keyElem, views.keys, views.keyScales,
+                                      p.keyDim, k, n, shape.regRows, kTile),
+                      emitOrderedTile(src.valueElem, views.values,
+                                      views.valueScales, p.valueDim, k, n, 1,
+                                      vTile));
+  }
   auto rowsOf = [&](Elem elem, const View &view, const View &scales,
                     int64_t dim) -> TileSource {
     TileSource t{elem,
@@ -449,7 +482,7 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
   context.b = itemB;
   context.len = len;
   context.q = e.add(pos, e.splat(e.toInt(qOff, e.i32), lanes));
-  if (cached())
+  if (rowTokens)
     context.q =
         e.load(e.vec(lanes, e.i32), e.at(rowTokens, e.mul(panel, lanes), 4));
   context.h =
@@ -458,7 +491,7 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
       e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
         Value at = e.at(sPanel, e.mul(i, lanes), 4);
         Value x = e.load(max.getType(), at);
-        Value key = e.add(k, i);
+        Value key = tokenAt(e.add(k, i));
         context.k = key;
         if (p.score) {
           auto modified = p.score(e, x, context);
@@ -510,6 +543,9 @@ static std::string whyNot(const StreamParams &p) {
     return "expected the heads that share keys to be a multiple of those in an "
            "item, got " +
            std::to_string(p.kvGroup) + " and " + std::to_string(p.group);
+  if (p.order && (p.sources.size() != 1 || p.sources[0].tokensPerKey != 1 ||
+                  p.selection || p.ragged))
+    return "expected an ordered walk over one key and value, without selection";
   if (p.selection) {
     const Selection &chosen = *p.selection;
     if (!chosen.levels && !(chosen.list && chosen.count))

@@ -11,6 +11,7 @@
 #include "codegen/cpu/RegionVectoriser.h"
 #include "codegen/cpu/StageAbi.h"
 #include "codegen/target/Schedule.h"
+#include "dialects/tile/Tile.h"
 
 #include <optional>
 
@@ -86,6 +87,8 @@ struct StreamParams {
   unsigned out = 0;            ///< view [b, h, sq, valueDim]
   std::optional<unsigned> lse; ///< view [b, h, sq], f32
   std::vector<StreamSource> sources;
+  /// Rows and keys of a plain source are positions of this walk; null: tokens.
+  tile::OrderAttr order;
   /// Or the segments of a cache, as in DecodeParams.
   std::vector<CacheSource> segments;
   bool ragged = false; ///< as in DecodeParams

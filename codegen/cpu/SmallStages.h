@@ -8,6 +8,7 @@
 #define FOVEA_CODEGEN_CPU_SMALLSTAGES_H
 
 #include "codegen/cpu/DecodeStream.h"
+#include "dialects/tile/Tile.h"
 
 namespace fovea::cpu {
 
@@ -32,6 +33,8 @@ struct CombineParams {
   /// results are [rows, head, ..] instead of [b, head, query, ..] (then
   /// rowCounts is implied).
   bool rowCounts = false, ragged = false;
+  /// Queries are positions of this walk; null: tokens.
+  tile::OrderAttr order;
 };
 BuiltStage buildCombine(mlir::ModuleOp module, const CombineParams &params);
 

@@ -3,6 +3,7 @@
 #include "codegen/jit/ManifestBuilder.h"
 
 #include "passes/analysis/StreamInfo.h"
+#include "passes/analysis/TokenOrder.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -232,6 +233,8 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   record.key_dim = cast<CodedType>(info.query.getTile().getType()).getChan();
   if (info.attend)
     record.value_dim = info.attend.getState().getType().getChan();
+  if (OrderAttr order = info.stage.getOrderAttr())
+    record.order_points = int32_t(orderPoints(order));
   if (readsBatch(info))
     record.flags |= FOVEA_STAGE_READS_B;
   info.stage->walk([&](RotateOp op) {

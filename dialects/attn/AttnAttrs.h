@@ -6,9 +6,6 @@
 #include "dialects/attn/AttnInterfaces.h"
 #include "mlir/IR/Attributes.h"
 
-#define GET_ATTRDEF_CLASSES
-#include "dialects/attn/AttnAttrs.h.inc"
-
 namespace fovea::attn {
 
 /// How the word of a score modifier is read.

@@ -7,6 +7,53 @@ include "mlir/IR/AttrTypeBase.td"
 include "dialects/attn/AttnDialect.td"
 include "dialects/attn/AttnInterfaces.td"
 
+def Attn_OrderAttr : AttrDef<Attn_Dialect, "Order"> {
+  let summary = "Walk the tokens of a grid by boxes";
+  let description = [{
+    `order(grid(t, h, w))`: the tokens [0, t * h * w) of queries and keys are
+    the points of a row-major grid, and the kernel visits them box by box, so
+    that a tile of tokens is a box of the grid: a neighbourhood then touches
+    few tiles. The kernel computes where each row lies; no tensor is permuted,
+    and every token index that a mask or a modifier sees is the token's own:
+    results are the same up to rounding. Tokens behind the grid, such as the
+    text beside an image, follow in their order.
+
+    `box(..)` gives the extents of the box; without it the compiler takes one
+    that divides the grid if it can. A tile in a mask (sliding tiles) that is
+    also the box has no partial tiles.
+
+    * order_c1: a grid has 1 to 3 extents from 1 on, and from 64 to 2^24 points;
+    * order_c2: a box has an extent for each of the grid's, from 1 to it;
+    * order_c3: there is a key and a value, no cache, pyramid, list, `offset` or
+      `lengths`;
+    * order_c4: queries and keys are equally many and at least the points of
+      the grid (checked when the call is planned).
+
+    Example:
+
+    ```mlir
+    func.func @frame(%q: tensor<?x8x?x64xf32>, %k: tensor<?x8x?x64xf32>)
+        -> tensor<?x8x?x64xf32> attributes {attn.kernel} {
+      %o = attn.attention %q, %k, %k
+          mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+            %w = arith.constant 16 : index
+            %iy = arith.divui %i, %w : index
+            %jy = arith.divui %j, %w : index
+            %same = arith.cmpi eq, %iy, %jy : index
+            sel.yield %same : i1 }
+          order(grid(12, 16), box(4, 16))
+          : (tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>)
+          -> tensor<?x8x?x64xf32>
+      return %o : tensor<?x8x?x64xf32>
+    }
+    ```
+  }];
+  let mnemonic = "order";
+  let parameters = (ins ArrayRefParameter<"int64_t">:$grid,
+                        OptionalArrayRefParameter<"int64_t">:$box);
+  let assemblyFormat = "`<` `[` $grid `]` (`,` `[` $box^ `]`)? `>`";
+}
+
 class Attn_Score<string name, string keyword>
     : AttrDef<Attn_Dialect, name, [
         DeclareAttrInterfaceMethods<Attn_ScoreAttrInterface>]> {

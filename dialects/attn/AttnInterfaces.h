@@ -28,6 +28,10 @@ bool yieldsLevels(mlir::Region &maskRegion);
 
 #include "dialects/attn/AttnAttrInterfaces.h.inc"
 
+// The interface of the ops returns attributes.
+#define GET_ATTRDEF_CLASSES
+#include "dialects/attn/AttnAttrs.h.inc"
+
 #include "dialects/attn/AttnOpInterfaces.h.inc"
 
 #endif // FOVEA_DIALECTS_ATTN_ATTNINTERFACES_H

@@ -65,6 +65,8 @@ def Attn_AttentionOpInterface : OpInterface<"AttentionOpInterface"> {
       "::fovea::sel::MaskAttrInterface", "getMaskAttr">,
     InterfaceMethod<"The score modifiers as sugar, or null.",
       "::mlir::ArrayAttr", "getScoreAttr">,
+    InterfaceMethod<"The grid whose boxes are tiles, or null.",
+      "::fovea::attn::OrderAttr", "getOrderAttr">,
     InterfaceMethod<"The scale as written, or null.",
       "::mlir::FloatAttr", "getScaleAttr">,
     InterfaceMethod<"(b, h, q, k) -> i1 or i32; empty if absent.",

@@ -78,6 +78,28 @@ static ParseResult parseRope(OpAsmParser &parser, ClauseOperands &table,
   return parser.parseRParen();
 }
 
+/// Reads `(grid(45, 80), box(8, 16))`.
+static ParseResult parseOrder(OpAsmParser &parser, OrderAttr &order) {
+  SmallVector<int64_t> grid, box;
+  auto list = [&](StringRef wanted,
+                  SmallVectorImpl<int64_t> &extents) -> ParseResult {
+    SMLoc loc = parser.getCurrentLocation();
+    StringRef word;
+    if (parser.parseKeyword(&word))
+      return failure();
+    if (word != wanted)
+      return parser.emitError(
+          loc, unknownWord("part of an order", word, {wanted}, "parts"));
+    return parseIntegers(parser, extents);
+  };
+  if (parser.parseLParen() || failed(list("grid", grid)))
+    return failure();
+  if (succeeded(parser.parseOptionalComma()) && failed(list("box", box)))
+    return failure();
+  order = OrderAttr::get(parser.getContext(), grid, box);
+  return parser.parseRParen();
+}
+
 template <typename OpT>
 static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
   SmallVector<OpAsmParser::UnresolvedOperand> main;
@@ -86,6 +108,7 @@ static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
   ArrayAttr scoreAttr;
   FloatAttr scale;
   RopePairsAttr ropePairs;
+  OrderAttr order;
   FunctionType type;
   Region &maskRegion = *result.addRegion();
   Region &scoreRegion = *result.addRegion();
@@ -114,12 +137,15 @@ static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
   clauses.add("prob", [&] { return parser.parseRegion(probRegion); });
   clauses.add("scale", [&] { return parseDoubleInParens(parser, scale); });
   clauses.add("rope", [&] { return parseRope(parser, rope, ropePairs); });
+  clauses.add("order", [&] { return parseOrder(parser, order); });
   if (clauses.parse() || parser.parseOptionalAttrDict(result.attributes) ||
       parser.parseColonType(type))
     return failure();
 
   if (ropePairs)
     result.addAttribute("ropePairs", ropePairs);
+  if (order)
+    result.addAttribute("order", order);
   if (maskAttr)
     result.addAttribute("mask", maskAttr);
   if (scoreAttr)
@@ -190,6 +216,18 @@ static void printAttention(OpAsmPrinter &printer, AttentionOpInterface op) {
   if (Value rope = op.getRope())
     printer << " rope(" << rope << " : " << rope.getType() << ", "
             << stringifyRopePairs(*op.getRopePairs()) << ")";
+  if (OrderAttr order = op.getOrderAttr()) {
+    auto list = [&](StringRef word, ArrayRef<int64_t> extents) {
+      printer << word << "(";
+      llvm::interleaveComma(extents, printer);
+      printer << ")";
+    };
+    printer << " order(";
+    list("grid", order.getGrid());
+    if (!order.getBox().empty())
+      list(", box", order.getBox());
+    printer << ")";
+  }
   printer.printOptionalAttrDict(op->getDiscardableAttrDictionary().getValue());
   printer << " : (" << op.getQuery().getType();
   for (Value source : op.getSource())

@@ -27,7 +27,8 @@ class Attn_AttentionBase<string mnemonic>
     OptionalAttr<Sel_MaskAttr>:$mask,
     OptionalAttr<Attn_ScoreArrayAttr>:$score,
     OptionalAttr<F64Attr>:$scale,
-    OptionalAttr<Attn_RopePairs>:$ropePairs);
+    OptionalAttr<Attn_RopePairs>:$ropePairs,
+    OptionalAttr<Attn_OrderAttr>:$order);
   let regions = (region AnyRegion:$maskRegion, AnyRegion:$scoreRegion,
                         AnyRegion:$probRegion);
   let hasCustomAssemblyFormat = 1;
@@ -66,6 +67,7 @@ def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
     | `offset(%o : tensor<?xi32>)` | query i of the call is token i + o[b] |
     | `lengths(%n : tensor<?xi32>)` | keys at or past n[b] do not exist |
     | `rope(%t : tensor<?x64x2xf32>, halves)` | rotates queries and keys; over a cache that asks for it |
+    | `order(grid(45, 80))` | tiles are boxes of a grid of tokens: #attn.order |
 
     Without `lengths` a sequence has sk keys; without `offset` the offset is
     the number of its keys minus sq: the last query is the last token.

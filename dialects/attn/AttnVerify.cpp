@@ -232,9 +232,58 @@ static LogicalResult verifyModifiers(AttentionOpInterface op) {
   return success();
 }
 
+static LogicalResult verifyOrder(AttentionOpInterface op) {
+  OrderAttr order = op.getOrderAttr();
+  if (!order)
+    return success();
+  // order_c1; three extents below 2^24 do not overflow, more are not read.
+  ArrayRef<int64_t> grid = order.getGrid(), box = order.getBox();
+  constexpr int64_t least = 64, most = int64_t(1) << 24;
+  int64_t points = grid.empty() || grid.size() > 3 ? 0 : 1;
+  for (int64_t extent : grid)
+    points = extent < 1 || extent > most || points > most ? 0 : points * extent;
+  if (points < least || points > most)
+    return op->emitOpError()
+           << "expected the grid of 'order' to have 1 to 3 extents from 1 on "
+              "and 64 to 16777216 points, got "
+           << spellShape(grid) << " [order_c1]";
+  // order_c2
+  bool fits = box.empty() || box.size() == grid.size();
+  for (auto [b, g] : llvm::zip(box, grid))
+    fits &= b >= 1 && b <= g;
+  if (!fits)
+    return op->emitOpError()
+           << "expected the box of 'order' to have an extent for each of the "
+              "grid's, from 1 to it, got "
+           << spellShape(box) << " in " << spellShape(grid) << " [order_c2]";
+  // order_c3
+  StringRef other = op.getCache()     ? "a cache"
+                    : op.getPyramid() ? "a pyramid"
+                    : op.getList()    ? "the clause 'over'"
+                    : op.getOffset()  ? "the clause 'offset'"
+                    : op.getLengths() ? "the clause 'lengths'"
+                                      : "";
+  if (!other.empty())
+    return op->emitOpError() << "expected 'order' over a key and a value, "
+                                "without list, offset or lengths, got "
+                             << other << " [order_c3]";
+  // order_c4
+  int64_t queries = op.getQueryType().getDimSize(2);
+  int64_t keys = op.getKeyType().getDimSize(2);
+  bool few = (!ShapedType::isDynamic(queries) && queries < points) ||
+             (!ShapedType::isDynamic(keys) && keys < points);
+  if (few || sel::extentsDiffer(queries, keys))
+    return op->emitOpError()
+           << "expected as many queries as keys, at least the " << points
+           << " points of the grid, got " << spellShape({queries, keys})
+           << " [order_c4]";
+  return success();
+}
+
 static LogicalResult verifyAttention(AttentionOpInterface op) {
   if (failed(verifySource(op)) || failed(verifyRope(op)) ||
-      failed(verifyChoice(op)) || failed(verifyModifiers(op)))
+      failed(verifyChoice(op)) || failed(verifyModifiers(op)) ||
+      failed(verifyOrder(op)))
     return failure();
   // attention_c17
   int64_t batch = op.getQueryType().getDimSize(0);

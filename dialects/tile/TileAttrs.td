@@ -85,6 +85,24 @@ def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
   }];
 }
 
+def Tile_OrderAttr : Tile_Attr<"Order", "order"> {
+  let summary = "The order in which a stage visits the tokens of a grid";
+  let description = [{
+    Positions of the stage's rows and keys stand for the tokens of the
+    row-major `grid` box by box: boxes in row-major order, clipped at the edge
+    of the grid, and the tokens of a box in row-major order. Positions behind
+    the grid are the tokens themselves. Runs and item ranges count positions;
+    maps and views get tokens.
+
+    Example: `#tile.order<grid = [45, 80], box = [5, 16]>`.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$grid,
+                        ArrayRefParameter<"int64_t">:$box);
+  let assemblyFormat = [{
+    `<` `grid` `=` `[` $grid `]` `,` `box` `=` `[` $box `]` `>`
+  }];
+}
+
 def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
   let summary = "The schedule that the target's table chose for a stage";
   let description = [{

@@ -135,19 +135,20 @@ def Tile_StageOp : Tile_Op<"stage", [
     is kept of pages, and rows that move between segments. A `service` stage is
     no part of a run: the cache manager runs it. A stream over a cache has the
     number of sequences as its `grid`; its lengths and offsets come from the
-    batch of the call.
+    batch of the call. With an `order` rows and keys are visited in it.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$launch,
                        Tile_Space:$space, Tile_RowsAttr:$rows,
                        OptionalAttr<ArrayAttr>:$grid,
                        OptionalAttr<StrAttr>:$of, UnitAttr:$service,
-                       Tile_ScheduleAttr:$schedule);
+                       Tile_ScheduleAttr:$schedule,
+                       OptionalAttr<Tile_OrderAttr>:$order);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `launch` `(` $launch `)` `space` `(` $space `)` `rows` `(` $rows
     `)` (`grid` `(` $grid^ `)`)?
-    (`of` `(` $of^ `)`)? (`service` $service^)? `schedule` `(` $schedule `)` attr-dict-with-keyword
-    $body
+    (`of` `(` $of^ `)`)? (`service` $service^)? `schedule` `(` $schedule `)`
+    (`order` `(` $order^ `)`)? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;
 }

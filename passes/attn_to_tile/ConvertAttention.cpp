@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // attn.attention and attn.partial -> a stream stage per schedule, and the
 // combine stages that merge what the plan splits; attn.merge -> a grid stage.
+#include "passes/analysis/TokenOrder.h"
 #include "passes/attn_to_tile/MaskFunctions.h"
 
 #include <cmath>
@@ -23,6 +24,7 @@ public:
 private:
   LogicalResult readSources();
   LogicalResult chooseSchedules();
+  void chooseOrder();
   void dropUnreachable(int64_t packed);
   bool isNarrow(ScheduleAttr schedule);
   void fitQueryBlock();
@@ -53,6 +55,7 @@ private:
   std::string launch;
   RowsAttr rows;
   SmallVector<ScheduleAttr> schedules;
+  OrderAttr order;            ///< null: rows and keys are tokens
   SmallVector<Value> results; ///< views of the op's results
   Value slotO, slotM, slotL;  ///< partials of split items
 };
@@ -124,6 +127,31 @@ LogicalResult AttentionConverter::readSources() {
   return success();
 }
 
+/// The box of an ordered walk. A grid has more rows than a decode takes.
+void AttentionConverter::chooseOrder() {
+  attn::OrderAttr wanted = op.getOrderAttr();
+  if (!wanted)
+    return;
+  constexpr int64_t boxPoints = 128; // about a block of keys
+  SmallVector<int64_t> box(wanted.getBox());
+  if (box.empty())
+    box = chooseBox(wanted.getGrid(), boxPoints);
+  order = OrderAttr::get(op.getContext(), wanted.getGrid(), box);
+}
+
+/// Schedules that walk in the order: blocks of keys are made of boxes.
+static SmallVector<ScheduleAttr> orderedSchedules(ArrayRef<ScheduleAttr> table,
+                                                  OrderAttr order) {
+  SmallVector<ScheduleAttr> fitting;
+  for (ScheduleAttr s : table)
+    if (s.getKind() == "prefill")
+      fitting.push_back(
+          ScheduleAttr::get(s.getContext(), s.getKind(), s.getLanes(),
+                            s.getReg(), orderKeys(order, s.getKeys()),
+                            s.getRows(), s.getMaxRows(), s.getPrefetch()));
+  return fitting;
+}
+
 /// Of schedules for a known number of packed rows the plan takes the one with
 /// the least `maxRows` that holds them: the others are not worth compiling.
 void AttentionConverter::dropUnreachable(int64_t packed) {
@@ -159,6 +187,8 @@ LogicalResult AttentionConverter::chooseSchedules() {
                                    keyType.getFormat(), group});
   if (queryBlock)
     fitQueryBlock();
+  if (order)
+    schedules = orderedSchedules(schedules, order);
   auto queryType = cast<ViewType>(query.getType());
   int64_t queries =
       queryType.getRank() == 4 ? queryType.getShape()[2] : ShapedType::kDynamic;
@@ -316,6 +346,7 @@ LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
     batch.push_back(p.batch(query));
   StageOp stage = p.openStage(loc, symbol, launch, Space::Stream, rows,
                               schedule, cache ? &batch : nullptr);
+  stage.setOrderAttr(order);
   Block &body = stage.getBody().front();
   SmallVector<Value> at{body.getArgument(kBatch), body.getArgument(kHead),
                         body.getArgument(kRow)};
@@ -349,6 +380,7 @@ void AttentionConverter::combineStage(ScheduleAttr schedule) {
                         schedule.getRows(), schedule.getMaxRows(), 0);
   StageOp stage = p.openStage(loc, (name + "_" + schedule.getKind()).str(),
                               name, Space::Combine, rows, own, nullptr, launch);
+  stage.setOrderAttr(order);
   Block &body = stage.getBody().front();
   Value state = b.create<RestoreOp>(
       loc, StateType::get(b.getContext(), schedule.getRows(), valueDim), slotO,
@@ -365,8 +397,9 @@ LogicalResult AttentionConverter::run() {
   launch = p.launchName(isPartial ? "partial" : "attend");
   if (failed(readSources()))
     return failure();
+  chooseOrder();
   std::string prefix = (p.program.getSymName() + "_" + launch).str();
-  FailureOr<TileMask> built = buildMask(p, op, prefix, specMask);
+  FailureOr<TileMask> built = buildMask(p, op, prefix, specMask, order);
   if (failed(built))
     return failure();
   mask = *built;

@@ -152,7 +152,8 @@ LogicalResult fovea::convertScore(ProgramBuilder &p, sel::ScoreOp op) {
   std::string launch = p.launchName("score");
   SpecMask specMask{op.getMaskAttr(), op.getMaskOperands(), nullptr};
   FailureOr<TileMask> mask =
-      buildMask(p, op, (p.program.getSymName() + "_" + launch).str(), specMask);
+      buildMask(p, op, (p.program.getSymName() + "_" + launch).str(), specMask,
+                OrderAttr());
   if (failed(mask))
     return failure();
   // One item is one query block of one query head.

@@ -7,6 +7,7 @@
 #include "dialects/attn/AttnDialect.h"
 #include "dialects/sel/Clauses.h"
 #include "passes/analysis/MaskSolver.h"
+#include "passes/analysis/TokenOrder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -165,7 +166,8 @@ static std::string describe(const SpecMask &mask) {
 }
 
 FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
-                                     StringRef prefix, const SpecMask &mask) {
+                                     StringRef prefix, const SpecMask &mask,
+                                     OrderAttr order) {
   TileMask result;
   if (!mask.present())
     return result;
@@ -206,6 +208,12 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   sel::Coordinates at{body->getArgument(n),     body->getArgument(n + 1),
                       body->getArgument(n + 2), body->getArgument(n + 3),
                       body->getArgument(n + 4), offset};
+  if (order) {
+    // An ordered walk is over a whole call: its rows are its tokens.
+    at.query = emitTokenAt(b, loc, order, at.query, /*nonNegative=*/false);
+    at.key = emitTokenAt(b, loc, order, at.key, /*nonNegative=*/false);
+    at.offset = b.create<arith::ConstantIndexOp>(loc, 0);
+  }
   auto load = [&](Value table, ValueRange indices) -> Value {
     return b.create<memref::LoadOp>(loc, table, indices);
   };

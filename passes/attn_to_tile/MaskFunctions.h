@@ -26,10 +26,12 @@ struct TileMask {
 };
 
 /// Emits `@<prefix>_keep` behind the program and solves it into
-/// `@<prefix>_bounds` and `@<prefix>_class`.
+/// `@<prefix>_bounds` and `@<prefix>_class`. With an `order` these count
+/// positions of its walk.
 mlir::FailureOr<TileMask> buildMask(ProgramBuilder &p, mlir::Operation *op,
                                     llvm::StringRef prefix,
-                                    const SpecMask &mask);
+                                    const SpecMask &mask,
+                                    tile::OrderAttr order);
 
 /// `tile.map on(partial)` with the predicate inlined.
 mlir::Value emitMask(ProgramBuilder &p, mlir::Operation *op,

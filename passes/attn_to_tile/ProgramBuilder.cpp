@@ -266,11 +266,11 @@ StageOp ProgramBuilder::openStage(Location loc, StringRef symbol,
     SmallVector<Attribute> attrs(grid->begin(), grid->end());
     gridAttr = b.getArrayAttr(attrs);
   }
-  auto stage =
-      b.create<StageOp>(loc, b.getStringAttr(symbol), b.getStringAttr(launch),
-                        SpaceAttr::get(b.getContext(), space), rows, gridAttr,
-                        of.empty() ? StringAttr() : b.getStringAttr(of),
-                        service ? b.getUnitAttr() : UnitAttr(), schedule);
+  auto stage = b.create<StageOp>(
+      loc, b.getStringAttr(symbol), b.getStringAttr(launch),
+      SpaceAttr::get(b.getContext(), space), rows, gridAttr,
+      of.empty() ? StringAttr() : b.getStringAttr(of),
+      service ? b.getUnitAttr() : UnitAttr(), schedule, OrderAttr());
   Block *body = new Block;
   stage.getBody().push_back(body);
   for (unsigned i = 0; i != 6; ++i)

@@ -239,6 +239,9 @@ fovea_status KernelCheck::stream(const fovea_bundle_stage &s) {
       s.value_dim > 65536)
     return bad(name(), "a stage's dims", "between 0 and 65536",
                s.key_dim < 0 || s.key_dim > 65536 ? s.key_dim : s.value_dim);
+  if (s.order_points < 0 || (s.order_points && s.cache >= 0))
+    return bad(name(), "a stage's order_points",
+               "0, or positive in a stage over plain tensors", s.order_points);
   if (s.cache >= 0) {
     // The batch gives them: nothing else may, and no argument needs to.
     if (s.offset_slot != -1 || s.length_slot != -1)

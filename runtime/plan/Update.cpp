@@ -98,6 +98,14 @@ static fovea_status snapshot(fovea_plan &plan, Phase &phase) {
                     (long long)(INT32_MAX - phase.sq), (long long)off,
                     (long long)b);
     }
+    // order_c4
+    if (s.order_points && (len != phase.sq || len < s.order_points))
+      return fail(FOVEA_INVALID,
+                  "kernel '%s': expected as many queries as keys, at least the "
+                  "%d points of the grid of 'order', got %lld and %lld "
+                  "[order_c4]",
+                  kernel.name(), s.order_points, (long long)phase.sq,
+                  (long long)len);
     phase.kLen[b] = len;
     phase.qOff[b] = off;
   }

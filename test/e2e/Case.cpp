@@ -53,6 +53,8 @@ static std::string clausesOf(const Case &c) {
     text += " offset(%off : tensor<?xi32>)";
   if (!c.lengths.empty())
     text += " lengths(%len : tensor<?xi32>)";
+  if (!c.order.empty())
+    text += " order(" + c.order + ")";
   return text;
 }
 

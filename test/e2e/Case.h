@@ -58,6 +58,7 @@ struct Case {
   };
   std::vector<Planted> planted;
   std::vector<int64_t> lengths, offsets; ///< given if not empty
+  std::string order;                     ///< "grid(5, 13)"
   int64_t queryBlock = 8, unit = 8;      ///< of maps and lists
   int64_t topK = 0;
   double topP = 0;
@@ -122,6 +123,10 @@ struct Case {
   }
   Case &offset(std::vector<int64_t> of) {
     offsets = std::move(of);
+    return *this;
+  }
+  Case &ordered(std::string grid) {
+    order = std::move(grid);
     return *this;
   }
   Case &outputOnly() {

@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define FOVEA_BUNDLE_MAGIC 0x42564f46u /* "FOVB" */
-#define FOVEA_BUNDLE_VERSION 2
+#define FOVEA_BUNDLE_VERSION 3
 
 typedef enum fovea_bundle_section_kind {
   FOVEA_SECTION_STRINGS = 1,    /* bytes */
@@ -186,6 +186,11 @@ typedef struct fovea_bundle_stage {
   int32_t rope_table; /* stream over a cache: 1 + the view slot of the table of
                          rotations, f32 [position, ...]; 0: none. The planner
                          refuses positions past it */
+  int32_t order_points; /* stream over plain tensors: rows and keys are positions
+                           of a walk over a grid with this many points, which
+                           queries and keys must have; 0: tokens. Item ranges,
+                           runs and mask functions then count positions */
+  int32_t reserved;
 } fovea_bundle_stage;
 
 #define FOVEA_STAGE_TOP_LEFT 1 /* default query offset is 0 */

@@ -3,7 +3,7 @@
 
 !t = tensor<?x8x?x64xf32>
 func.func @clause(%q: !t) {
-  // expected-error@+1 {{unknown clause 'maks': did you mean 'mask'? clauses are: lengths, levels, mask, offset, over, prob, rope, scale, score}}
+  // expected-error@+1 {{unknown clause 'maks': did you mean 'mask'? clauses are: lengths, levels, mask, offset, order, over, prob, rope, scale, score}}
   %o = attn.attention %q, %q, %q maks(causal) : (!t, !t, !t) -> !t
   return
 }

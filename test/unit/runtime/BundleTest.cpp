@@ -179,6 +179,7 @@ TEST(Bundle, EveryRecordIsChecked) {
   refuse("stage's list_slot", [](B b) { b.stages[0].list_slot = 4; });
   refuse("list_unit", [](B b) { b.stages[0].list_slot = 0; });
   refuse("stage's rope_table", [](B b) { b.stages[0].rope_table = 1; });
+  refuse("stage's order_points", [](B b) { b.stages[0].order_points = -1; });
   refuse("stage's splittable", [](B b) { b.stages[0].splittable = 2; });
   refuse("stage's dims", [](B b) { b.stages[0].key_dim = -1; });
   refuse("stage's flags", [](B b) { b.stages[0].flags = 2; });
@@ -367,7 +368,7 @@ TEST(Bundle, TheFrameIsChecked) {
   using S = fovea_bundle_section *;
   refuseFrame("to start with", [](H h, S) { h.magic = 1; });
   refuseFrame(
-      "bundle version 2, got 3", [](H h, S) { h.version = 3; },
+      "bundle version 3, got 4", [](H h, S) { h.version = 4; },
       FOVEA_UNSUPPORTED);
   refuseFrame(
       "ABI version 2, got 3", [](H h, S) { h.abi_version = 3; },
