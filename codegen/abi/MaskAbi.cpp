@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 
@@ -40,12 +41,47 @@ static bool hasRunTimeStrides(MemRefType type) {
   return layout && llvm::all_of(layout.getStrides(), ShapedType::isDynamic);
 }
 
+/// The summary of the table in view slot `slot`; a memref without entries if
+/// the caller has none.
+static Value loadSummary(OpBuilder &b, Location loc, MemRefType type,
+                         Value args, unsigned slot) {
+  Type i64 = b.getI64Type(), ptr = LLVM::LLVMPointerType::get(b.getContext());
+  unsigned rank = type.getRank();
+  Value table = loadField(b, loc, args, args::summaries);
+  Value null = b.create<LLVM::ZeroOp>(loc, ptr);
+  Value some =
+      b.create<LLVM::ICmpOp>(loc, LLVM::ICmpPredicate::ne, table, null);
+  SmallVector<Type> types(2 * rank, i64);
+  types.push_back(ptr);
+  auto choice = b.create<scf::IfOp>(loc, types, some, true);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(&choice.getThenRegion().front());
+    Value at = ptrAdd(b, loc, table, int64_t(slot) * view::bytes);
+    SmallVector<Value> values;
+    for (unsigned d = 0; d < rank; ++d)
+      values.push_back(loadField(b, loc, at, view::shape(d)));
+    for (unsigned d = 0; d < rank; ++d)
+      values.push_back(loadField(b, loc, at, view::stride(d)));
+    values.push_back(loadField(b, loc, at, view::data));
+    b.create<scf::YieldOp>(loc, values);
+    b.setInsertionPointToEnd(&choice.getElseRegion().front());
+    Value zero = b.create<LLVM::ConstantOp>(loc, i64, b.getI64IntegerAttr(0));
+    values.assign(2 * rank, zero);
+    values.push_back(null);
+    b.create<scf::YieldOp>(loc, values);
+  }
+  ValueRange results = choice.getResults();
+  return makeMemRef(b, loc, type, results.back(), results.take_front(rank),
+                    results.slice(rank, rank));
+}
+
 static FailureOr<Value> loadOperand(OpBuilder &b, func::FuncOp inner,
                                     unsigned i, MaskOperandSlot slot,
                                     Value args) {
   Location loc = inner.getLoc();
   Type type = inner.getArgumentTypes()[i];
-  bool isView = slot.kind == MaskOperandSlot::View;
+  bool isView = slot.kind != MaskOperandSlot::Scalar;
   if (isView != isa<MemRefType>(type))
     return inner.emitOpError("expected operand ")
            << i << " to lie in a " << (isView ? "scalar" : "view")
@@ -56,6 +92,8 @@ static FailureOr<Value> loadOperand(OpBuilder &b, func::FuncOp inner,
   if (!hasRunTimeStrides(table) || table.getRank() > FOVEA_ABI_MAX_RANK)
     return inner.emitOpError("expected table operands of rank at most ")
            << FOVEA_ABI_MAX_RANK << " with run-time strides, got " << type;
+  if (slot.kind == MaskOperandSlot::Summary)
+    return loadSummary(b, loc, table, args, slot.slot);
   ViewValues view = loadView(b, loc, args, slot.slot, table.getRank());
   auto asI64 = [&](Value v) -> Value {
     return b.create<arith::IndexCastOp>(loc, b.getI64Type(), v);

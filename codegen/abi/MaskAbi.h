@@ -11,7 +11,8 @@ namespace fovea::cabi {
 
 /// Where an operand of a mask lies in fovea_abi_args.
 struct MaskOperandSlot {
-  enum Kind { View, Scalar } kind;
+  /// Summary: that of the table in view slot `slot`.
+  enum Kind { View, Scalar, Summary } kind;
   unsigned slot;
 };
 

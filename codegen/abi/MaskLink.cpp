@@ -42,6 +42,11 @@ fovea::cabi::linkMaskFunction(ModuleOp module, tile::RunsOp runs,
     else
       slots.push_back({MaskOperandSlot::Scalar, layout.scalar(operand)});
   }
+  // Verified: pairs of an operand that is a view, and an axis.
+  ArrayRef<int64_t> summaries =
+      runs.getSummaries().value_or(ArrayRef<int64_t>());
+  for (size_t i = 0; i < summaries.size(); i += 2)
+    slots.push_back({MaskOperandSlot::Summary, slots[summaries[i]].slot});
   return wrapMaskFunction(module, importFunction(module, fn), name, slots);
 }
 

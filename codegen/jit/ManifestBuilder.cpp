@@ -198,6 +198,13 @@ int32_t ManifestReader::addMask(RunsOp runs) {
   for (Value operand : runs.getOperands_())
     if (isa<ViewType>(operand.getType()))
       mask.record.reads |= uint64_t(1) << layout.view(operand);
+  ArrayRef<int64_t> summaries =
+      runs.getSummaries().value_or(ArrayRef<int64_t>());
+  for (size_t i = 0; i < summaries.size(); i += 2) {
+    Value table = runs.getOperands_()[summaries[i]];
+    mask.record.summaries[mask.record.n_summaries++] = {
+        layout.view(table), uint32_t(summaries[i + 1])};
+  }
   out.kernel.masks.push_back(std::move(mask));
   out.maskPrefixes.push_back(prefix);
   return out.maskPrefixes.size() - 1;

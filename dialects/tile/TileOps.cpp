@@ -177,6 +177,27 @@ kv::SegmentPlan SegmentOp::getPlan() {
       .getSegmentPlans()[getIndex()];
 }
 
+LogicalResult RunsOp::verify() {
+  ArrayRef<int64_t> pairs = getSummaries().value_or(ArrayRef<int64_t>());
+  if (pairs.size() % 2)
+    return emitOpError("expected summaries to be pairs of an operand and an "
+                       "axis, got ")
+           << pairs.size() << " numbers";
+  for (size_t i = 0; i < pairs.size(); i += 2) {
+    int64_t operand = pairs[i], axis = pairs[i + 1];
+    int64_t count = getOperands_().size();
+    auto view = operand >= 0 && operand < count
+                    ? dyn_cast<ViewType>(getOperands_()[operand].getType())
+                    : ViewType();
+    if (!view || axis < 0 || axis >= view.getRank())
+      return emitOpError("expected a summary to be of an axis of a view among "
+                         "the ")
+             << count << " operands, got axis " << axis << " of operand "
+             << operand;
+  }
+  return success();
+}
+
 LogicalResult SegmentOp::verify() {
   FailureOr<kv::CacheType> type = cacheOf(*this, getCache());
   if (failed(type))

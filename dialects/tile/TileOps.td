@@ -227,7 +227,8 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
   let description = [{
     `closed(@m)`: the closed form of the solved mask whose functions are
     `@m_bounds` and `@m_class`, with the mask's run-time operands; without it
-    all keys. `as` quotes the mask for people. `list`: only blocks of `unit` keys that the list names for the
+    all keys. `as` quotes the mask for people. `summaries` are pairs of an operand and an
+    axis: tables of which the functions take a summary (fovea/abi.h). `list`: only blocks of `unit` keys that the list names for the
     item's query block. `levels`: every block of `unit` keys at the level the
     map gives (0: skipped). Clipped to the item's key range and to the
     sequence's length. `dims` names the dims that count queries and keys;
@@ -239,6 +240,7 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
   let arguments = (ins OptionalAttr<FlatSymbolRefAttr>:$mask,
                        Variadic<AnyType>:$operands_,
                        OptionalAttr<StrAttr>:$mask_text,
+                       OptionalAttr<DenseI64ArrayAttr>:$summaries,
                        Optional<Tile_ViewType>:$list,
                        Optional<Tile_ViewType>:$count,
                        Optional<Tile_ViewType>:$levels,
@@ -253,7 +255,7 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
   let results = (outs Tile_RunsType:$runs);
   let assemblyFormat = [{
     (`closed` `(` $mask^ (`,` $operands_^ `:` type($operands_))? `)`
-      (`as` $mask_text^)?)?
+      (`as` $mask_text^)? (`summaries` $summaries^)?)?
     (`list` `(` $list^ `,` $count `:` type($list) `,` type($count) `)`)?
     (`levels` `(` $levels^ `:` type($levels) `)`)?
     (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
@@ -263,6 +265,7 @@ def Tile_RunsOp : Tile_Op<"runs", [AttrSizedOperandSegments]> {
     (`query_block` `(` $query_block^ `)`)? `dims` `(` $queries_dim `,`
     $keys_dim `)` (`top_left` $top_left^)? attr-dict
   }];
+  let hasVerifier = 1;
 }
 
 def Tile_StreamOp : Tile_Op<"stream", [

@@ -15,8 +15,12 @@ using namespace mlir;
 
 namespace fovea {
 
-/// Boxes of keys that a scan starts with, and those it does not split.
+/// Boxes of keys that a scan starts with, and those it does not split. After so
+/// many undecided boxes of the smallest size, which are more than the ends of
+/// all runs, or as many that are live although there are runs enough, smaller
+/// boxes do not help this mask: the size grows.
 static constexpr int64_t kLargestBox = 4096, kSmallestBox = 16;
+static constexpr int64_t kMostUndecided = 2 * FOVEA_ABI_MAX_RUNS;
 
 static constexpr const char *kInsertName = "fovea_mask_insert_run";
 
@@ -116,7 +120,7 @@ public:
                 const ImportedMask &mask, const MaskSections &sections)
       : b(b), loc(func.getLoc()), insert(insert), mask(mask),
         sections(sections), args(func.getArguments()),
-        e(b, loc, mask, args.take_front(mask.numOperands)) {}
+        e(b, loc, mask, args.take_front(mask.inputs.size())) {}
   void run();
 
 private:
@@ -209,31 +213,34 @@ Value BoundsEmitter::insertTerm(const MaskTerm &term, Value runs, Value n) {
 
 Value BoundsEmitter::scan(Value runs, Value n, Value out) {
   e.hoist(mask.live);
-  Value one = e.i64(1), smallest = e.i64(kSmallestBox);
-  Value largest = e.i64(kLargestBox), four = e.i64(4);
+  Value one = e.i64(1), zero = e.i64(0), largest = e.i64(kLargestBox);
+  Type i64 = b.getI64Type();
   auto perRun =
-      b.create<scf::ForOp>(loc, index(0), n, index(1), ValueRange{index(0)});
+      b.create<scf::ForOp>(loc, index(0), n, index(1),
+                           ValueRange{index(0), e.i64(kSmallestBox), zero});
   e.inside(perRun.getBody(), [&] {
     Value t = perRun.getInductionVar();
     Value from = b.create<memref::LoadOp>(loc, runs, ValueRange{t, index(0)});
     Value to = b.create<memref::LoadOp>(loc, runs, ValueRange{t, index(1)});
-    Type i64 = b.getI64Type();
-    // State: the next key, the size of box to try, the runs found so far.
+    // State: the runs found so far, the size not to split, undecided boxes of
+    // that size, the next key, the size of box to try.
+    SmallVector<Value> begin(perRun.getRegionIterArgs());
+    begin.append({from, largest});
+    SmallVector<Location> locs(5, loc);
     auto walk = b.create<scf::WhileOp>(
-        loc, TypeRange{i64, i64, b.getIndexType()},
-        ValueRange{from, largest, perRun.getRegionIterArg(0)});
-    SmallVector<Location> locs(3, loc);
+        loc, TypeRange{b.getIndexType(), i64, i64, i64, i64}, begin);
     Block *before =
         b.createBlock(&walk.getBefore(), {}, walk.getResultTypes(), locs);
-    b.create<scf::ConditionOp>(loc, e.lt(before->getArgument(0), to),
+    b.create<scf::ConditionOp>(loc, e.lt(before->getArgument(3), to),
                                before->getArguments());
     Block *after =
         b.createBlock(&walk.getAfter(), {}, walk.getResultTypes(), locs);
     e.inside(after, [&] {
-      Value at = after->getArgument(0), size = after->getArgument(1);
-      Value found = after->getArgument(2);
+      Value found = after->getArgument(0), smallest = after->getArgument(1);
+      Value undecided = after->getArgument(2);
+      Value at = after->getArgument(3), size = after->getArgument(4);
       // Boxes end at multiples of their size.
-      Value aligned = b.create<arith::AndIOp>(loc, at, e.sub(e.i64(0), size));
+      Value aligned = b.create<arith::AndIOp>(loc, at, e.sub(zero, size));
       Value end = e.min(e.add(aligned, size), to);
       e.set(VarK, at, e.sub(end, one));
       MaskEmitter::Truth t = e.truthScanningLast(mask.live);
@@ -242,16 +249,25 @@ Value BoundsEmitter::scan(Value runs, Value n, Value out) {
       Value next = onlyIf(e.both(t.any, e.no(split)), found,
                           [&] { return insertRun(out, found, at, end); });
       Value smaller = b.create<arith::ShRSIOp>(loc, size, e.i64(2));
-      Value larger = e.min(e.mul(size, four), largest);
-      Value fits = e.equal(
-          b.create<arith::AndIOp>(loc, end, e.sub(larger, one)), e.i64(0));
-      Value grow = e.both(e.no(mixed), fits);
+      Value larger = e.min(e.mul(size, e.i64(4)), largest);
+      Value fits =
+          e.equal(b.create<arith::AndIOp>(loc, end, e.sub(larger, one)), zero);
+      Value grow = e.both(e.both(e.no(split), fits),
+                          e.either(e.no(mixed), e.lt(size, smallest)));
       Value nextSize = e.select(split, smaller, e.select(grow, larger, size));
+      Value many = e.le(e.i64(FOVEA_ABI_MAX_RUNS), e.toI64(found));
+      Value idle = e.both(e.both(many, t.any), e.lt(size, largest));
+      undecided = e.add(
+          undecided, e.toI64(e.both(e.either(mixed, idle), e.no(split))));
+      Value enough = e.le(e.i64(kMostUndecided), undecided);
+      Value coarser = e.min(e.mul(smallest, e.i64(4)), largest);
       b.create<scf::YieldOp>(
-          loc, ValueRange{e.select(split, at, end), nextSize, next});
+          loc, ValueRange{next, e.select(enough, coarser, smallest),
+                          e.select(enough, zero, undecided),
+                          e.select(split, at, end), nextSize});
     });
     b.setInsertionPointAfter(walk);
-    b.create<scf::YieldOp>(loc, walk.getResult(2));
+    b.create<scf::YieldOp>(loc, walk.getResults().take_front(3));
   });
   return perRun.getResult(0);
 }
@@ -269,7 +285,7 @@ void BoundsEmitter::finish(Value runs, Value n) {
 }
 
 void BoundsEmitter::run() {
-  unsigned at = mask.numOperands;
+  unsigned at = mask.inputs.size();
   auto arg = [&](unsigned i) { return e.toI64(args[at + i]); };
   Value q0 = arg(2), q1 = arg(3), len = arg(4);
   e.set(VarB, arg(0));

@@ -91,6 +91,8 @@ private:
   Range linear(const MaskNode &n);
   Range load(const MaskNode &n);
   Range scan(const MaskNode &n, llvm::ArrayRef<Range> indices);
+  /// The scanning function of a summarised table, in this module.
+  mlir::func::FuncOp scanFunction(unsigned operand, unsigned axis);
   Truth computeTruth(const MaskNode &n);
   Truth equalsZero(MaskId sum);
   Truth nary(bool isAnd, llvm::ArrayRef<MaskId> args);

@@ -3,10 +3,14 @@
 // over a box, and copies of the ops that have no interval; see MaskEmit.h.
 #include "passes/analysis/MaskEmit.h"
 
+#include "passes/analysis/MaskScan.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
+
+#include <fovea/abi.h>
 
 #include <limits>
 
@@ -64,6 +68,24 @@ MaskEmitter::Range MaskEmitter::load(const MaskNode &n) {
   return {v, v};
 }
 
+func::FuncOp MaskEmitter::scanFunction(unsigned operand, unsigned axis) {
+  auto module =
+      b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  // One for each type of table and axis.
+  auto table = cast<MemRefType>(operands[operand].getType());
+  std::string name = "fovea_mask_scan_";
+  llvm::raw_string_ostream os(name);
+  os << axis << '_' << table.getElementType();
+  for (int64_t d : table.getShape())
+    os << '_' << (ShapedType::isDynamic(d) ? -1 : d);
+  auto layout = dyn_cast<StridedLayoutAttr>(table.getLayout());
+  for (int64_t d : layout ? layout.getStrides() : ArrayRef<int64_t>())
+    os << (ShapedType::isDynamic(d) ? "_s" : "_" + std::to_string(d));
+  if (auto known = module.lookupSymbol<func::FuncOp>(name))
+    return known;
+  return emitMaskScan(module, name, table, axis);
+}
+
 /// The least and greatest entry of a box of a table. A box that is empty or
 /// too large gets the range of the type; entries outside the table do not
 /// count, as the pairs that read them are masked.
@@ -71,6 +93,13 @@ MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
                                      ArrayRef<Range> indices) {
   Value table = operands[n.imm];
   Value zero = i64(0), one = i64(1), limit = i64(kMaskScanLimit);
+  // The axis that is read in stretches: the summarised one, else the last.
+  int along = -1, summary = -1;
+  for (auto [axis, r] : llvm::enumerate(indices))
+    if (int found = mask.summaryOf(n.imm, axis); !r.isPoint() && found >= 0) {
+      along = axis;
+      summary = found;
+    }
   SmallVector<Range> clipped;
   Value total = one, sane = i1(true);
   for (auto [axis, r] : llvm::enumerate(indices)) {
@@ -78,7 +107,18 @@ MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
     Value lo = max(r.lo, zero), hi = min(r.hi, last);
     clipped.push_back({lo, hi});
     sane = both(sane, le(lo, hi));
-    total = mul(total, min(add(sub(hi, lo), one), add(limit, one)));
+    Value steps = add(sub(hi, lo), one);
+    if (int(axis) == along) {
+      // Entries and blocks at both ends, and blocks of blocks.
+      constexpr int64_t block = FOVEA_SUMMARY_BLOCK;
+      Value blocks = toI64(b.create<memref::DimOp>(
+          loc, operands[summary],
+          b.create<arith::ConstantIndexOp>(loc, along)));
+      Value fast =
+          add(i64(4 * block), floorDiv(steps, i64(block * block), true));
+      steps = select(equal(blocks, zero), steps, min(steps, fast));
+    }
+    total = mul(total, min(steps, add(limit, one)));
   }
   sane = both(sane, le(total, limit));
   Type type = b.getI64Type();
@@ -93,6 +133,10 @@ MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
   Value most = i64(std::numeric_limits<int64_t>::min());
   scf::ForOp outer;
   for (auto [axis, r] : llvm::enumerate(clipped)) {
+    if (int(axis) == along) {
+      at.push_back({});
+      continue;
+    }
     if (indices[axis].isPoint()) {
       at.push_back(toIndex(r.lo));
       continue;
@@ -109,10 +153,26 @@ MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
     most = loop.getRegionIterArg(1);
     b.setInsertionPointToStart(loop.getBody());
   }
-  Value v = toI64(b.create<memref::LoadOp>(loc, table, at));
-  b.create<scf::YieldOp>(loc, ValueRange{min(least, v), max(most, v)});
-  b.setInsertionPointAfter(outer);
-  b.create<scf::YieldOp>(loc, outer.getResults());
+  Range found;
+  if (along >= 0) {
+    SmallVector<Value> args{table, operands[summary]};
+    for (Value index : at)
+      if (index)
+        args.push_back(index);
+    args.push_back(toIndex(clipped[along].lo));
+    args.push_back(toIndex(add(clipped[along].hi, one)));
+    auto call = b.create<func::CallOp>(loc, scanFunction(n.imm, along), args);
+    found = {call.getResult(0), call.getResult(1)};
+  } else {
+    Value v = toI64(b.create<memref::LoadOp>(loc, table, at));
+    found = {v, v};
+  }
+  b.create<scf::YieldOp>(loc,
+                         ValueRange{min(least, found.lo), max(most, found.hi)});
+  if (outer) {
+    b.setInsertionPointAfter(outer);
+    b.create<scf::YieldOp>(loc, outer.getResults());
+  }
   return {choice.getResult(0), choice.getResult(1)};
 }
 

@@ -4,8 +4,12 @@
 // refused.
 #include "passes/analysis/MaskImporter.h"
 
+#include "passes/analysis/MaskScan.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/bit.h"
+
+#include <fovea/bundle.h>
 
 #include <limits>
 
@@ -97,7 +101,38 @@ LogicalResult MaskImporter::finish(func::ReturnOp op) {
   mask.valid = g.conj(guards);
   MaskId shown = mask.isLevel ? g.negate(g.eq0(mask.value)) : mask.value;
   mask.live = g.conj({shown, mask.valid});
+  findSummaries();
   return success();
+}
+
+void MaskImporter::findSummaries() {
+  llvm::append_range(mask.inputs,
+                     func.getArgumentTypes().take_front(mask.numOperands));
+  for (MaskId id = 0, end = int(g.size()); id < end; ++id) {
+    const MaskNode &n = g[id];
+    // The last axis that moves with the key.
+    auto varies = [&](MaskId arg) { return g[arg].onK; };
+    auto last = llvm::find_if(llvm::reverse(n.args), varies);
+    if (n.op != MaskOp::Load || last == n.args.rend())
+      continue;
+    unsigned operand = n.imm, axis = n.args.rend() - last - 1;
+    auto table = cast<MemRefType>(mask.inputs[operand]);
+    bool known = llvm::any_of(mask.summaries, [&](ImportedMask::Summary s) {
+      return s.operand == operand;
+    });
+    if (known || !canSummarise(table) ||
+        mask.summaries.size() == FOVEA_MASK_MAX_SUMMARIES)
+      continue;
+    mask.summaries.push_back({operand, axis});
+    mask.inputs.push_back(maskSummaryType(table));
+  }
+}
+
+int ImportedMask::summaryOf(unsigned operand, unsigned axis) const {
+  for (auto [i, s] : llvm::enumerate(summaries))
+    if (s.operand == operand && s.axis == axis)
+      return numOperands + i;
+  return -1;
 }
 
 LogicalResult MaskImporter::importOp(Operation *op) {

@@ -33,6 +33,16 @@ struct ImportedMask {
   std::string opaqueOp;
   unsigned numOperands = 0;
   bool hasLen = false;
+  /// Tables that are read over stretches of an axis, each once. The emitted
+  /// functions take a summary of each behind the operands.
+  struct Summary {
+    unsigned operand, axis;
+  };
+  llvm::SmallVector<Summary, 4> summaries;
+  /// The inputs of the emitted functions before b.
+  llvm::SmallVector<mlir::Type> inputs;
+  /// The summary of a table along `axis` as an index of `inputs`; -1: none.
+  int summaryOf(unsigned operand, unsigned axis) const;
 };
 
 /// An op that traps on some divisors.

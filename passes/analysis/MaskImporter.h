@@ -34,6 +34,9 @@ private:
   llvm::LogicalResult importDim(mlir::memref::DimOp op);
   llvm::LogicalResult finish(mlir::func::ReturnOp op);
 
+  /// Finds the tables that need a summary, and the inputs.
+  void findSummaries();
+
   /// The node of an op with one integer result, -1 if there is none.
   MaskId build(mlir::Operation *op);
   // One op family each; -1 where these operands have no exact form.

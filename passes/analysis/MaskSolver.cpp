@@ -29,7 +29,7 @@ public:
 
   /// Argument `i` after the operands, as i64.
   Value arg(unsigned i) {
-    return e.toI64(func.getArgument(mask.numOperands + i));
+    return e.toI64(func.getArgument(mask.inputs.size() + i));
   }
   /// b, h, q0, q1, k0, k1, len are the arguments: sets the box, keys clipped
   /// to the length; returns whether it has a point.
@@ -48,15 +48,14 @@ FunctionEmitter::FunctionEmitter(ModuleOp module, func::FuncOp source,
                                  unsigned indices, TypeRange results)
     : mask(mask), b(module.getContext()), loc(source.getLoc()),
       e(b, loc, mask, {}) {
-  SmallVector<Type> inputs(
-      source.getArgumentTypes().take_front(mask.numOperands));
+  SmallVector<Type> inputs(mask.inputs);
   inputs.append(indices, b.getIndexType());
   b.setInsertionPointToEnd(module.getBody());
   func = b.create<func::FuncOp>(loc, name.str(),
                                 b.getFunctionType(inputs, results));
   func.setPrivate();
   b.setInsertionPointToEnd(func.addEntryBlock());
-  e.setOperands(func.getArguments().take_front(mask.numOperands));
+  e.setOperands(func.getArguments().take_front(mask.inputs.size()));
 }
 
 Value FunctionEmitter::setTile() {
@@ -304,8 +303,9 @@ FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
   solution.closedForm = !sections.isScannable();
 
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
-  SmallVector<Type> inputs(
-      keep.getArgumentTypes().take_front(mask.numOperands));
+  for (ImportedMask::Summary s : mask.summaries)
+    solution.summaries.append({s.operand, s.axis});
+  SmallVector<Type> inputs(mask.inputs);
   inputs.append(5, b.getIndexType());
   inputs.push_back(MemRefType::get({FOVEA_ABI_MAX_RUNS, 2}, b.getI64Type()));
   solution.bounds =

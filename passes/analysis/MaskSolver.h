@@ -14,7 +14,7 @@
 namespace fovea {
 
 /// What solveMask emits into the module. The functions take the mask's
-/// operands, then `index` arguments, and hold arith, scf, memref and func ops
+/// operands, the summaries, then `index` arguments, and hold arith, scf, memref and func ops
 /// on index and integers only (float compares of the predicate appear in
 /// `keep` alone). docs/dialects/mask-analysis.md states what they promise.
 struct MaskSolution {
@@ -36,6 +36,9 @@ struct MaskSolution {
   bool analysed = true;
   /// Why tiles run as partial that need not, "" if there is no reason.
   std::string remark;
+  /// Pairs of an operand and an axis: tables of which the functions take a
+  /// summary (fovea_abi_args), in this order. One without entries will do.
+  llvm::SmallVector<int64_t> summaries;
   /// Terms of the section analysis.
   int terms = 0;
   /// Every live key is in closed form: bounds never evaluates a tile.

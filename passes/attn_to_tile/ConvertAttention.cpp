@@ -295,8 +295,8 @@ FailureOr<Value> AttentionConverter::stream(ScheduleAttr schedule, Value qt,
   bool listed = list && (!segment || segment == pagedSegment());
   Value runs = b.create<RunsOp>(
       loc, RunsType::get(b.getContext()), mask.prefix, mask.operands, mask.text,
-      listed ? list : Value(), listed ? count : Value(), levelMap,
-      mask.topLeft ? Value() : offset, lengths,
+      mask.summaries, listed ? list : Value(), listed ? count : Value(),
+      levelMap, mask.topLeft ? Value() : offset, lengths,
       segment ? segment.getRanges() : Value(), body.getArgument(kKey0),
       body.getArgument(kKey1),
       b.getI64IntegerAttr(listed || levelMap ? unit : 0),

@@ -178,8 +178,9 @@ LogicalResult fovea::convertScore(ProgramBuilder &p, sel::ScoreOp op) {
   Value lengths = op.getLengths() ? p.view(op.getLengths()) : Value();
   Value runs = b.create<RunsOp>(
       loc, RunsType::get(b.getContext()), mask->prefix, mask->operands,
-      mask->text, Value(), Value(), Value(), mask->topLeft ? Value() : offset,
-      lengths, Value(), body.getArgument(kKey0), body.getArgument(kKey1),
+      mask->text, mask->summaries, Value(), Value(), Value(),
+      mask->topLeft ? Value() : offset, lengths, Value(),
+      body.getArgument(kKey0), body.getArgument(kKey1),
       b.getI64IntegerAttr(unit), b.getI64IntegerAttr(qb), p.tokens(query),
       p.tokens(key), mask->topLeft ? b.getUnitAttr() : UnitAttr());
   auto stream = b.create<StreamOp>(loc, TypeRange{}, runs, ValueRange{key},

@@ -24,6 +24,7 @@ private:
   fovea_status extent(const char *what, const fovea_bundle_extent &e,
                       uint32_t beforeStage);
   fovea_status mask(const fovea_bundle_mask &m);
+  fovea_status summary(const fovea_bundle_summary &s);
   fovea_status stage(uint32_t index);
   fovea_status stream(const fovea_bundle_stage &s);
   fovea_status batchTable(const fovea_bundle_stage &s, const char *what,
@@ -179,6 +180,19 @@ fovea_status KernelCheck::buffer(const fovea_bundle_buffer &w) {
   return takeSlot(b.string(w.name), w.slot);
 }
 
+/// The table of a summary is an integer argument, with room for a dim more.
+fovea_status KernelCheck::summary(const fovea_bundle_summary &s) {
+  for (const fovea_bundle_arg &a : b.args.slice(k.args)) {
+    bool isInteger = a.dtype == FOVEA_DTYPE_I8 || a.dtype == FOVEA_DTYPE_I32 ||
+                     a.dtype == FOVEA_DTYPE_I64 || a.dtype == FOVEA_DTYPE_BOOL;
+    if (a.kind == FOVEA_ARG_TENSOR && a.slot == s.slot && !a.is_result &&
+        isInteger && s.axis < a.rank && a.rank < FOVEA_ABI_MAX_RANK)
+      return FOVEA_OK;
+  }
+  return bad(name(), "a summary's slot",
+             "that of an integer argument with its axis", s.slot);
+}
+
 fovea_status KernelCheck::mask(const fovea_bundle_mask &m) {
   if (fovea_status st = string("a mask's text", m.text))
     return st;
@@ -192,6 +206,12 @@ fovea_status KernelCheck::mask(const fovea_bundle_mask &m) {
                   name(), U64(size), U64(offset));
   if (m.analysed > 1)
     return bad(name(), "a mask's analysed", "0 or 1", m.analysed);
+  if (m.n_summaries > FOVEA_MASK_MAX_SUMMARIES)
+    return bad(name(), "a mask's number of summaries", "at most 4",
+               m.n_summaries);
+  for (uint32_t i = 0; i < m.n_summaries; ++i)
+    if (fovea_status st = summary(m.summaries[i]))
+      return st;
   if (k.n_views < 64 && m.reads >> k.n_views)
     return bad(name(), "a mask's reads", "a set of view slots",
                static_cast<long long>(m.reads));

@@ -66,6 +66,7 @@ void fovea_kv::setSlots() {
     args.n_views = k.n_views;
     args.views = mine;
     args.scalars = scalars;
+    args.summaries = nullptr;
   }
 }
 

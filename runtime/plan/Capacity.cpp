@@ -378,6 +378,8 @@ void Sizer::tables(char *base, size_t &bytes) {
   }
   if (plan.nCaches)
     take(plan.batchRows, plan.limits.seqs + 1);
+  sizeSummaries(plan);
+  take(plan.summaryMemory, plan.summaryNumbers * (1 + plan.nLanes));
   take(plan.lanes, plan.nLanes);
   bytes = used;
 }
@@ -487,6 +489,7 @@ fovea_status fovea::rt::sizePlan(fovea_plan &plan) {
     for (const fovea_bundle_variant &v : kernel.variants(s))
       phase.nParts += kernel.runs(v);
   }
+  findSummaries(plan);
   if (fovea_status st = findCaches(plan))
     return st;
   for (uint32_t i = 0; i < plan.nPhases; ++i) {

@@ -138,9 +138,18 @@ struct CacheStep {
   SegmentTables segments[maxSegments];
 };
 
+/// A table of which the functions of masks take a summary, and the place of
+/// the summary in a copy of all: `capacity` numbers from `offset` on.
+struct TableSummary {
+  uint32_t slot, axis, arg;
+  int64_t offset, capacity;
+};
+constexpr uint32_t maxSummaries = 16;
+
 /// The arguments of one call in the form that kernels read.
 struct Bound {
   fovea_abi_view views[maxViews];
+  fovea_abi_view summaries[maxViews];
   fovea_abi_scalar scalars[maxScalars];
   fovea_abi_args abi;
 };
@@ -186,6 +195,13 @@ struct fovea_plan : fovea::rt::Counted<fovea_plan> {
   int32_t *piecesOf = nullptr; // of a raw item
   double *load = nullptr;      // [workers]
 
+  // Tables that masks read by key; a copy of the summaries for the planner and
+  // one for each lane.
+  fovea::rt::TableSummary summaries[fovea::rt::maxSummaries];
+  uint32_t nSummaries = 0;
+  int64_t summaryNumbers = 0; // of one copy
+  int64_t *summaryMemory = nullptr;
+
   // Kernels with caches.
   fovea::rt::Array<fovea::rt::CacheStep> caches;
   uint32_t nCaches = 0; // caches.size()
@@ -222,6 +238,15 @@ fovea_status bindUpdate(fovea_plan &plan, const fovea_value *args, int n);
 /// Checks arguments of a run against the planned shapes.
 fovea_status bindRun(const fovea_plan &plan, int layer, const fovea_value *args,
                      int n, void *workspace, Bound &out);
+
+/// The tables of a new plan's kernel that need a summary, and their memory at
+/// the capacity.
+void findSummaries(fovea_plan &plan);
+void sizeSummaries(fovea_plan &plan);
+/// Fills copy `copy` of the summaries from the tables of `bound`, on the
+/// workers of `exec` unless it is NULL.
+void makeSummaries(const fovea_plan &plan, int32_t copy, Bound &bound,
+                   const fovea_executor *exec);
 
 /// The cache arguments of a new plan's kernel.
 fovea_status findCaches(fovea_plan &plan);

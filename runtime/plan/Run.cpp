@@ -132,6 +132,8 @@ fovea_status fovea_run(fovea_plan *plan, int layer, const fovea_value *args,
                 "expected at most %d runs of the plan at the same time "
                 "(limits.concurrent), got one more",
                 plan->nLanes);
+  makeSummaries(*plan, 1 + int32_t(lane - plan->lanes), bound,
+                &plan->ctx().exec);
   fovea_status st = FOVEA_OK;
   for (uint32_t i = 0; i < plan->nPhases && !st; ++i)
     st = runPhase(*plan, plan->phases[plan->runs[i]], bound.abi, lane->scratch);

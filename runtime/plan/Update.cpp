@@ -415,8 +415,10 @@ static fovea_status update(fovea_plan &plan, const fovea_batch *batch,
     return st;
   plan.sequences = plan.nCaches ? plan.batch.n : 0;
   fovea_status st = bindUpdate(plan, args, n);
-  if (!st)
+  if (!st) {
+    makeSummaries(plan, 0, plan.planned, nullptr);
     st = planStages(plan);
+  }
   if (st)
     releaseBatch(plan);
   plan.batch = {}; // the caller's memory

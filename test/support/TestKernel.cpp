@@ -114,6 +114,10 @@ BundleBuilder sumKernel(const KernelOptions &options) {
     m.classify = testOffset(Function::Classify);
     m.keep = testOffset(Function::Trap);
     m.reads = reads;
+    if (reads) {
+      m.n_summaries = 1;
+      m.summaries[0] = {4, 0}; // of the ends
+    }
     b.masks.push_back(m);
   }
   b.remarks.push_back({b.string("summing is not softmax"), 3, 7, 0});

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define FOVEA_ABI_VERSION 2
+#define FOVEA_ABI_VERSION 3
 
 /* Element storage codes. Our own enum: MLIR 19 lacks several of the types to
  * come, and DLPack's (code, bits) pair cannot tell number formats apart. */
@@ -37,6 +37,8 @@ typedef enum fovea_dtype {
 #define FOVEA_ABI_MAX_RANK 6
 /* View slots of one kernel: arguments, results and workspace buffers. */
 #define FOVEA_ABI_MAX_VIEWS 64
+/* Entries of a table, or blocks of them, that one block of a summary covers. */
+#define FOVEA_SUMMARY_BLOCK 64
 /* A mask is solved into at most this many runs per query tile. */
 #define FOVEA_ABI_MAX_RUNS 8
 
@@ -61,6 +63,13 @@ typedef struct fovea_abi_args {
   uint32_t n_views;
   const fovea_abi_view *views;
   const fovea_abi_scalar *scalars;
+  /* NULL, or [n_views]: summaries of the integer tables that masks read by key,
+   * along the axis that the manifest names, i64 with one dim more than the
+   * table. With n entries along the axis and B = FOVEA_SUMMARY_BLOCK there are
+   * m = ceildiv(n, B) blocks of entries and then ceildiv(m, B) blocks of
+   * blocks; the last dim is the least and the greatest entry of each. An extent
+   * of 0: there is none, the table itself is read. */
+  const fovea_abi_view *summaries;
 } fovea_abi_args;
 
 /* One unit of work. What the fields mean is the stage's item space:

@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define FOVEA_BUNDLE_MAGIC 0x42564f46u /* "FOVB" */
-#define FOVEA_BUNDLE_VERSION 3
+#define FOVEA_BUNDLE_VERSION 4
 
 typedef enum fovea_bundle_section_kind {
   FOVEA_SECTION_STRINGS = 1,    /* bytes */
@@ -225,12 +225,23 @@ typedef struct fovea_bundle_entry {
   uint64_t offset; /* of the fovea_stage_fn in the target's code section */
 } fovea_bundle_entry;
 
+/* A table that the functions of a mask read over stretches of one axis: they
+ * are faster with a summary of it (fovea_abi_args). */
+typedef struct fovea_bundle_summary {
+  uint32_t slot; /* view slot of an integer argument of rank below the most */
+  uint32_t axis;
+} fovea_bundle_summary;
+
+#define FOVEA_MASK_MAX_SUMMARIES 4
+
 typedef struct fovea_bundle_mask {
   uint32_t text;     /* as written in the spec, for diagnostics */
   uint32_t analysed; /* 0: all-partial, bounds returns one run of all keys */
   uint64_t bounds, classify, keep; /* offsets in the PLAN_CODE section */
   uint64_t reads; /* bit i: these functions read the memory of view slot i, so
                      the planner needs its data (at most 64 view slots) */
+  fovea_bundle_summary summaries[FOVEA_MASK_MAX_SUMMARIES];
+  uint32_t n_summaries, reserved;
 } fovea_bundle_mask;
 
 /* The storage plan of a cache argument. The cache manager uses only this. */

@@ -191,3 +191,23 @@ tile.program @rotate_result(%q: !tile.view<?x2x8xf16> {tile.name = "q"}, %t: !ti
     %y = tile.rotate %x by %t position(token) channels(halves) : <8x8xf16>, <?x4x2xf32> -> <8x8xf16>
   }
 }
+
+// -----
+
+tile.program @summary_pairs(%t: !tile.view<?xi32> {tile.name = "t"}) {
+  tile.stage @s launch("s") space(stream) rows(<group = 1, kv_group = 1, heads = 2>) schedule(<"decode", lanes = 8, reg = 8, keys = 32, rows = 8, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // expected-error@+1 {{expected summaries to be pairs of an operand and an axis, got 3 numbers}}
+    %x = tile.runs closed(@m, %t : !tile.view<?xi32>) summaries [0, 0, 1] clip[%k0, %k1] dims("sq", "sk")
+  }
+}
+
+// -----
+
+tile.program @summary_axis(%t: !tile.view<?xi32> {tile.name = "t"}) {
+  tile.stage @s launch("s") space(stream) rows(<group = 1, kv_group = 1, heads = 2>) schedule(<"decode", lanes = 8, reg = 8, keys = 32, rows = 8, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    // expected-error@+1 {{expected a summary to be of an axis of a view among the 1 operands, got axis 1 of operand 0}}
+    %x = tile.runs closed(@m, %t : !tile.view<?xi32>) summaries [0, 1] clip[%k0, %k1] dims("sq", "sk")
+  }
+}

@@ -209,6 +209,14 @@ TEST(Bundle, EveryRecordIsChecked) {
   refuse("mask's function inside the plan code", [](B b) { b.planCode = {}; });
   refuse("mask's reads", [](B b) { b.masks[0].reads = 16; });
   refuse("mask's analysed", [](B b) { b.masks[0].analysed = 2; });
+  refuse("mask's number of summaries",
+         [](B b) { b.masks[0].n_summaries = FOVEA_MASK_MAX_SUMMARIES + 1; });
+  // Of a float tensor, and of a slot that no argument has.
+  for (uint32_t slot : {1u, 60u})
+    refuse("summary's slot", [=](B b) {
+      b.masks[0].n_summaries = 1;
+      b.masks[0].summaries[0] = {slot, 0};
+    });
   refuse("remark's text", [](B b) { b.remarks[0].text = 1 << 20; });
 }
 
@@ -368,10 +376,10 @@ TEST(Bundle, TheFrameIsChecked) {
   using S = fovea_bundle_section *;
   refuseFrame("to start with", [](H h, S) { h.magic = 1; });
   refuseFrame(
-      "bundle version 3, got 4", [](H h, S) { h.version = 4; },
+      "bundle version 4, got 5", [](H h, S) { h.version = 5; },
       FOVEA_UNSUPPORTED);
   refuseFrame(
-      "ABI version 2, got 3", [](H h, S) { h.abi_version = 3; },
+      "ABI version 3, got 4", [](H h, S) { h.abi_version = 4; },
       FOVEA_UNSUPPORTED);
   refuseFrame("at most 64 sections", [](H h, S) { h.n_sections = 65; });
   refuseFrame("(its header)", [](H h, S) { h.file_size = 100; });

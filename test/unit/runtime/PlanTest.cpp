@@ -408,6 +408,45 @@ TEST(Plan, RefusesTablesOutOfRange) {
                  fovea_plan_update(plan, nullptr, s.data(), s.size()));
 }
 
+// Least and greatest of each block of entries, then of each block of blocks;
+// the last ones are short. A later update sees what has changed.
+TEST(Plan, SummarisesTheTablesThatMasksRead) {
+  constexpr int64_t block = FOVEA_SUMMARY_BLOCK, n = block * block + 70;
+  constexpr int64_t blocks = block + 2;
+  KernelOptions options;
+  options.bounds = Function::BoundsEnds;
+  Loaded k(sumKernel(options));
+  Plan plan(k.kernel, 64, 1, n);
+  SumStep s(1, 16, n, 16);
+  Tensor ends({n}, FOVEA_DTYPE_I32, 0);
+  s.table(ends);
+  for (int32_t step : {37, 101}) {
+    for (int64_t i = 0; i < n; ++i)
+      ends.intAt(i) = int32_t(i * step % n);
+    ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+    fovea_mask_info info{};
+    info.size = sizeof info;
+    ASSERT_FOVEA(fovea_plan_mask(plan, 0, &info));
+    ASSERT_NE(info.args->summaries, nullptr);
+    EXPECT_EQ(info.args->summaries[0].data, nullptr); // of the query
+    const fovea_abi_view &view = info.args->summaries[4];
+    ASSERT_EQ(view.shape[0], blocks + 2);
+    ASSERT_EQ(view.shape[1], 2);
+    auto *numbers = static_cast<const int64_t *>(view.data);
+    for (int64_t at = 0; at < blocks + 2; ++at) {
+      int64_t size = at < blocks ? block : block * block;
+      int64_t begin = (at < blocks ? at : at - blocks) * size;
+      int64_t least = n, most = -1;
+      for (int64_t i = begin; i < std::min(n, begin + size); ++i) {
+        least = std::min<int64_t>(least, ends.intAt(i));
+        most = std::max<int64_t>(most, ends.intAt(i));
+      }
+      EXPECT_EQ(numbers[at * view.stride[0]], least) << at;
+      EXPECT_EQ(numbers[at * view.stride[0] + 1], most) << at;
+    }
+  }
+}
+
 TEST(Plan, RefusesPlanCodeThatLeavesTheRange) {
   KernelOptions options;
   options.bounds = Function::BoundsWild;

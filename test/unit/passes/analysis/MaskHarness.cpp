@@ -10,6 +10,8 @@
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "llvm/Object/ObjectFile.h"
 
+#include <algorithm>
+
 using namespace mlir;
 
 namespace fovea::masktest {
@@ -34,6 +36,47 @@ static T orDie(llvm::Expected<T> value) {
   return std::move(*value);
 }
 
+/// The summary of a row-major table along `axis`, written down from the
+/// description in fovea/abi.h.
+static fovea_abi_view summarise(const Table &t, size_t axis,
+                                std::vector<int64_t> &numbers) {
+  const int64_t block = FOVEA_SUMMARY_BLOCK;
+  int64_t n = t.shape[axis], blocks = (n + block - 1) / block;
+  int64_t extent = blocks + (blocks + block - 1) / block;
+  int64_t outer = 1, inner = 1;
+  for (size_t d = 0; d < axis; ++d)
+    outer *= t.shape[d];
+  for (size_t d = axis + 1; d < t.shape.size(); ++d)
+    inner *= t.shape[d];
+  numbers.assign(size_t(outer * extent * inner * 2), 0);
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t i = 0; i < inner; ++i)
+      for (int64_t at = 0; at < extent; ++at) {
+        bool upper = at >= blocks;
+        int64_t size = upper ? block * block : block;
+        int64_t begin = (upper ? at - blocks : at) * size;
+        int64_t least = INT64_MAX, most = INT64_MIN;
+        for (int64_t k = begin; k < std::min(n, begin + size); ++k) {
+          int64_t x = t.data[size_t((o * n + k) * inner + i)];
+          least = std::min(least, x);
+          most = std::max(most, x);
+        }
+        size_t to = size_t(((o * extent + at) * inner + i) * 2);
+        numbers[to] = least;
+        numbers[to + 1] = most;
+      }
+  fovea_abi_view view{};
+  int64_t stride = 2;
+  view.shape[t.shape.size()] = 2;
+  view.stride[t.shape.size()] = 1;
+  for (size_t d = t.shape.size(); d-- > 0; stride *= view.shape[d]) {
+    view.shape[d] = d == axis ? extent : t.shape[d];
+    view.stride[d] = stride;
+  }
+  view.data = numbers.data();
+  return view;
+}
+
 CompiledMask::CompiledMask(const X &mask, const Operands &operands,
                            Fault fault) {
   OwningOpRef<ModuleOp> module =
@@ -52,6 +95,9 @@ CompiledMask::CompiledMask(const X &mask, const Operands &operands,
     slots.push_back({cabi::MaskOperandSlot::View, i});
   for (unsigned i = 0; i < operands.scalars.size(); ++i)
     slots.push_back({cabi::MaskOperandSlot::Scalar, i});
+  for (size_t i = 0; i < solution.summaries.size(); i += 2)
+    slots.push_back(
+        {cabi::MaskOperandSlot::Summary, unsigned(solution.summaries[i])});
   std::pair<func::FuncOp, const char *> const wrapped[] = {
       {solution.bounds, "bounds"},
       {solution.classify, "class"},
@@ -110,6 +156,15 @@ CompiledMask::CompiledMask(const X &mask, const Operands &operands,
   args.n_views = views.size();
   args.views = views.data();
   args.scalars = scalars.data();
+  summaries.resize(views.size());
+  summaryStorage.resize(views.size());
+  for (size_t i = 0; i < solution.summaries.size(); i += 2) {
+    size_t table = size_t(solution.summaries[i]);
+    summaries[table] =
+        summarise(operands.tables[table], size_t(solution.summaries[i + 1]),
+                  summaryStorage[table]);
+  }
+  useSummaries(true);
 }
 
 void *CompiledMask::address(llvm::StringRef name) const {

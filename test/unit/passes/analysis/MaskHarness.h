@@ -41,6 +41,16 @@ public:
     return keepFn(&args, 0, h, q, k, len);
   }
   MaskFunctions functions() const { return {boundsFn, classFn, keepFn, &args}; }
+  /// Whether the calls that follow are given the summaries of tables.
+  void useSummaries(bool use) {
+    args.summaries = use ? summaries.data() : nullptr;
+  }
+  /// Makes every least entry of a summary one of the greatest: a fault.
+  void damageSummaries() {
+    for (std::vector<int64_t> &numbers : summaryStorage)
+      for (size_t i = 0; i + 1 < numbers.size(); i += 2)
+        numbers[i] = numbers[i + 1];
+  }
   /// Sets a scalar operand for the calls that follow.
   void setScalar(size_t i, int64_t value) { scalars[i].i = value; }
 
@@ -57,7 +67,8 @@ private:
   void *address(llvm::StringRef name) const;
 
   std::vector<std::vector<char>> storage;
-  std::vector<fovea_abi_view> views;
+  std::vector<std::vector<int64_t>> summaryStorage;
+  std::vector<fovea_abi_view> views, summaries;
   std::vector<fovea_abi_scalar> scalars;
   fovea_abi_args args{};
   std::unique_ptr<llvm::orc::LLJIT> jit;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The one property every mask must have: bounds, class and keep, compiled,
 // agree with the predicate evaluated pair by pair. Also shows that the check
-// fails on faults, and how exact and how fast the analysis is.
+// fails on faults, and how exact the analysis is.
 #include "test/unit/passes/analysis/MaskCases.h"
 #include "test/unit/passes/analysis/MaskHarness.h"
 
@@ -9,8 +9,6 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 #include <gtest/gtest.h>
-
-#include <chrono>
 
 using namespace fovea;
 using namespace fovea::masktest;
@@ -139,112 +137,4 @@ TEST(MaskChecker, SeesAWrongPredicate) {
             .getResult();
       }));
   EXPECT_GT(r.keepWrong, 0);
-}
-
-//===--- speed ------------------------------------------------------------===//
-
-namespace {
-/// Cuts the runs of a query tile into classes as a planner does: peels tiles
-/// off both ends until the rest is of one class, then bisects.
-struct Planner {
-  const CompiledMask &mask;
-  int64_t tile, len;
-  int64_t bounds = 0, classes = 0, partial = 0, full = 0;
-
-  int classify(int64_t q0, int64_t t0, int64_t t1) {
-    ++classes;
-    return mask.classify(0, q0, q0 + tile, t0 * tile, std::min(t1 * tile, len),
-                         len);
-  }
-  void cut(int64_t q0, int64_t t0, int64_t t1, int64_t peel) {
-    if (t0 >= t1)
-      return;
-    int c = classify(q0, t0, t1);
-    if (c == FOVEA_TILE_FULL)
-      full += t1 - t0;
-    else if (c == FOVEA_TILE_PARTIAL && t1 - t0 == 1)
-      ++partial;
-    else if (c == FOVEA_TILE_PARTIAL && peel > 0 && t1 - t0 > 2) {
-      cut(q0, t0, t0 + 1, 0);
-      cut(q0, t0 + 1, t1 - 1, peel - 1);
-      cut(q0, t1 - 1, t1, 0);
-    } else if (c == FOVEA_TILE_PARTIAL) {
-      int64_t middle = (t0 + t1) / 2;
-      cut(q0, t0, middle, 0);
-      cut(q0, middle, t1, 0);
-    }
-  }
-  void plan() {
-    for (int64_t q0 = 0; q0 < len; q0 += tile) {
-      fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
-      int n = mask.bounds(0, q0, q0 + tile, len, runs);
-      ++bounds;
-      int64_t from = 0;
-      for (int i = 0; i < n; ++i) {
-        int64_t t0 = std::max(from, runs[i].lo / tile);
-        int64_t t1 = (runs[i].hi + tile - 1) / tile;
-        cut(q0, t0, t1, 2);
-        from = std::max(from, t1);
-      }
-    }
-  }
-};
-} // namespace
-
-/// 128K x 128K, tile 64, one head: planned in less than 1 ms, with a number of
-/// classified tiles that grows with the boundary, and no predicate evaluated.
-TEST(MaskSpeed, PlansOneHeadOf128K) {
-  const int64_t n = 131072, tile = 64;
-  X q = var(Q), k = var(K);
-  const std::pair<const char *, X> masks[] = {
-      {"causal", q >= k},
-      {"causal & window(4096)", (q >= k) & (q - k < 4096)},
-      {"causal & (sink(4) | window(4096))",
-       (q >= k) & ((k < 4) | (q - k < 4096))},
-      {"block causal (24)", fdiv(q, 24) >= fdiv(k, 24)}};
-  for (auto &[name, mask] : masks) {
-    CompiledMask compiled(mask, {});
-    double best = 1e9;
-    Planner last{compiled, tile, n};
-    for (int repeat = 0; repeat < 7; ++repeat) {
-      Planner p{compiled, tile, n};
-      auto start = std::chrono::steady_clock::now();
-      p.plan();
-      std::chrono::duration<double, std::milli> ms =
-          std::chrono::steady_clock::now() - start;
-      best = std::min(best, ms.count());
-      last.bounds = p.bounds;
-      last.classes = p.classes;
-      last.partial = p.partial;
-      last.full = p.full;
-    }
-    printf("%-34s %6.3f ms  bounds %ld  class %ld  keep 0  partial %ld  full "
-           "%ld\n",
-           name, best, long(last.bounds), long(last.classes),
-           long(last.partial), long(last.full));
-    EXPECT_EQ(last.bounds, n / tile);
-    EXPECT_LE(last.classes, 8 * n / tile);
-    EXPECT_LT(best, 1.0);
-  }
-}
-
-/// What has no closed form is scanned: 128K tokens in documents of 4096,
-/// known only by an id per token. No limit to hold, a figure to print.
-TEST(MaskSpeed, ScansDocumentIdsOf128K) {
-  const int64_t n = 131072, tile = 64;
-  X q = var(Q), k = var(K);
-  Table ids{{n}, {}, 32, 1};
-  for (int64_t i = 0; i < n; ++i)
-    ids.data.push_back(i / 4096);
-  CompiledMask compiled((q >= k) & (load(0, {q}) == load(0, {k})), {{ids}, {}});
-  auto start = std::chrono::steady_clock::now();
-  Planner p{compiled, tile, n};
-  p.plan();
-  std::chrono::duration<double, std::milli> ms =
-      std::chrono::steady_clock::now() - start;
-  printf("%-34s %6.1f ms  bounds %ld  class %ld  partial %ld  full %ld\n",
-         "causal & document ids", ms.count(), long(p.bounds), long(p.classes),
-         long(p.partial), long(p.full));
-  EXPECT_EQ(p.partial, n / tile);
-  EXPECT_EQ(p.full, n / tile * (4096 / tile - 1) / 2);
 }
