@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include <cmath>
 
 using namespace mlir;
@@ -406,6 +407,37 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
   return success();
 }
 
+/// What arith leaves undefined where the number is written: a division by 0, a
+/// shift by all bits or more.
+static LogicalResult verifyNumbers(Operation *op, Region &mask) {
+  for (Operation &inner : mask.front().without_terminator()) {
+    bool divides = isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp,
+                       arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
+                       arith::RemUIOp>(inner);
+    bool shifts = isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(inner);
+    APInt number;
+    if ((!divides && !shifts) ||
+        !matchPattern(inner.getOperand(1), m_ConstantInt(&number)))
+      continue;
+    // mask_c8
+    unsigned bits =
+        inner.getOperand(1).getType().isIndex() ? 64 : number.getBitWidth();
+    if (divides ? !number.isZero() : number.ult(bits))
+      continue;
+    InFlightDiagnostic diagnostic =
+        op->emitOpError("expected the mask region ");
+    if (divides)
+      diagnostic << "to divide by a number other than 0, got 0";
+    else
+      diagnostic << "to shift by less than " << bits << " bits, got "
+                 << number.getSExtValue();
+    diagnostic << " [mask_c8]";
+    diagnostic.attachNote(inner.getLoc()) << "the op is here";
+    return diagnostic;
+  }
+  return success();
+}
+
 /// One block, with an f32 before the coordinates if it `takesValue`.
 static LogicalResult verifySignature(Operation *op, Region &region,
                                      StringRef word, StringRef label,
@@ -449,7 +481,8 @@ static LogicalResult verifyAttentionRegions(AttentionOpInterface op) {
     if (mask.front().empty() || !isa<sel::YieldOp>(mask.front().back()))
       return op->emitOpError(
           "expected the mask region to end in sel.yield [mask_c2]");
-    if (failed(verifyBody(op, mask, "mask", "mask_c3", "mask_c4")))
+    if (failed(verifyBody(op, mask, "mask", "mask_c3", "mask_c4")) ||
+        failed(verifyNumbers(op, mask)))
       return failure();
   }
   return success(

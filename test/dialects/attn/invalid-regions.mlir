@@ -24,6 +24,36 @@ func.func @mask_c2(%q: !t) {
 // -----
 
 !t = tensor<?x8x?x64xf32>
+func.func @mask_c8_divisor(%q: !t) {
+  // expected-error@+1 {{expected the mask region to divide by a number other than 0, got 0 [mask_c8]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %zero = arith.constant 0 : index
+    // expected-note@+1 {{the op is here}}
+    %x = arith.remsi %j, %zero : index
+    %c = arith.cmpi sle, %x, %i : index
+    sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c8_shift(%q: !t, %flags: tensor<?xi32>) {
+  // expected-error@+1 {{expected the mask region to shift by less than 32 bits, got 32 [mask_c8]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %all = arith.constant 32 : i32
+    %zero = arith.constant 0 : i32
+    %bits = tensor.extract %flags[%j] : tensor<?xi32>
+    // expected-note@+1 {{the op is here}}
+    %x = arith.shrui %bits, %all : i32
+    %c = arith.cmpi ne, %x, %zero : i32
+    sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
 func.func @mask_c3(%q: !t) {
   // expected-error@+1 {{expected the mask region to hold scalar arith and math ops and tensor.extract, got 'scf.if' [mask_c3]}}
   %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
