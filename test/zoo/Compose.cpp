@@ -5,6 +5,7 @@
 #include "codegen/jit/Phases.h"
 #include "codegen/target/Targets.h"
 #include "dialects/reference/Interpreter.h"
+#include "dialects/sel/masks/Masks.h"
 #include "dialects/tile/Tile.h"
 #include "passes/pipelines/SpecLoader.h"
 #include "tools/fovea/Random.h"
@@ -73,11 +74,18 @@ public:
         {"global", [&] { return "global(" + number(0, far) + ")"; }},
         {"documents",
          [&] { return "documents(" + table(0, 2 + pick(5)) + ")"; }},
+        {"neighborhood", [&] { return neighborhood(); }},
+        {"tree", [&] { return "tree(" + parents() + ")"; }},
     };
-    if (names)
-      for (auto &[name, make] : lines)
-        names->insert(name);
-    return lines[pick(std::size(lines))].second();
+    SmallVector<const Make *> known;
+    for (auto &[name, make] : lines)
+      for (const sel::MaskWord &other : sel::maskWords())
+        if (other.word == name) {
+          known.push_back(&make);
+          if (names)
+            names->insert(name);
+        }
+    return (*known[pick(known.size())])();
   }
 
   std::set<std::string> *names = nullptr;
@@ -95,6 +103,30 @@ private:
   std::string withFirst() {
     std::string text = number(1, 16);
     return pick(3) ? text : text + ", " + number(0, 20);
+  }
+
+  std::string neighborhood() {
+    auto n = [&](int64_t lo, int64_t hi) {
+      return std::to_string(random.integer(lo, hi));
+    };
+    switch (pick(3)) {
+    case 0:
+      return "neighborhood(grid(40), window(" + n(3, 9) + "), stride(" +
+             n(1, 3) + "))";
+    case 1:
+      return "neighborhood(grid(5, 8), window(" + n(1, 4) + ", " + n(2, 4) +
+             "), dilation(1, 2), causal(" + n(0, 1) + "))";
+    default:
+      return "neighborhood(grid(2, 4, 5), window(" + n(1, 2) + ", " + n(1, 4) +
+             ", " + n(1, 5) + "))";
+    }
+  }
+  /// Paths through a forest; an entry that is no parent ends its path.
+  std::string parents() {
+    std::vector<int64_t> numbers;
+    for (int64_t i = 0; i < Composition::tokens; ++i)
+      numbers.push_back(random.integer(-1, pick(9) ? i - 1 : i + 1));
+    return add("tensor<?xi32>", numbers);
   }
 
   std::string add(std::string type, std::vector<int64_t> numbers) {
