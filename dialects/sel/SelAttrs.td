@@ -238,6 +238,7 @@ def Sel_NotAttr : Sel_Mask<"Not", "not", ["simplify", "getConstant"]> {
   let assemblyFormat = "`<` $mask `>`";
 }
 
+include "dialects/sel/masks/GridMasks.td"
 include "dialects/sel/masks/PatternMasks.td"
 
 #endif // FOVEA_DIALECTS_SEL_SELATTRS

@@ -87,6 +87,52 @@ inline Keep documents(std::vector<std::vector<int64_t>> ids) {
     return ids[b][q] == ids[b][k];
   };
 }
+/// One axis of a grid of tokens, the last one fastest.
+struct GridAxis {
+  int64_t extent, window, dilation = 1, stride = 1;
+  bool causal = false;
+};
+/// Neighbourhood attention: NATTEN's rule, place by place. A window that is
+/// larger than the axis keeps all of it.
+inline Keep neighborhood(std::vector<GridAxis> axes) {
+  auto sees = [](const GridAxis &a, int64_t x, int64_t y) {
+    if (x % a.dilation != y % a.dilation)
+      return false;
+    int64_t group = x % a.dilation, n = 0;
+    for (int64_t place = group; place < a.extent; place += a.dilation)
+      ++n;
+    x /= a.dilation, y /= a.dilation;
+    int64_t within = a.causal ? a.stride - 1 : a.stride / 2;
+    int64_t leader = std::min(x - x % a.stride + within, n - 1);
+    if (a.causal)
+      return y > leader - a.window && y <= x;
+    if (a.window >= n)
+      return true;
+    int64_t start = leader - a.window / 2;
+    while (start < 0)
+      ++start;
+    while (start + a.window > n)
+      --start;
+    return y >= start && y < start + a.window;
+  };
+  return [=](int64_t, int64_t, int64_t q, int64_t k) {
+    bool keep = q >= 0;
+    for (size_t i = axes.size(); i-- > 0 && keep;) {
+      int64_t n = axes[i].extent;
+      if (i == 0 && (q >= n || k >= n))
+        return false;
+      keep = sees(axes[i], q % n, k % n);
+      q /= n, k /= n;
+    }
+    return keep;
+  };
+}
+/// What `inner` says of blocks of n tokens.
+inline Keep ofBlocks(int64_t n, Keep inner) {
+  return [=](int64_t b, int64_t h, int64_t q, int64_t k) {
+    return inner(b, h, q < 0 ? -((n - 1 - q) / n) : q / n, k / n);
+  };
+}
 inline Keep both(Keep x, Keep y) {
   return [=](int64_t b, int64_t h, int64_t q, int64_t k) {
     return x(b, h, q, k) && y(b, h, q, k);

@@ -48,6 +48,8 @@ mlir::Attribute buildGlobal(mlir::MLIRContext *,
                             llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildHeads(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
                            EmitError);
+mlir::Attribute buildNeighborhood(mlir::MLIRContext *,
+                                  llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildPrefix(mlir::MLIRContext *,
                             llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildQueries(mlir::MLIRContext *,
@@ -59,6 +61,9 @@ mlir::Attribute buildWindow(mlir::MLIRContext *,
 
 /// The groups of `documents`, in alphabetical order.
 llvm::ArrayRef<llvm::StringRef> documentsGroups();
+
+/// The groups of `neighborhood`, in alphabetical order.
+llvm::ArrayRef<llvm::StringRef> neighborhoodGroups();
 
 /// Whether `attribute` is the keyword `inf`.
 bool isInfinite(mlir::Attribute attribute);

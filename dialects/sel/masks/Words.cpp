@@ -19,6 +19,8 @@ ArrayRef<MaskWord> sel::maskWords() {
       {"documents", buildDocuments, /*ofMasks=*/false, documentsGroups()},
       {"global", buildGlobal},
       {"heads", buildHeads, /*ofMasks=*/true},
+      {"neighborhood", buildNeighborhood, /*ofMasks=*/false,
+       neighborhoodGroups()},
       {"prefix", buildPrefix},
       {"queries", buildQueries},
       {"sink", buildSink},

@@ -73,6 +73,14 @@ DEFINITIONS = {
         (k < 4 or 40 <= k < 48 or q - k < 16),
         (q // 16 - k // 16 < 2 or k // 16 == 0))[t["pattern"][h]],
     "mm_grid": lambda q, k, h, t: grid(t["position"][q], t["position"][k]),
+    "neighborhood_1d": lambda q, k, h, t: near(q, k, [t["n"]], [13]),
+    "neighborhood_2d": lambda q, k, h, t: near(q, k, [t["y"], 8], [3, 5]),
+    "neighborhood_3d": lambda q, k, h, t: near(
+        q, k, [t["t"], 4, 4], [2, 3, 3], causal=[True, False, False]),
+    "neighborhood_dilated": lambda q, k, h, t: near(
+        q, k, [t["y"], 11], [2, 3], dilation=[2, 3]),
+    "neighborhood_strided": lambda q, k, h, t: near(
+        q, k, [t["y"], 10], [4, 6], stride=[2, 4]),
     "prefix_lm": lambda q, k, h, t: k < t["prefix"] or causal(q, k),
     "qk_sparse": lambda q, k, h, t: causal(q, k) and not any(
         a <= k < end and k <= q < end for a, end in ((12, 24), (40, 70))),
@@ -90,6 +98,8 @@ DEFINITIONS = {
     "sink_lora": lambda q, k, h, t: causal(q, k) and (
         k < 4 or group(q, h, t) == group(k, h, t)),
     "sink_window": lambda q, k, h, t: causal(q, k) and (k < 4 or k > q - 64),
+    "sliding_tile": lambda q, k, h, t: q >= 48 or k >= 48 or tiles(
+        q // 4, k // 4, [3, 2, 2], [3, 1, 1]),
     "sliding_window": lambda q, k, h, t: 0 <= q - k < 64,
     "sliding_window_two_sided": lambda q, k, h, t: abs(q - k) <= 32,
     "strided": lambda q, k, h, t: causal(q, k) and (
@@ -102,6 +112,7 @@ DEFINITIONS = {
         k < 4 or 88 <= k < 96 or q - k < 16 or 64 <= q - k <= 71),
     "vertical_slash_lists": lambda q, k, h, t: causal(q, k) and (
         t["vertical"][h * t["sk"] + k] or t["slash"][h * t["sk"] + q - k]),
+    "video_frames": lambda q, k, h, t: abs(q // 16 - k // 16) <= 1,
     "window_by_head": lambda q, k, h, t: 0 <= q - k < t["window"][h],
 }
 
@@ -119,6 +130,47 @@ def shares(q, k):
     """Of three documents the first is the prefix of the others."""
     return STARTS.index(q) % 3 != 0 and (
         STARTS.index(q) // 3 * 3 == STARTS.index(k))
+
+
+def places(token, grid):
+    """Row-major coordinates, or None outside of the grid."""
+    result = []
+    for extent in reversed(grid):
+        result.insert(0, token % extent)
+        token //= extent
+    return None if token else result
+
+
+def neighbours(x, n, w, d, s, causal):
+    """NATTEN's rule for one axis, as mask.hpp has it."""
+    group, x = x % d, x // d
+    n = n // d + (group < n % d)
+    left, right = w // 2, w // 2 + w % 2 - 1
+    leader = min(x // s * s + (s - 1 if causal else s // 2), n - 1)
+    if causal:
+        start, end = max(leader - left - right, 0), min(x + 1, n)
+    else:
+        start = max(leader - left, 0)
+        if leader + right >= n:
+            start += n - right - leader - 1
+        end = start + w
+    return {place * d + group for place in range(start, end)}
+
+
+def near(q, k, grid, window, dilation=(1, 1, 1), stride=(1, 1, 1),
+         causal=(False, False, False)):
+    q, k = places(q, grid), places(k, grid)
+    return q is not None and k is not None and all(
+        key in neighbours(*axis) for key, *axis in zip(
+            k, q, grid, window, dilation, stride, causal))
+
+
+def tiles(q, k, grid, window):
+    """Sliding tiles: the centre of the window is clamped into the grid."""
+    def center(x, n, w):
+        return min(max(x, w // 2), n - 1 - w // 2)
+    return all(abs(center(x, n, w) - y) <= w // 2 for x, y, n, w in zip(
+        places(q, grid), places(k, grid), grid, window))
 
 
 def block_diffusion(q, k, n):

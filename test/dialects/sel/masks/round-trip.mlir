@@ -63,5 +63,8 @@ func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: te
   // GENERIC: mask = #sel.and<#sel.window<#sel.arg<0>>, #sel.documents<#sel.group<"spans", #sel.arg<1>, #sel.arg<2>>>>
   // CHECK: mask(window(%{{.*}} : index) and documents(spans(%{{.*}} : tensor<?xi32>, %{{.*}} : tensor<?xi32>))) :
   %20 = attn.attention %q, %q, %q mask(window(%n : index) and documents(spans(%d : tensor<?xi32>, %d : tensor<?xi32>))) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.neighborhood<#sel.group<"grid", #sel.arg<0>, 45 : i64, 80 : i64>, #sel.group<"window", 5 : i64, 7 : i64, 7 : i64>, #sel.group<"dilation", 1 : i64, 2 : i64, 2 : i64>, #sel.group<"stride", 1 : i64, 7 : i64, 1 : i64>, #sel.group<"causal", 0 : i64>>
+  // CHECK: mask(neighborhood(grid(%{{.*}} : index, 45, 80), window(5, 7, 7), dilation(1, 2, 2), stride(1, 7, 1), causal(0))) :
+  %21 = attn.attention %q, %q, %q mask(neighborhood(grid(%n : index, 45, 80), window(5, 7, 7), dilation(1, 2, 2), stride(1, 7, 1), causal(0))) : (!t, !t, !t) -> !t
   return %0 : !t
 }
