@@ -52,6 +52,8 @@ fovea_status planPages(fovea_plan &plan, Phase &phase) {
   phase.active[0] = uint8_t(part);
   phase.nActive = n ? 1 : 0;
   phase.shown = part;
+  for (int64_t i = 0; i < n; ++i)
+    phase.costs[i] = 1;
   phase.nItems = n;
   phase.costTotal = double(n);
   return FOVEA_OK;

@@ -335,6 +335,7 @@ void Sizer::tables(char *base, size_t &bytes) {
     take(p.parts, p.nParts);
     take(p.active, p.nParts);
     take(p.items, p.maxItems);
+    take(p.costs, p.maxItems);
     most = p.maxItems > most ? p.maxItems : most;
     bool stream = p.stage->space == FOVEA_SPACE_STREAM;
     if (!stream && p.stage->space != FOVEA_SPACE_APPEND)

@@ -31,8 +31,10 @@ void placeParts(fovea_plan &plan, Phase &phase, int64_t n) {
     Part &part = phase.parts[phase.active[a]];
     part.first = next;
     for (int64_t i = 0; i < n; ++i)
-      if (plan.part[plan.order[i]] == phase.active[a])
+      if (plan.part[plan.order[i]] == phase.active[a]) {
+        phase.costs[next] = plan.cost[plan.order[i]];
         phase.items[next++] = plan.raw[plan.order[i]];
+      }
   }
   phase.nItems = n;
   if (phase.nActive)

@@ -78,6 +78,7 @@ struct Phase {
   uint8_t *active = nullptr; // parts with items, in the order of execution
   int32_t nParts = 0;
   fovea_abi_item *items = nullptr;
+  int64_t *costs = nullptr;            // of the items
   SplitGroup *groups = nullptr;        // stream that can be split
   fovea_abi_source *sources = nullptr; // of the groups
   // Stream and append, per sequence; rowOff has one more.

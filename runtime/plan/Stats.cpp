@@ -246,6 +246,7 @@ fovea_status fovea_plan_phase(const fovea_plan *plan, int phase,
   describe(*plan, p, p.parts[p.shown], info);
   info.n_items = p.nItems;
   info.items = p.items;
+  info.costs = p.costs;
   info.cost_total = p.costTotal;
   info.cost_longest = p.costLongest;
   return writeStruct(info, out, offsetof(fovea_phase_info, cost_total),
@@ -265,6 +266,7 @@ fovea_status fovea_plan_part(const fovea_plan *plan, int phase, int part,
   describe(*plan, p, own, info);
   info.n_items = own.count;
   info.items = p.items + own.first;
+  info.costs = p.costs + own.first;
   info.cost_total = p.costTotal;
   info.cost_longest = own.longest;
   return writeStruct(info, out, offsetof(fovea_phase_info, cost_total),

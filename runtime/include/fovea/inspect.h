@@ -43,6 +43,7 @@ typedef struct fovea_phase_info {
   const fovea_abi_source *sources; /* combine: of the items */
   const fovea_abi_row *shared_rows; /* of items with FOVEA_ITEM_SHARED */
   int32_t n_parts, reserved2;
+  const int64_t *costs; /* predicted of each item, in (row, key) pairs */
 } fovea_phase_info;
 FOVEA_EXPORT fovea_status fovea_plan_phase(const fovea_plan *, int phase,
                                            fovea_phase_info *out);

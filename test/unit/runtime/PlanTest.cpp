@@ -262,6 +262,13 @@ double imbalance(fovea_plan *plan, int workers) {
   fovea_phase_info info{};
   info.size = sizeof info;
   EXPECT_EQ(fovea_plan_phase(plan, 0, &info), FOVEA_OK);
+  double dearest = 0, all = 0; // of what the plan predicts
+  for (int64_t i = 0; i < info.n_items; ++i) {
+    dearest = std::max(dearest, double(info.costs[i]));
+    all += double(info.costs[i]);
+  }
+  EXPECT_EQ(dearest, info.cost_longest);
+  EXPECT_NEAR(all, info.cost_total, double(info.n_items)); // pieces round down
   std::vector<double> busy(size_t(workers), 0.0);
   int64_t chunk = std::max<int64_t>(1, info.n_items / (workers * 64));
   double total = 0;
