@@ -407,7 +407,8 @@ void BlockBuilder::modify(Value first, Value count, Value end, bool masked) {
         live = e.minS(row, e.sub(stop, 1));
       }
       PairLanes at{it.b, e.load(ints, e.at(m.rowH, 4 * v)),
-                   e.load(ints, e.at(m.rowQ, 4 * v)), live};
+                   e.load(ints, e.at(m.rowQ, 4 * v)), live,
+                   p.group == 1 ? it.head : Value()};
       if (level)
         at.k = e.mul(live, level);
       Value address = e.at(scoreAt(t), 4 * v);

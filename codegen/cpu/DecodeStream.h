@@ -23,6 +23,7 @@ namespace fovea::cpu {
 /// query head.
 struct PairLanes {
   mlir::Value b, h, q, k;
+  mlir::Value head; ///< i64: h where all lanes have the same, else null
 };
 
 /// Emits which pairs live (i1 lanes), or the modified scores (f32 lanes).

@@ -110,7 +110,7 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
   }
   StreamMaps maps(stage);
   auto point = [](const ElementContext &c) {
-    return MapPoint{c.b, c.h, c.q, c.k};
+    return MapPoint{c.b, c.head ? c.head : c.h, c.q, c.k};
   };
   if (maps.hasMask())
     p.keep = [&](Emitter &e, const ElementContext &c) -> FailureOr<Value> {
@@ -194,7 +194,9 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
   p.integerDot =
       p.k == Elem::I8 && p.o != Elem::F32 && p.lseSlot < 0 && p.mSlot < 0;
   StreamMaps maps(stage);
-  auto point = [](const PairLanes &c) { return MapPoint{c.b, c.h, c.q, c.k}; };
+  auto point = [](const PairLanes &c) {
+    return MapPoint{c.b, c.head ? c.head : c.h, c.q, c.k};
+  };
   if (maps.hasMask())
     p.keep = [&](Emitter &e, const PairLanes &c) {
       return maps.keep(e, point(c), Emitter::lanesOf(c.q));

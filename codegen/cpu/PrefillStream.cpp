@@ -487,6 +487,10 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
         e.load(e.vec(lanes, e.i32), e.at(rowTokens, e.mul(panel, lanes), 4));
   context.h =
       e.add(e.sub(r, e.mul(pos, group)), e.splat(e.toInt(head, e.i32), lanes));
+  // What depends on the head alone then stays scalar, and tables by head are
+  // read at one place.
+  if (p.group == 1)
+    context.head = head;
   return e.forLoop(
       e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
         Value at = e.at(sPanel, e.mul(i, lanes), 4);

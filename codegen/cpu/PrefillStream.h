@@ -39,6 +39,7 @@ struct PartialViews {
 struct ElementContext {
   mlir::Value b, len;
   mlir::Value q, h;
+  mlir::Value head; ///< i64: h where all lanes have the same, else null
   mlir::Value k;
 };
 
