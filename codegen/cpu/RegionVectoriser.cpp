@@ -104,6 +104,9 @@ FailureOr<LaneValue> RegionVectoriser::emitOp(Operation *op) {
   return result;
 }
 
+/// Dividends that f64 divides exactly.
+static constexpr int64_t largestDividend = (int64_t(1) << 51) - 1;
+
 static bool fitsI32(const ConstantIntRanges &range) {
   return range.smin().getBitWidth() == 64 && range.smin().sge(INT32_MIN) &&
          range.smax().sle(INT32_MAX);
@@ -133,18 +136,46 @@ Value RegionVectoriser::shape(Value v, Type elem, bool varying) {
   return v;
 }
 
+/// Quotients of integers below 2^51 are exact in f64: what is no integer lies
+/// at least 1 / y from one, and half a unit in the last place is less. A vector
+/// division of 64 bits would be taken apart lane by lane, for every key again.
 Value RegionVectoriser::divide(Operation *op, Value x, Value y) {
   Type wide = e.vec(lanes, e.b.getF64Type());
+  Type bits = e.vec(lanes, e.i64);
   Location loc = e.loc;
-  auto toWide = [&](Value v) {
-    return e.b.create<arith::SIToFPOp>(loc, wide, v);
+  bool large = getElementTypeOrSelf(x.getType()) == e.i64;
+  // 1.5 * 2^52 has a last place of 1: an integer added to its bits is the
+  // integer added to it. AVX2 has no other way.
+  constexpr int64_t magicBits = 0x4338000000000000;
+  Value magic, offset;
+  if (large) {
+    magic = e.constant(
+        DenseElementsAttr::get(cast<VectorType>(wide), 6755399441055744.0));
+    offset = e.splatInt(lanes, e.i64, magicBits);
+  }
+  auto toWide = [&](Value v) -> Value {
+    if (!large)
+      return e.b.create<arith::SIToFPOp>(loc, wide, v);
+    return e.b.create<arith::SubFOp>(loc, e.bitcast(e.add(v, offset), wide),
+                                     magic);
   };
-  Value q = e.b.create<arith::DivFOp>(loc, toWide(x), toWide(y));
+  // A divisor beyond every dividend gives the same quotient as a larger one.
+  Value divisor = y;
+  if (large)
+    divisor = e.minS(y, e.splatInt(lanes, e.i64, largestDividend));
+  Value q = e.b.create<arith::DivFOp>(loc, toWide(x), toWide(divisor));
   if (isa<arith::FloorDivSIOp>(op))
     q = e.b.create<LLVM::FFloorOp>(loc, wide, q);
   else if (isa<arith::CeilDivSIOp, arith::CeilDivUIOp>(op))
     q = e.b.create<LLVM::FCeilOp>(loc, wide, q);
-  Value result = e.b.create<arith::FPToSIOp>(loc, x.getType(), q);
+  else if (large)
+    q = e.b.create<LLVM::FTruncOp>(loc, wide, q);
+  Value result;
+  if (large)
+    result = e.sub(e.bitcast(e.b.create<arith::AddFOp>(loc, q, magic), bits),
+                   offset);
+  else
+    result = e.b.create<arith::FPToSIOp>(loc, x.getType(), q);
   if (isa<arith::RemSIOp, arith::RemUIOp>(op))
     return e.sub(x, e.b.create<arith::MulIOp>(loc, result, y));
   return result;
@@ -240,7 +271,13 @@ RegionVectoriser::emitElementwise(Operation *op, ArrayRef<LaneValue> args) {
       isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(op) &&
       matchPattern(op->getOperand(1), m_ConstantInt(&divisor)) &&
       !divisor.isZero();
-  if (isMaskDivision(op) && varying && narrow && !shifts) {
+  const ConstantIntRanges &dividend = args[0].range;
+  bool exact = hasIndex && dividend.smin().getBitWidth() == 64 &&
+               dividend.smin().sgt(-largestDividend) &&
+               dividend.smax().slt(largestDividend) &&
+               args[1].range.smin().sgt(-largestDividend) &&
+               !(readsUnsigned(op) && dividend.smin().isNegative());
+  if (isMaskDivision(op) && varying && !shifts && (narrow || exact)) {
     result.v = divide(op, operands[0], operands[1]);
     return result;
   }

@@ -203,6 +203,76 @@ TEST_P(VectoriserTest, DividesByAnyRunTimeNumber) {
   }
 }
 
+// Lanes beyond 32 bits divide in f64 where that is exact: every kind, by small
+// divisors, by ones as large as the dividends, and beyond them.
+TEST_P(VectoriserTest, DividesWideLanesExactly) {
+  if (!hostRuns(GetParam()))
+    GTEST_SKIP() << "this processor lacks the instruction set";
+  const int lanes = 16;
+  const char *kinds[] = {"divsi", "floordivsi", "ceildivsi", "remsi",
+                         "divui", "ceildivui",  "remui"};
+  const int isSigned = 4;
+  std::string text;
+  for (const char *kind : kinds) {
+    // About 2^50 at most; below 0 for the signed ones, which come first.
+    bool negative = text.find("remsi") == std::string::npos;
+    text += std::string("func.func @p_") + kind +
+            R"((%h: index, %q: index, %k: index) -> index {
+              %c = arith.constant 524287 : index
+              %w = arith.muli %q, %c : index
+              %x = arith.)" +
+            (negative ? "subi %k, %w" : "addi %k, %w") + R"( : index
+              %y = arith.)" +
+            kind + R"( %x, %h : index
+              return %y : index })";
+  }
+  auto module = parseSourceString<ModuleOp>(text, &testContext());
+  ASSERT_TRUE(module);
+  OpBuilder builder(&testContext());
+  builder.setInsertionPointToEnd(module->getBody());
+  Type ptr = LLVM::LLVMPointerType::get(&testContext());
+  Type i64 = builder.getI64Type();
+  for (const char *kind : kinds) {
+    auto scalar = cast<func::FuncOp>(
+        SymbolTable::lookupSymbolIn(*module, std::string("p_") + kind));
+    auto fn = builder.create<func::FuncOp>(
+        module->getLoc(), std::string("v_") + kind,
+        builder.getFunctionType({i64, i64, i64, ptr}, {}));
+    Emitter e(fn, GetParam());
+    Value q = e.add(e.splat(e.toInt(fn.getArgument(1), e.i32), lanes),
+                    e.iota(lanes, e.i32));
+    RegionVectoriser vectoriser(e, lanes);
+    auto out = vectoriser.emit(
+        scalar.front(), {LaneValue::any(fn.getArgument(0)), LaneValue::index(q),
+                         LaneValue::index(fn.getArgument(2))});
+    ASSERT_TRUE(succeeded(out)) << vectoriser.reason;
+    e.store(out->front().v, fn.getArgument(3));
+    e.ret();
+  }
+  LoadedModule loaded(*module, machineFor(GetParam()));
+  ASSERT_EQ(loaded.undefined, "");
+  for (size_t i = 0; i < std::size(kinds); ++i) {
+    auto *vector = loaded.get<void(int64_t, int64_t, int64_t, int64_t *)>(
+        std::string("v_") + kinds[i]);
+    for (int64_t h :
+         {int64_t(1), int64_t(2), int64_t(3), int64_t(524287), int64_t(524288),
+          int64_t(2147483629), (int64_t(1) << 40) + 1, (int64_t(1) << 50) - 1,
+          (int64_t(1) << 51) + 5, int64_t(1) << 62})
+      for (int64_t q : {0, 1, 12345, 2147483600})
+        for (int64_t k : {0, 1, 2147483647}) {
+          int64_t out[lanes];
+          vector(h, q, k, out);
+          for (int j = 0; j < lanes; ++j) {
+            int64_t w = (q + j) * 524287, x = int(i) < isSigned ? k - w : k + w;
+            int64_t down = x / h - (x % h < 0), up = x / h + (x % h > 0);
+            int64_t want[] = {x / h, down, up, x % h, x / h, up, x % h};
+            ASSERT_EQ(out[j], want[i])
+                << kinds[i] << " of " << x << " by " << h;
+          }
+        }
+  }
+}
+
 TEST_P(VectoriserTest, SaysWhatHasNoCode) {
   auto module = parseSourceString<ModuleOp>(
       R"(func.func private @f(index) -> i1
