@@ -18,6 +18,8 @@ std::vector<Advice> advise(const Session &session, const Work &work,
                         "the mask cannot be analysed: every tile runs, and "
                         "with mask code; the remark says which op is why",
                         llvm::json::Object{{"tiles", run}}});
+    adviseTiles(stream, cyclesPerMs(session, p.ceilings), vectorLanes(session),
+                advice);
   }
   if (p.memoryMs > 1.5 * p.computeMs)
     advice.push_back(

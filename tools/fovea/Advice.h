@@ -14,7 +14,8 @@
 namespace fovea::cli {
 
 struct Advice {
-  /// "smaller tile", "permute", "gather", "memory", "threads", "analysis".
+  /// "waste", "smaller tile", "permute", "gather", "memory", "threads",
+  /// "analysis".
   std::string kind;
   std::string stream; ///< "" for the whole call
   std::string text;

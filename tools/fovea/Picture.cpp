@@ -3,6 +3,7 @@
 #include "tools/fovea/Picture.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 
@@ -11,26 +12,26 @@ namespace fovea::cli {
 static constexpr double kLeft = 70, kTop = 78, kLegendHeight = 62;
 
 struct PaintRow {
-  const char *color, *meaning;
+  const char *name, *color, *meaning;
 };
 
 /// Colours that differ in lightness too, for print and for the colour-blind.
 static PaintRow paintRow(Paint paint) {
   switch (paint) {
   case Paint::Full:
-    return {"#2b6cb0", "tile without mask code"};
+    return {"full", "#2b6cb0", "tile without mask code"};
   case Paint::Partial:
-    return {"#f6c177", "tile with mask code"};
+    return {"partial", "#f6c177", "tile with mask code"};
   case Paint::Visible:
-    return {"#9c4221", "visible inside it"};
+    return {"visible", "#9c4221", "visible inside it"};
   case Paint::Level2:
-    return {"#5a9bd4", "pooled by 2"};
+    return {"level2", "#5a9bd4", "pooled by 2"};
   case Paint::Level4:
-    return {"#8fc1e3", "pooled by 4"};
+    return {"level4", "#8fc1e3", "pooled by 4"};
   case Paint::Level8:
-    return {"#c9e2f2", "pooled by 8 or more"};
+    return {"level8", "#c9e2f2", "pooled by 8 or more"};
   }
-  return {"#000000", ""};
+  return {"", "#000000", ""};
 }
 
 static std::string text(const char *format, ...)
@@ -66,9 +67,9 @@ std::string escapeXml(const std::string &plain) {
   return result;
 }
 
-Picture::Picture(int64_t queries, int64_t keys, std::string title,
-                 std::string subtitle)
-    : queries(std::max<int64_t>(queries, 1)), keys(std::max<int64_t>(keys, 1)),
+Picture::Picture(const Window &window, std::string title, std::string subtitle)
+    : window(window), queries(std::max<int64_t>(window.q1 - window.q0, 1)),
+      keys(std::max<int64_t>(window.k1 - window.k0, 1)),
       title(std::move(title)), subtitle(std::move(subtitle)) {
   double ratio = double(this->queries) / double(this->keys);
   if (ratio <= 1)
@@ -78,6 +79,10 @@ Picture::Picture(int64_t queries, int64_t keys, std::string title,
 }
 
 void Picture::add(Paint paint, int64_t q0, int64_t q1, int64_t k0, int64_t k1) {
+  q0 = std::max(q0, window.q0);
+  q1 = std::min(q1, window.q1);
+  k0 = std::max(k0, window.k0);
+  k1 = std::min(k1, window.k1);
   if (q0 < q1 && k0 < k1)
     shapes.push_back({paint, q0, q1, k0, k1});
 }
@@ -100,15 +105,19 @@ std::string Picture::axes() const {
               "fill=\"none\" stroke=\"#333\"/>\n",
               kLeft, kTop, width, height);
   int64_t step = tickStep(keys);
-  for (int64_t k = 0; k <= keys; k += step) {
-    double x = kLeft + width * double(k) / double(keys);
+  auto first = [](int64_t from, int64_t each) {
+    return (from + each - 1) / each * each;
+  };
+  for (int64_t k = first(window.k0, step); k <= window.k0 + keys; k += step) {
+    double x = kLeft + width * double(k - window.k0) / double(keys);
     out += text("<path d=\"M%.1f %.1fv-5\" stroke=\"#333\"/><text x=\"%.1f\" "
                 "y=\"%.1f\" text-anchor=\"middle\">%lld</text>\n",
                 x, kTop, x, kTop - 8, (long long)k);
   }
   step = tickStep(queries);
-  for (int64_t q = 0; q <= queries; q += step) {
-    double y = kTop + height * double(q) / double(queries);
+  for (int64_t q = first(window.q0, step); q <= window.q0 + queries;
+       q += step) {
+    double y = kTop + height * double(q - window.q0) / double(queries);
     out += text("<path d=\"M%.1f %.1fh-5\" stroke=\"#333\"/><text x=\"%.1f\" "
                 "y=\"%.1f\" text-anchor=\"end\">%lld</text>\n",
                 kLeft, y, kLeft - 8, y + 4, (long long)q);
@@ -145,30 +154,97 @@ std::string Picture::legend() const {
   return out;
 }
 
-std::string Picture::svg() const {
-  double totalWidth = kLeft + std::max(width, 560.0) + 30;
-  double totalHeight = kTop + height + kLegendHeight;
-  std::string out = text(
+/// A number with at most one decimal, for short paths.
+static std::string number(double value) {
+  std::string digits = text("%.1f", value);
+  if (digits.size() > 2 && digits.compare(digits.size() - 2, 2, ".0") == 0)
+    digits.resize(digits.size() - 2);
+  return digits;
+}
+
+/// One path for each kind of box; tiles that are large enough to tell apart
+/// get a thin border.
+std::string Picture::boxes() const {
+  std::string out;
+  double sx = width / double(keys), sy = height / double(queries);
+  for (Paint paint : {Paint::Full, Paint::Partial, Paint::Level2, Paint::Level4,
+                      Paint::Level8, Paint::Visible}) {
+    std::string path;
+    double least = 1e9;
+    for (const Shape &s : shapes) {
+      if (s.paint != paint)
+        continue;
+      // Edges are rounded, not sizes, so that neighbours touch.
+      auto round = [](double v) { return std::round(v * 10) / 10; };
+      double x0 = round(kLeft + double(s.k0 - window.k0) * sx),
+             x1 = round(kLeft + double(s.k1 - window.k0) * sx),
+             y0 = round(kTop + double(s.q0 - window.q0) * sy),
+             y1 = round(kTop + double(s.q1 - window.q0) * sy);
+      double w = std::max(x1 - x0, 0.3), h = std::max(y1 - y0, 0.3);
+      least = std::min({least, w, h});
+      path += "M" + number(x0) + " " + number(y0) + "h" + number(w) + "v" +
+              number(h) + "h-" + number(w) + "z";
+    }
+    if (path.empty())
+      continue;
+    bool border = paint != Paint::Visible && least >= 6;
+    out += std::string("<path class=\"") + paintRow(paint).name + "\" fill=\"" +
+           paintRow(paint).color + "\"" +
+           (border ? " stroke=\"#ffffff\" stroke-width=\"0.6\"" : "") +
+           " d=\"" + path + "\"/>\n";
+  }
+  return out;
+}
+
+double Picture::totalWidth() const {
+  return kLeft + std::max(width, 560.0) + 30;
+}
+double Picture::totalHeight() const { return kTop + height + kLegendHeight; }
+
+std::string Picture::body() const {
+  return "<text x=\"70\" y=\"20\" font-size=\"15\" font-weight=\"bold\">" +
+         escapeXml(title) + "</text>\n<text x=\"70\" y=\"38\">" +
+         escapeXml(subtitle) + "</text>\n" + boxes() + axes() + legend();
+}
+
+static std::string open(double width, double height) {
+  return text(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
       "height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" "
       "font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" "
       "fill=\"#ffffff\"/>\n",
-      totalWidth, totalHeight, totalWidth, totalHeight);
-  out += "<text x=\"70\" y=\"20\" font-size=\"15\" font-weight=\"bold\">" +
-         escapeXml(title) + "</text>\n<text x=\"70\" y=\"38\">" +
-         escapeXml(subtitle) + "</text>\n";
-  double sx = width / double(keys), sy = height / double(queries);
-  for (const Shape &s : shapes) {
-    double w = double(s.k1 - s.k0) * sx, h = double(s.q1 - s.q0) * sy;
-    // Tiles that are large enough to tell apart get a thin border.
-    bool border = s.paint != Paint::Visible && std::min(w, h) >= 6;
-    out += text("<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" "
-                "fill=\"%s\"%s/>\n",
-                kLeft + double(s.k0) * sx, kTop + double(s.q0) * sy, w, h,
-                paintRow(s.paint).color,
-                border ? " stroke=\"#ffffff\" stroke-width=\"0.6\"" : "");
-  }
-  return out + axes() + legend() + "</svg>\n";
+      width, height, width, height);
+}
+
+std::string Picture::svg() const {
+  return open(totalWidth(), totalHeight()) + body() + "</svg>\n";
+}
+
+std::string Picture::nested(double x, double y) const {
+  constexpr double scale = 0.5;
+  return text("<svg x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" "
+              "viewBox=\"0 0 %.0f %.0f\">\n",
+              x, y, totalWidth() * scale, totalHeight() * scale, totalWidth(),
+              totalHeight()) +
+         body() + "</svg>\n";
+}
+
+std::string multiples(const std::vector<Picture> &pictures,
+                      const std::string &title) {
+  if (pictures.empty())
+    return open(200, 50) + "</svg>\n";
+  constexpr size_t columns = 4;
+  double w = pictures[0].totalWidth() / 2, h = pictures[0].totalHeight() / 2;
+  size_t across = std::min(columns, pictures.size());
+  size_t down = (pictures.size() + columns - 1) / columns;
+  std::string out = open(w * double(across), 34 + h * double(down)) +
+                    "<text x=\"35\" y=\"22\" font-size=\"15\" "
+                    "font-weight=\"bold\">" +
+                    escapeXml(title) + "</text>\n";
+  for (size_t i = 0; i < pictures.size(); ++i)
+    out += pictures[i].nested(w * double(i % columns),
+                              34 + h * double(i / columns));
+  return out + "</svg>\n";
 }
 
 } // namespace fovea::cli

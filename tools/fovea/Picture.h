@@ -3,6 +3,8 @@
 #ifndef FOVEA_TOOLS_FOVEA_PICTURE_H
 #define FOVEA_TOOLS_FOVEA_PICTURE_H
 
+#include "tools/fovea/ClassMap.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,28 +16,39 @@ enum class Paint { Full, Partial, Visible, Level2, Level4, Level8 };
 
 class Picture {
 public:
-  Picture(int64_t queries, int64_t keys, std::string title,
-          std::string subtitle);
+  /// Of the queries and keys of `window`.
+  Picture(const Window &window, std::string title, std::string subtitle);
   /// Keys [k0, k1) of queries [q0, q1).
   void add(Paint paint, int64_t q0, int64_t q1, int64_t k0, int64_t k1);
   /// Pixels of one query: below about 1 single rows do not show.
   double pixelsPerQuery() const { return height / double(queries); }
   size_t rectangles() const { return shapes.size(); }
   std::string svg() const;
+  /// The same as an element inside another drawing, its corner at x, y.
+  std::string nested(double x, double y) const;
+  double totalWidth() const;
+  double totalHeight() const;
 
 private:
   struct Shape {
     Paint paint;
     int64_t q0, q1, k0, k1;
   };
+  std::string body() const;
+  std::string boxes() const;
   std::string axes() const;
   std::string legend() const;
 
+  Window window;
   int64_t queries, keys;
   std::string title, subtitle;
   double width = 760, height = 760;
   std::vector<Shape> shapes;
 };
+
+/// Pictures side by side under one title.
+std::string multiples(const std::vector<Picture> &pictures,
+                      const std::string &title);
 
 /// `text` with the characters that XML reserves replaced.
 std::string escapeXml(const std::string &text);

@@ -17,22 +17,22 @@ namespace {
 /// Costs of the prefill, queries in lanes. "A vector of scores" is one vector
 /// of queries against one key.
 struct PrefillCosts {
-  double fmaShare = 0.95; ///< of the peak that the register tiles reach
-  double softmax = 5.0;   ///< per vector of scores: exp2, sums, store
-  double pass = 1.5;      ///< per vector of scores of the pass for masks
-  double vectorOp = 0.5;  ///< of a mask or modifier, per vector of scores
-  double keyOp = 1.0;     ///< of what a mask computes per key
-  double tile = 120;      ///< class, prefetch, loops
-  double rescale = 1.0;   ///< per vector of the output, per tile
-  double keyBytes = 0.03; ///< per byte of keys and values of a block
-  double convert = 0.10;  ///< per element of a block converted to f32
-  double row = 1.5;       ///< per element of q and o: packing, unpacking
-  double item = 600;      ///< bounds, set-up
+  double fmaShare = 0.985; ///< of the peak that the register tiles reach
+  double softmax = 3.2;    ///< per vector of scores: exp2, sums, store
+  double pass = 1.5;       ///< per vector of scores of the pass for masks
+  double vectorOp = 0.5;   ///< of a mask or modifier, per vector of scores
+  double keyOp = 0.3;      ///< of what a mask computes per key
+  double tile = 120;       ///< class, prefetch, loops
+  double rescale = 1.0;    ///< per vector of the output, per tile
+  double keyBytes = 0.03;  ///< per byte of keys and values of a block
+  double convert = 0.10;   ///< per element of a block converted to f32
+  double row = 1.5;        ///< per element of q and o: packing, unpacking
+  double item = 600;       ///< bounds, set-up
 };
 /// Costs of the decode, the head dim in lanes.
 struct DecodeCosts {
-  double fmaShare = 0.55;
-  double score = 3.0; ///< per pair: sum over lanes, exp2
+  double fmaShare = 0.9;
+  double score = 1.5; ///< per pair: sum over lanes, exp2
   double pass = 1.0;  ///< per pair of a partial block
   double vectorOp = 0.1;
   double block = 60;

@@ -51,6 +51,9 @@ struct Prediction {
 };
 Prediction predict(const Session &session, const Work &work);
 
+/// Cycles to copy an element of keys or values into a tile of its own.
+constexpr double kGatherCycles = 0.1;
+
 /// Milliseconds of one item of `stream` at a tile of `classRows` x `keys`.
 TimeParts timeOf(const StreamWork &stream, const ItemWork &item,
                  const PartWork &part, double cyclesPerMs, int vectorLanes);

@@ -10,46 +10,64 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <algorithm>
 
 using namespace mlir;
 
 namespace fovea::cli {
 
-/// Vector instructions of an op, about: a division of integers has none of its
-/// own (a product and shifts for a constant divisor), a load by lanes is a
-/// gather, the math functions are polynomials.
+/// Vector instructions of an op, about, for a vector of scores. There is none
+/// for integer division: a power of two is a shift, another constant a product
+/// and shifts, anything else runs lane by lane, and so do loads that follow
+/// the key. The math functions are polynomials.
 static double vectorOps(Operation &op) {
+  constexpr double byLane = 96;
   return llvm::TypeSwitch<Operation *, double>(&op)
       .Case<arith::ConstantOp, arith::IndexCastOp, arith::IndexCastUIOp,
             arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp>(
           [](auto) { return 0; })
       .Case<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
             arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(
-          [](auto) { return 12; })
+          [](auto division) -> double {
+            llvm::APInt divisor;
+            if (!matchPattern(division.getRhs(), m_ConstantInt(&divisor)))
+              return byLane;
+            return divisor.isPowerOf2() ? 6 : 12;
+          })
       .Case<arith::DivFOp>([](auto) { return 6; })
       .Default([](Operation *o) -> double {
         if (isa<math::MathDialect>(o->getDialect()))
           return 16;
-        return isa<arith::ArithDialect>(o->getDialect()) ? 1 : 16;
+        return isa<arith::ArithDialect>(o->getDialect()) ? 1 : 4 * byLane;
       });
 }
 
 /// Arguments of a map: score, b, h, q, k, offset, len.
 enum MapArg { kScore, kMapBatch, kMapHead, kMapQuery, kMapKey };
 
+/// A gather that does not follow the key finds its lines in L1.
+static constexpr double kNearGather = 32;
+
+/// What runs for each key: ops on lanes and the key as vectors, ops on the key
+/// alone once. The rest is the same for all keys of a tile and moves out of
+/// their loop, but for loads, which stores of scores might change, and what
+/// follows from them.
 static RegionCost costOf(tile::MapOp map) {
   RegionCost cost;
   if (!map)
     return cost;
   Block &body = map.getBody().front();
   llvm::DenseSet<Value> onLanes, onKeys;
-  onLanes.insert(body.getArgument(kScore));
   onLanes.insert(body.getArgument(kMapHead));
   onLanes.insert(body.getArgument(kMapQuery));
   onKeys.insert(body.getArgument(kMapKey));
+  onLanes.insert(body.getArgument(kScore));
+  onKeys.insert(body.getArgument(kScore));
   for (Operation &op : body.without_terminator()) {
     bool lanes = false, keys = false;
     op.walk([&](Operation *inner) {
@@ -58,12 +76,20 @@ static RegionCost costOf(tile::MapOp map) {
         keys |= onKeys.contains(operand);
       }
     });
-    for (Value result : op.getResults())
-      (lanes ? onLanes : onKeys).insert(result);
-    if (lanes)
-      cost.lanes += vectorOps(op);
-    else if (keys)
-      cost.keys += vectorOps(op);
+    bool load = !isa<arith::ArithDialect, math::MathDialect>(op.getDialect());
+    bool near = load && lanes && !keys;
+    keys |= near;
+    for (Value result : op.getResults()) {
+      if (lanes)
+        onLanes.insert(result);
+      if (keys)
+        onKeys.insert(result);
+    }
+    if (keys)
+      (lanes ? cost.lanes : cost.keys) += near ? kNearGather
+                                          : lanes
+                                              ? vectorOps(op)
+                                              : std::min(vectorOps(op), 24.0);
   }
   return cost;
 }
