@@ -200,6 +200,26 @@ struct CallRow {
 };
 } // namespace
 
+/// Tells who asked what row `at`, number `position` of the results, weighs.
+static void tell(const AttentionInputs &inputs, CallRow at, int64_t position,
+                 llvm::ArrayRef<VisibleRow> rows, double lse) {
+  if (!inputs.weigh)
+    return;
+  std::vector<WeighedKeys> keys;
+  keys.reserve(rows.size());
+  for (const VisibleRow &row : rows) {
+    int64_t level = inputs.source.levels[row.level];
+    int64_t end = std::min(row.token + level, inputs.lengths[at.b]);
+    keys.push_back({row.token, end - row.token, level, row.score});
+  }
+  (*inputs.weigh)({inputs.op,
+                   {at.b, at.h, at.i},
+                   position,
+                   inputs.keyHead(at.h),
+                   keys,
+                   lse});
+}
+
 /// Row number `row` of the results; `sequences` gives the sequence of every
 /// token-major row.
 static CallRow callRow(const AttentionInputs &inputs,
@@ -269,6 +289,7 @@ llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
         }
         // A row that sees nothing: o stays 0, lse is -inf + log 0 = -inf.
         result.lse.data[row] = weights.m + std::log(weights.l);
+        tell(inputs, at, row, rows, result.lse.data[row]);
       });
   if (error)
     return std::move(error);
@@ -288,6 +309,7 @@ fovea::reference::attendPartially(const AttentionInputs &inputs,
           accumulate(out, weights.weights[n], inputs, at.b, at.h, rows[n]);
         state.m.data[row] = weights.m;
         state.l.data[row] = weights.l;
+        tell(inputs, at, row, rows, weights.m + std::log(weights.l));
       });
   if (error)
     return std::move(error);

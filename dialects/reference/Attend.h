@@ -5,6 +5,7 @@
 #ifndef FOVEA_DIALECTS_REFERENCE_ATTEND_H
 #define FOVEA_DIALECTS_REFERENCE_ATTEND_H
 
+#include "dialects/reference/Interpreter.h"
 #include "dialects/reference/ScalarProgram.h"
 
 #include <optional>
@@ -46,6 +47,9 @@ struct AttentionInputs {
   const Levels *levels = nullptr;
   const List *list = nullptr;
   int64_t stride = 1; ///< only every stride-th row is evaluated
+  /// Gets every evaluated row, and which attention this is. May be null.
+  const std::function<void(const WeighedRow &)> *weigh = nullptr;
+  int64_t op = 0;
 
   bool ragged() const { return query->rank() == 3; }
   int64_t batches() const {

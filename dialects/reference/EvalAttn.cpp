@@ -183,6 +183,8 @@ static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
   AttentionInputs &inputs = gathered.inputs;
   inputs.query = &env.get<Tensor>(op.getQuery());
   inputs.stride = env.report.stride;
+  inputs.weigh = env.report.weigh ? &env.report.weigh : nullptr;
+  inputs.op = env.report.attentions++;
   inputs.scale = op.getScaleOrDefault();
   bool cached = isa<kv::CacheType>(op.getSource()[0].getType());
   if (llvm::Error error = cached ? gatherCache(op, env, gathered)

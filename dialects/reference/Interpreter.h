@@ -13,6 +13,7 @@
 
 #include "llvm/Support/Error.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,23 @@ struct Sight {
   std::vector<std::pair<int64_t, int64_t>> keys;
 };
 
+/// A row of keys that a query sees, and what it weighs.
+struct WeighedKeys {
+  int64_t token, count; ///< the tokens that it stands for
+  int64_t level;        ///< 1, or the pooling factor
+  double score;         ///< finished, with the logarithm of `count`
+};
+/// What attention number `op` of the kernel (from 0, in program order) makes of
+/// one row of the call. A key's probability is exp(score - lse).
+struct WeighedRow {
+  int64_t op;
+  Row row;
+  int64_t position; ///< of the row among those of the result
+  int64_t keyHead;
+  llvm::ArrayRef<WeighedKeys> keys;
+  double lse; ///< -inf where the row sees nothing
+};
+
 /// What an evaluation tells besides the results.
 struct Report {
   /// In: the row whose visible keys are wanted.
@@ -44,6 +62,11 @@ struct Report {
   double maxScore = 0;
   /// What `row` sees, one entry per attention, in program order.
   std::vector<Sight> sights;
+  /// In: gets every row that attention evaluates; called by several threads at
+  /// once, by each with other rows. May be empty.
+  std::function<void(const WeighedRow &)> weigh;
+  /// How many attentions the kernel has.
+  int64_t attentions = 0;
 };
 
 /// Evaluates `kernel` on `arguments`, one value per argument of the function

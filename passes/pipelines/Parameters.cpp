@@ -62,8 +62,7 @@ private:
   StringRef text;
   Substituted &result;
   StringMap<Define> defines;
-  std::vector<std::string> order;      ///< of the defines, for messages
-  std::vector<std::string> parameters; ///< names seen in the text
+  std::vector<std::string> order; ///< of the defines, for messages
   size_t at = 0, lineStart = 0, newLineStart = 0;
   int32_t line = 1;
 };
@@ -125,7 +124,7 @@ void Substitution::parameter() {
     error("expected a parameter name between '${' and '}', got '" + name.str() +
           "'");
   } else {
-    parameters.push_back(name.str());
+    result.parameters.push_back(name.str());
     auto found = defines.find(name);
     if (found != defines.end()) {
       found->second.used = true;
@@ -148,7 +147,8 @@ void Substitution::reportUnused() {
     if (defines[name].used)
       continue;
     std::string message = "parameter '" + name + "' is not used by the spec";
-    SmallVector<StringRef> legal(parameters.begin(), parameters.end());
+    SmallVector<StringRef> legal(result.parameters.begin(),
+                                 result.parameters.end());
     StringRef best = nearestWord(name, legal);
     if (!best.empty())
       message += ": did you mean '" + best.str() + "'?";

@@ -42,7 +42,8 @@ struct ParameterError {
 struct Substituted {
   std::string text;
   PositionMap positions;
-  std::vector<ParameterError> errors; ///< empty: text is good
+  std::vector<ParameterError> errors;  ///< empty: text is good
+  std::vector<std::string> parameters; ///< names in the text, as they come
 };
 
 /// Replaces parameters outside comments. A parameter without value or default,

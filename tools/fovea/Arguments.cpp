@@ -5,6 +5,7 @@
 #include "dialects/reference/Select.h"
 #include "tools/fovea/npy/Npy.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -62,7 +63,8 @@ static std::string extentsText(const std::vector<int64_t> &shape) {
 }
 
 Arguments::Arguments(const Session &session, const CallOptions &call,
-                     mlir::func::FuncOp spec, const Extents &defaults)
+                     mlir::func::FuncOp spec, const Extents &defaults,
+                     const Arguments *like)
     : session(session), cacheInfos(cachesOf(session)) {
   size_t nInputs = 0;
   for (const fovea_arg_info &arg : infos())
@@ -80,6 +82,8 @@ Arguments::Arguments(const Session &session, const CallOptions &call,
     bindShape(numbersOf(extents), "--shape");
   setScalars(call);
   loadInputs(call);
+  if (like)
+    copyInputs(*like);
   if (!cacheInfos.empty())
     bindSequences(extents, defaults);
   Extents missing;
@@ -222,6 +226,13 @@ void Arguments::loadInput(const std::string &name, const std::string &path) {
     throw Failure(ExitRejected, error);
   HostTensor plain(dtype, array.shape);
   std::memcpy(plain.bytes.data(), bytes.data(), bytes.size());
+  setTensor(name, std::move(plain));
+}
+
+/// `plain` as input `name`: as it is, or encoded.
+void Arguments::setTensor(const std::string &name, HostTensor plain) {
+  bool encoded = find(name) < 0;
+  size_t index = size_t(find(encoded ? name + ".codes" : name));
   filled[index] = true;
   if (!encoded) {
     given[index].tensor = std::move(plain);
@@ -259,6 +270,43 @@ void Arguments::loadInputs(const CallOptions &call) {
       loadCache(*cache, path);
     else
       loadInput(name, path);
+  }
+}
+
+/// The values of a tensor as `dtype`, rounded.
+static HostTensor converted(const HostTensor &from, fovea_dtype dtype) {
+  if (from.dtype == dtype)
+    return from;
+  HostTensor to(dtype, from.shape);
+  for (int64_t i = 0; i < from.size(); ++i)
+    to.set(i, from.get(i));
+  return to;
+}
+
+void Arguments::copyInputs(const Arguments &like) {
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (filled[i] || given[i].isCache)
+      continue;
+    std::string name = given[i].name;
+    int there = like.find(name);
+    if (given[i].isScalar) {
+      if (there < 0 || !like.given[size_t(there)].isScalar)
+        continue;
+      given[i].i = like.given[size_t(there)].i;
+      given[i].f = like.given[size_t(there)].f;
+      filled[i] = true;
+      continue;
+    }
+    if (there < 0 && encodes(i))
+      there = like.find(name = base(name));
+    if (there < 0 || like.given[size_t(there)].isScalar)
+      continue;
+    bool encode = name != given[i].name;
+    HostTensor values =
+        converted(like.given[size_t(there)].tensor,
+                  encode ? FOVEA_DTYPE_F32 : fovea_dtype(infos()[i].dtype));
+    bindDims(infos()[i], values.shape, like.session.options().path);
+    setTensor(name, std::move(values));
   }
 }
 
@@ -386,6 +434,41 @@ void Call::run() {
                 int(arguments.values().size()), workspace, nullptr);
   if (status != FOVEA_OK)
     throw runtimeFailure(status, session.options().path);
+}
+
+void Call::runPhase(int phase, const fovea_executor &executor) {
+  struct Work {
+    Call &call;
+    int phase;
+    int64_t items, chunk;
+    std::atomic<int64_t> next{0};
+    std::atomic<fovea_status> status{FOVEA_OK};
+  };
+  int64_t items = fovea_plan_items(thePlan, phase);
+  int64_t workers = std::min<int64_t>(executor.workers, items);
+  if (workers == 0)
+    return;
+  Work work{*this, phase, items, std::max<int64_t>(items / (workers * 16), 1)};
+  if (workers == 1)
+    work.chunk = items;
+  // As fovea_run does: who is free takes the next items.
+  executor.parallel_for(
+      executor.user, workers,
+      [](int64_t begin, int64_t end, int worker, void *arg) {
+        Work &work = *static_cast<Work *>(arg);
+        const std::vector<fovea_value> &args = work.call.arguments.values();
+        for (int64_t i = begin; i < end; ++i)
+          for (int64_t at; (at = work.next.fetch_add(work.chunk)) < work.items;)
+            if (fovea_status status = fovea_run_items(
+                    work.call.thePlan, 0, work.phase, at,
+                    std::min(at + work.chunk, work.items), worker, args.data(),
+                    int(args.size()), work.call.workspace))
+              work.status = status;
+      },
+      &work);
+  if (work.status != FOVEA_OK)
+    throw Failure(ExitRejected, session.options().path + ": a phase failed: " +
+                                    fovea_status_name(work.status));
 }
 
 } // namespace fovea::cli

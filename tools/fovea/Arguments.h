@@ -33,9 +33,11 @@ class Arguments {
 public:
   /// Dims that nothing gives take their value from `defaults`, else it is a
   /// Failure. What no file or number gives is made at random for `spec`; null:
-  /// everything must be given.
+  /// everything must be given. What is not given but has the name of an input
+  /// of `like` gets its values, in this kernel's type.
   Arguments(const Session &session, const CallOptions &call,
-            mlir::func::FuncOp spec, const Extents &defaults = {});
+            mlir::func::FuncOp spec, const Extents &defaults = {},
+            const Arguments *like = nullptr);
 
   /// In the order of the runtime: arguments, then results.
   const std::vector<fovea_value> &values() const { return list; }
@@ -77,6 +79,8 @@ private:
                 const std::string &from);
   void loadInputs(const CallOptions &call);
   void loadInput(const std::string &name, const std::string &path);
+  void setTensor(const std::string &name, HostTensor values);
+  void copyInputs(const Arguments &like);
   void fillMissing(const CallOptions &call, mlir::func::FuncOp spec);
   void makeResults();
   int find(const std::string &name) const;
@@ -112,6 +116,9 @@ public:
 
   void update();
   void run();
+  /// One phase of the run alone, shared out by `executor`; the phases before it
+  /// have run.
+  void runPhase(int phase, const fovea_executor &executor);
   fovea_plan *plan() const { return thePlan; }
 
 private:

@@ -56,6 +56,7 @@ private:
 
 // Each adds its subcommand; `exitCode` is what main returns after it ran.
 void addBench(CLI::App &app, int &exitCode);
+void addCompare(CLI::App &app, int &exitCode);
 void addCompile(CLI::App &app, int &exitCode);
 void addExplain(CLI::App &app, int &exitCode);
 void addInspect(CLI::App &app, int &exitCode);

@@ -104,7 +104,8 @@ llvm::Expected<Verification>
 fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
               ArrayRef<HostTensor> results, int64_t stride,
               const reference::Batch *batch,
-              std::vector<reference::Cache> *after) {
+              std::vector<reference::Cache> *after,
+              std::function<void(const reference::WeighedRow &)> weigh) {
   bool tokenMajor = hasTokenMajorRows(kernel);
   size_t rowDims = tokenMajor ? 2 : 3;
   llvm::Expected<std::vector<reference::Value>> inputs =
@@ -113,6 +114,7 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
     return inputs.takeError();
   reference::Report report;
   report.stride = stride;
+  report.weigh = std::move(weigh);
   llvm::Expected<std::vector<reference::Value>> wanted =
       reference::evaluate(kernel, *inputs, &report, batch);
   if (!wanted)

@@ -9,6 +9,8 @@
 
 #include "dialects/reference/Interpreter.h"
 
+#include <functional>
+
 namespace fovea {
 
 /// The worst of all results, by error relative to what is allowed.
@@ -34,12 +36,14 @@ struct Verification {
 /// compares `results` (in order; one with a format is two tensors, a cache
 /// none). With a `stride` attention is evaluated, and rows (b, head, query) of
 /// results are compared, at every stride-th row only. A kernel with caches
-/// needs the `batch`; `after` gets those that it returns.
+/// needs the `batch`; `after` gets those that it returns. `weigh` gets what
+/// attention makes of every row that is evaluated: see reference::Report.
 llvm::Expected<Verification>
 verify(mlir::func::FuncOp kernel, llvm::ArrayRef<HostValue> arguments,
        llvm::ArrayRef<HostTensor> results, int64_t stride = 1,
        const reference::Batch *batch = nullptr,
-       std::vector<reference::Cache> *after = nullptr);
+       std::vector<reference::Cache> *after = nullptr,
+       std::function<void(const reference::WeighedRow &)> weigh = {});
 
 /// "0-16 18 20+4" : single tokens, ranges of them, and pooled rows with their
 /// number of tokens.

@@ -21,6 +21,7 @@ static const char kFooter[] =
     "  fovea bench   attend.mlir --shape=b=1,sq=4096,sk=4096\n"
     "  fovea explain attend.mlir --shape=b=1,sq=4096,sk=4096\n"
     "  fovea view    attend.mlir --shape=b=1,sq=512,sk=512 -o mask.svg\n"
+    "  fovea compare sparse.mlir attend.mlir --shape=b=1,sq=512,sk=512\n"
     "  fovea compile attend.mlir -o attend.fvb\n"
     "\n"
     "Exit codes: 0 ok, 1 a check failed, 2 usage, 3 input rejected, 4 this "
@@ -40,6 +41,7 @@ int main(int argc, char **argv) {
   cli::addBench(app, exitCode);
   cli::addExplain(app, exitCode);
   cli::addView(app, exitCode);
+  cli::addCompare(app, exitCode);
   cli::addInspect(app, exitCode);
   cli::addTargets(app, exitCode);
   try {

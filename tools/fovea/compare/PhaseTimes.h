@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// How long two calls take, in turn, and how much of it is attention. For
+// `fovea compare`.
+#ifndef FOVEA_TOOLS_FOVEA_COMPARE_PHASETIMES_H
+#define FOVEA_TOOLS_FOVEA_COMPARE_PHASETIMES_H
+
+#include "tools/fovea/Arguments.h"
+
+#include <string>
+#include <vector>
+
+namespace fovea::cli {
+
+struct PhaseTime {
+  std::string stage;
+  bool attention = false; ///< a stream over values, or what merges its parts
+  double ms = 0;
+};
+
+struct CallTime {
+  double ms = 0; ///< median of whole runs
+  /// Medians of the phases, run one by one: their sum is a little above `ms`,
+  /// by what starting a phase costs.
+  std::vector<PhaseTime> phases;
+  double attentionMs() const;
+  /// Everything that is not attention: pooling, scores, choice, encoding.
+  double selectionMs() const;
+};
+
+/// The phases of a planned call, without times.
+std::vector<PhaseTime> phasesOf(const Session &session, const Call &call);
+
+/// Runs both for about `seconds` in all, turn by turn.
+std::pair<CallTime, CallTime> timeInTurn(const Session &first, Call &firstCall,
+                                         const Session &second,
+                                         Call &secondCall, double seconds);
+
+} // namespace fovea::cli
+
+#endif // FOVEA_TOOLS_FOVEA_COMPARE_PHASETIMES_H
