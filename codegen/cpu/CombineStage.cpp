@@ -16,6 +16,8 @@ namespace fovea::cpu {
 
 using arith::CmpFPredicate;
 
+static constexpr float kLog2E = 1.44269504088896341f;
+
 namespace {
 
 /// The state of one row in memory: addresses.
@@ -30,14 +32,16 @@ using PartLoop = llvm::function_ref<Value(Value init, PartBody body)>;
 /// Where the merged row goes; absent addresses are null.
 struct RowResult {
   Value o, lse, m, l;
+  Value sink; ///< score of a key of value 0
 };
 
 /// Merges the parts of one row after the other.
 class RowMerger {
 public:
-  RowMerger(StageFunction &f, int64_t valueDim, Elem out)
-      : e(f.e), dim(valueDim), out(out), lanes(vectorLanes(e.isa)),
-        whole(valueDim / lanes * lanes), floats(e.vec(lanes, e.f32)),
+  RowMerger(StageFunction &f, int64_t valueDim, Elem out, float outFactor)
+      : e(f.e), dim(valueDim), out(out), outFactor(outFactor),
+        lanes(vectorLanes(e.isa)), whole(valueDim / lanes * lanes),
+        floats(e.vec(lanes, e.f32)),
         sums(f.reserve(4 * llvm::alignTo(valueDim, lanes))),
         minusInf(e.cF32(-std::numeric_limits<float>::infinity())),
         zero(e.cF32(0)) {}
@@ -53,6 +57,7 @@ private:
   Emitter &e;
   int64_t dim;
   Elem out;
+  float outFactor;
   int64_t lanes, whole;
   Type floats;
   Value sums, minusInf, zero;
@@ -65,8 +70,8 @@ Value RowMerger::addPart(const RowState &part, Value top, Value total) {
   return e.ifElse(
       isEmpty(sum), {e.f32}, [&] { return Values{total}; },
       [&] {
-        Value weight = e.exp2(e.fmul(e.fsub(e.load(e.f32, part.m), top),
-                                     e.cF32(1.44269504088896341f)));
+        Value weight =
+            e.exp2(e.fmul(e.fsub(e.load(e.f32, part.m), top), e.cF32(kLog2E)));
         Value w = e.splat(weight, lanes);
         auto step = [&](Value value, Value at) {
           e.store(e.fma(value, w, e.load(floats, at)), at);
@@ -88,7 +93,7 @@ void RowMerger::store(const RowResult &result, Value top, Value total) {
     e.store(e.select(empty, minusInf, top), result.m);
     e.store(total, result.l);
   } else {
-    factor = e.select(empty, zero, e.fdiv(e.cF32(1), total));
+    factor = e.select(empty, zero, e.fdiv(e.cF32(outFactor), total));
   }
   if (result.lse) {
     Value sum = e.fadd(top, e.log(e.select(empty, e.cF32(1), total)));
@@ -112,11 +117,18 @@ void RowMerger::merge(PartLoop parts, const RowResult &result) {
                          e.load(e.f32, part.m));
     return e.fmax(most, own);
   });
+  if (result.sink)
+    top = e.fmax(top, result.sink);
   e.forLoop(e.cI64(0), e.cI64(llvm::alignTo(dim, lanes)), e.cI64(lanes),
             [&](Value d) { e.store(e.splatF32(lanes, 0), e.at(sums, d, 4)); });
   Value total = parts(zero, [&](const RowState &part, Value sum) {
     return addPart(part, top, sum);
   });
+  if (result.sink) {
+    Value low = e.cmp(CmpFPredicate::OEQ, top, minusInf);
+    Value over = e.fsub(result.sink, e.select(low, zero, top));
+    total = e.fadd(total, e.exp2(e.fmul(over, e.cF32(kLog2E))));
+  }
   store(result, top, total);
 }
 
@@ -124,7 +136,10 @@ BuiltStage buildCombine(ModuleOp module, const CombineParams &p) {
   auto b = OpBuilder::atBlockEnd(module.getBody());
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
-  RowMerger merger(f, p.valueDim, p.o);
+  RowMerger merger(f, p.valueDim, p.o, p.outFactor);
+  View sink;
+  if (p.sinkSlot >= 0)
+    sink = f.view(p.sinkSlot, 1);
   View wsO = f.view(p.wsO, 3), wsM = f.view(p.wsM, 2), wsL = f.view(p.wsL, 2);
   unsigned rank = p.ragged ? 3 : 4;
   View o = f.view(p.oSlot, rank), lse, m, l;
@@ -174,6 +189,8 @@ BuiltStage buildCombine(ModuleOp module, const CombineParams &p) {
         result.m = addressOf(e, m, at, 4);
         result.l = addressOf(e, l, at, 4);
       }
+      if (p.sinkSlot >= 0)
+        result.sink = e.load(e.f32, addressOf(e, sink, {head}, 4));
       merger.merge(records, result);
     });
   });
@@ -185,7 +202,7 @@ BuiltStage buildMerge(ModuleOp module, const MergeParams &p) {
   auto b = OpBuilder::atBlockEnd(module.getBody());
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
-  RowMerger merger(f, p.valueDim, p.o);
+  RowMerger merger(f, p.valueDim, p.o, /*outFactor=*/1);
   struct PartViews {
     View o, m, l;
   };

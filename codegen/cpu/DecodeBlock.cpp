@@ -70,8 +70,9 @@ void BlockBuilder::emitFull(Value first) {
   scores(first, count, Value());
   if (p.score || source.level)
     modify(first, count, Value(), /*masked=*/false);
-  softmax(count);
-  values(first, count, /*full=*/true);
+  weigh(first, count, Value());
+  if (pass != Pass::Sums)
+    values(first, count, /*full=*/true);
 }
 
 void BlockBuilder::emitPartial(Value first, Value n, Value unmasked) {
@@ -95,8 +96,9 @@ void BlockBuilder::emitPartial(Value first, Value n, Value unmasked) {
         });
   else
     modify(first, count, end, /*masked=*/false);
-  softmax(count);
-  values(first, n, /*full=*/false);
+  weigh(first, count, end);
+  if (pass != Pass::Sums)
+    values(first, n, /*full=*/false);
 }
 
 void BlockBuilder::copyScales(Value first, Value count, Value last) {
@@ -184,7 +186,7 @@ void BlockBuilder::scores(Value first, Value count, Value last) {
       keyRows.push_back(source.rotation.data
                             ? e.at(m.keyTile, e.mul(key, s.keyPad), 4)
                             : keyRow(first, key, last));
-      if (!p.prefetchV)
+      if (!p.prefetchV || pass == Pass::Sums)
         continue;
       Value row = valueRow(first, key, last);
       for (int64_t at = 0; at < p.valueDim * sizeOf(source.vElem); at += 64)
@@ -379,13 +381,36 @@ Value BlockBuilder::keep(const PairLanes &at, Value row) {
                      PairLanes token = at;
                      Value offset = e.splat(e.toInt(j, e.i32), s.lanes);
                      token.k = e.minS(e.add(base, offset), last);
-                     return Values{e.andI(carried[0], p.keep(e, token))};
+                     Value seen = p.keep(e, token);
+                     if (p.maskLevels)
+                       seen = e.cmp(CmpIPredicate::eq, seen, level);
+                     return Values{e.andI(carried[0], seen)};
                    })[0];
+}
+
+PairLanes BlockBuilder::lanesAt(Value first, Value t, int64_t v, Value end,
+                                Value &row) {
+  Type ints = e.vec(s.lanes, e.i32);
+  SmallVector<Attribute> keyOf;
+  for (int64_t j = 0; j < s.lanes; ++j)
+    keyOf.push_back(e.b.getI32IntegerAttr((v + j) / s.padded));
+  row =
+      e.add(e.splat(e.toInt(e.add(first, t), e.i32), s.lanes),
+            e.constant(DenseElementsAttr::get(cast<VectorType>(ints), keyOf)));
+  // Callbacks may index memory by k: dead lanes repeat the last key.
+  Value live = row;
+  if (end)
+    live = e.minS(row, e.sub(e.splat(e.toInt(end, e.i32), s.lanes), 1));
+  PairLanes at{it.b, e.load(ints, e.at(m.rowH, 4 * v)),
+               e.load(ints, e.at(m.rowQ, 4 * v)), live,
+               p.group == 1 ? it.head : Value()};
+  if (source.level)
+    at.k = e.mul(live, e.splat(e.toInt(source.level, e.i32), s.lanes));
+  return at;
 }
 
 void BlockBuilder::modify(Value first, Value count, Value end, bool masked) {
   Value minusInf = e.splatF32(s.lanes, -std::numeric_limits<float>::infinity());
-  Type ints = e.vec(s.lanes, e.i32);
   Value level, whole;
   if (source.level) {
     level = e.splat(e.toInt(source.level, e.i32), s.lanes);
@@ -394,23 +419,8 @@ void BlockBuilder::modify(Value first, Value count, Value end, bool masked) {
   }
   e.forLoop(e.cI64(0), count, e.cI64(s.state / s.padded), [&](Value t) {
     for (int64_t v = 0; v < s.state; v += s.lanes) {
-      SmallVector<Attribute> keyOf;
-      for (int64_t j = 0; j < s.lanes; ++j)
-        keyOf.push_back(e.b.getI32IntegerAttr((v + j) / s.padded));
-      Value row = e.add(
-          e.splat(e.toInt(e.add(first, t), e.i32), s.lanes),
-          e.constant(DenseElementsAttr::get(cast<VectorType>(ints), keyOf)));
-      // Callbacks may index memory by k: dead lanes repeat the last key.
-      Value live = row, stop;
-      if (end) {
-        stop = e.splat(e.toInt(end, e.i32), s.lanes);
-        live = e.minS(row, e.sub(stop, 1));
-      }
-      PairLanes at{it.b, e.load(ints, e.at(m.rowH, 4 * v)),
-                   e.load(ints, e.at(m.rowQ, 4 * v)), live,
-                   p.group == 1 ? it.head : Value()};
-      if (level)
-        at.k = e.mul(live, level);
+      Value row;
+      PairLanes at = lanesAt(first, t, v, end, row);
       Value address = e.at(scoreAt(t), 4 * v);
       Value x = e.load(e.vec(s.lanes, e.f32), address);
       if (p.score)
@@ -425,9 +435,10 @@ void BlockBuilder::modify(Value first, Value count, Value end, bool masked) {
                    e.fmul(e.log(e.toF32(tokens)), e.splatF32(s.lanes, log2e)));
       }
       if (end) {
+        Value stop = e.splat(e.toInt(end, e.i32), s.lanes);
         Value alive = e.cmp(CmpIPredicate::slt, row, stop);
         if (masked)
-          alive = e.andI(alive, keep(at, live));
+          alive = e.andI(alive, keep(at, e.minS(row, e.sub(stop, 1))));
         x = e.select(alive, x, minusInf);
       }
       e.store(x, address);
@@ -435,7 +446,44 @@ void BlockBuilder::modify(Value first, Value count, Value end, bool masked) {
   });
 }
 
-void BlockBuilder::softmax(Value count) {
+void BlockBuilder::weigh(Value first, Value count, Value end) {
+  if (pass == Pass::Values)
+    return shares(first, count, end);
+  softmax(first, count, end);
+}
+
+Value BlockBuilder::probOf(Value weight, Value hidden, const PairLanes &at) {
+  return e.select(hidden, e.like(weight, 0), p.prob(e, weight, at));
+}
+
+/// The second walk: m and l are those of all keys.
+void BlockBuilder::shares(Value first, Value count, Value end) {
+  Type floats = e.vec(s.lanes, e.f32);
+  Values top, inverse;
+  for (int64_t v = 0; v < s.state; v += s.lanes) {
+    top.push_back(e.load(floats, e.at(m.m, 4 * v)));
+    Value l = e.load(floats, e.at(m.l, 4 * v));
+    inverse.push_back(e.fdiv(e.like(l, 1), l));
+    e.store(e.splatF32(s.lanes, 1), e.at(m.alpha, 4 * v));
+  }
+  Value minusInf = e.splatF32(s.lanes, -std::numeric_limits<float>::infinity());
+  e.forLoop(e.cI64(0), count, e.cI64(s.state / s.padded), [&](Value t) {
+    for (int64_t v = 0; v < s.state; v += s.lanes) {
+      Value row, address = e.at(scoreAt(t), 4 * v);
+      PairLanes at = lanesAt(first, t, v, end, row);
+      Value x = e.load(floats, address);
+      Value hidden = e.cmp(arith::CmpFPredicate::OEQ, x, minusInf);
+      Value share =
+          e.fmul(e.exp2(e.fsub(x, top[v / s.lanes])), inverse[v / s.lanes]);
+      Value w = probOf(share, hidden, at);
+      if (source.vScale)
+        w = e.fmul(w, scaleLanes(m.valueScales, t));
+      e.store(w, address);
+    }
+  });
+}
+
+void BlockBuilder::softmax(Value first, Value count, Value end) {
   Type floats = e.vec(s.lanes, e.f32);
   int64_t n = s.state / s.lanes;
   Value step = e.cI64(s.state / s.padded);
@@ -466,6 +514,10 @@ void BlockBuilder::softmax(Value count) {
     for (int64_t v = 0; v < n; ++v) {
       Value w = e.exp2(e.fsub(e.load(floats, score(t, v)), top[v]));
       next.push_back(e.fadd(carried[v], w));
+      if (p.prob && pass == Pass::All) {
+        Value row, none = e.cmp(arith::CmpFPredicate::OEQ, w, e.like(w, 0));
+        w = probOf(w, none, lanesAt(first, t, v * s.lanes, end, row));
+      }
       if (source.vScale)
         w = e.fmul(w, scaleLanes(m.valueScales, t));
       e.store(w, score(t, v));

@@ -77,13 +77,17 @@ struct SourceValues {
   mlir::Value shift;
 };
 
+/// What a walk over the keys is for: everything, or first the sums of the
+/// softmax and then the values.
+enum class Pass { All, Sums, Values };
+
 /// Emits the work on one block.
 class BlockBuilder {
 public:
   BlockBuilder(StageFunction &f, const DecodeParams &p, const DecodeShape &s,
                const DecodeMemory &m, const DecodeItem &it,
-               const SourceValues &source)
-      : p(p), s(s), e(f.e), m(m), it(it), source(source) {}
+               const SourceValues &source, Pass pass)
+      : p(p), s(s), e(f.e), m(m), it(it), source(source), pass(pass) {}
 
   /// A whole block whose every pair lives.
   void emitFull(mlir::Value first);
@@ -104,7 +108,15 @@ private:
   Values dotFloat(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
   Values dotCodes(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
   void modify(Value first, Value count, Value end, bool masked);
-  void softmax(Value count);
+  /// Scores to weights, m and l, or in the second walk to shares; and what the
+  /// probability region makes of them.
+  void weigh(Value first, Value count, Value end);
+  void softmax(Value first, Value count, Value end);
+  void shares(Value first, Value count, Value end);
+  /// Lanes [v, v + lanes) of the scores from key t on. `row` gets their keys in
+  /// the source, dead ones included.
+  PairLanes lanesAt(Value first, Value t, int64_t v, Value end, Value &row);
+  Value probOf(Value weight, Value hidden, const PairLanes &at);
   /// A part of the values: `count` vectors, the last of `tail` elements, for
   /// `rows` rows from row0 on; one of `of` such parts along the value dim.
   struct ValueChunk {
@@ -126,6 +138,7 @@ private:
   const DecodeMemory &m;
   const DecodeItem &it;
   const SourceValues source;
+  const Pass pass;
 };
 
 /// Combines the lanes of equal lane mod padded, into all of them.

@@ -34,6 +34,12 @@ private:
   void packRow(Value r, Value source, Elem elem);
   void packCodes(Value r, Value source, Elem elem);
   void finishItem(const Item &item, Value slot);
+  /// m and l of the lanes from all keys and the sink, before they are read.
+  void closeSums();
+  void foldSums();
+  Value sinkOf(Value head) {
+    return e.load(e.f32, addressOf(e, sink, {head}, 4));
+  }
   /// What holds for all heads of the item, and what is the head's.
   void beginItem(const Item &item);
   void useHead(Value head);
@@ -50,6 +56,10 @@ private:
   void walkRuns(const Item &item);
   void walkList(const Item &item);
   void walkLevels(const Item &item);
+  void walkMaskLevels(const Item &item);
+  /// The source whose rows have `level` tokens (i64), and whether one has.
+  SourceValues pickLevel(llvm::ArrayRef<SourceValues> all, Value level,
+                         Value &known);
   /// Number of the item's runs, stored at m.runs.
   Value storeRuns(const Item &item);
   void forRuns(Value count, llvm::function_ref<void(Value lo, Value hi)> body);
@@ -91,6 +101,8 @@ private:
   Emitter &e;
   DecodeMemory m;
   DecodeItem it;
+  Pass pass = Pass::All; ///< of the code that is being emitted
+  View sink;
   View q, o, lse, mOut, lOut, wsO, wsM, wsL, list, listCount, levels, rotation;
   std::vector<std::array<View, 4>> sources;
   std::vector<SegmentClass> classes;

@@ -16,6 +16,8 @@ namespace fovea::cpu {
 
 using arith::CmpIPredicate;
 
+static constexpr float kLog2E = 1.44269504088896341f;
+
 DecodeBuilder::RowPlace DecodeBuilder::placeOf(const Item &item, Value r) {
   Value group = e.cI64(p.group);
   if (!it.shared) {
@@ -101,7 +103,7 @@ void DecodeBuilder::packQueries(const Item &item) {
 /// Where the score region runs, it wants natural units; else log2(e) is
 /// folded into the query.
 static float queryFactor(const DecodeParams &p) {
-  return p.score ? p.scale : p.scale * 1.44269504088896341f;
+  return p.score ? p.scale : p.scale * kLog2E;
 }
 
 void DecodeBuilder::packRow(Value r, Value source, Elem elem) {
@@ -178,14 +180,33 @@ void DecodeBuilder::packCodes(Value r, Value source, Elem elem) {
     e.store(e.splatInt(n, e.i16, 0), e.at(target, 2 * done));
 }
 
+/// Lanes of one row still hold parts of its sum; m is the same in all.
+void DecodeBuilder::foldSums() {
+  if (s.padded >= s.lanes)
+    return;
+  Value l = e.load(e.vec(s.lanes, e.f32), m.l);
+  l = foldRows(e, l, s.padded, [&](Value x, Value y) { return e.fadd(x, y); });
+  e.store(l, m.l);
+}
+
+void DecodeBuilder::closeSums() {
+  foldSums();
+  if (p.sinkSlot < 0)
+    return;
+  e.forLoop(e.cI64(0), e.cI64(s.state), e.cI64(1), [&](Value j) {
+    Value head = e.toInt(e.loadAt(e.i32, m.rowH, j), e.i64);
+    Value own = e.fmul(sinkOf(head), e.cF32(kLog2E));
+    Value m0 = e.loadAt(e.f32, m.m, j), l0 = e.loadAt(e.f32, m.l, j);
+    Value top = e.fmax(m0, own);
+    e.store(top, e.at(m.m, j, 4));
+    e.store(e.fma(l0, e.exp2(e.fsub(m0, top)), e.exp2(e.fsub(own, top))),
+            e.at(m.l, j, 4));
+  });
+}
+
 void DecodeBuilder::finishItem(const Item &item, Value slot) {
-  // Lanes of one row still hold parts of its sum; m is the same in all.
-  if (s.padded < s.lanes) {
-    Value l = e.load(e.vec(s.lanes, e.f32), m.l);
-    l = foldRows(e, l, s.padded,
-                 [&](Value x, Value y) { return e.fadd(x, y); });
-    e.store(l, m.l);
-  }
+  if (!p.twice)
+    foldSums();
   Value total = e.at(m.l, 0);
   Value minusInf = e.cF32(-std::numeric_limits<float>::infinity());
   float ln2 = 0.693147180559945309f;
@@ -222,16 +243,28 @@ void DecodeBuilder::finishItem(const Item &item, Value slot) {
       auto place = [&](const View &view, unsigned bytes) {
         return rowAddress(f, view, p.ragged, at.b, at.head, at.position, bytes);
       };
-      Value inverse = e.cF32(1);
-      if (p.mSlot >= 0) {
-        e.store(natural, place(mOut, 4));
-        e.store(l, place(lOut, 4));
-      } else {
-        inverse = e.select(empty, e.cF32(0), e.fdiv(e.cF32(1), l));
+      // Of the row with its sink, if it has one.
+      Value top = natural, total = l, none = empty, factor = e.cF32(1);
+      if (p.sinkSlot >= 0 && !p.twice) {
+        auto power = [&](Value x) { return e.exp2(e.fmul(x, e.cF32(kLog2E))); };
+        Value own = sinkOf(at.head), most = e.fmax(natural, own);
+        Value low = e.cmp(arith::CmpFPredicate::OEQ, most, minusInf);
+        Value base = e.select(low, e.cF32(0), most);
+        factor = power(e.fsub(natural, base));
+        total = e.fma(l, factor, power(e.fsub(own, base)));
+        top = most;
+        none = e.cmp(arith::CmpFPredicate::OEQ, total, e.cF32(0));
       }
-      copyRow(from, place(o, sizeOf(p.o)), inverse, p.o);
+      if (p.mSlot >= 0) {
+        e.store(top, place(mOut, 4));
+        e.store(total, place(lOut, 4));
+      } else if (!p.twice) {
+        Value inverse = e.fdiv(e.fmul(factor, e.cF32(p.outFactor)), total);
+        factor = e.select(none, e.cF32(0), inverse);
+      }
+      copyRow(from, place(o, sizeOf(p.o)), factor, p.o);
       if (p.lseSlot >= 0) {
-        Value sum = e.fadd(natural, e.log(e.select(empty, e.cF32(1), l)));
+        Value sum = e.fadd(top, e.log(e.select(none, e.cF32(1), total)));
         e.store(sum, place(lse, 4));
       }
       return Values();

@@ -64,7 +64,17 @@ void DecodeBuilder::forEachBundle() {
           packQueries(item);
         });
         it = begun;
+        pass = p.twice ? Pass::Sums : Pass::All;
         walkSegments(item);
+        if (p.twice) {
+          e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value j) {
+            useState(j);
+            closeSums();
+          });
+          m = memory;
+          pass = Pass::Values;
+          walkSegments(item);
+        }
         e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value j) {
           useState(j);
           useHead(e.add(firstHead, j));

@@ -103,6 +103,8 @@ void DecodeBuilder::readViews() {
     levels = f.view(p.levelSlot, 4);
   if (p.rope.rule)
     rotation = f.view(p.rope.table, 3);
+  if (p.sinkSlot >= 0)
+    sink = f.view(p.sinkSlot, 1);
   for (const KeySource &source : p.sources) {
     std::array<View, 4> views;
     views[0] = f.view(source.k, 4);
@@ -136,7 +138,13 @@ BuiltStage DecodeBuilder::build() {
     f.forEachItem([&](const Item &item) {
       beginItem(item);
       packQueries(item);
+      pass = p.twice ? Pass::Sums : Pass::All;
       walk(item);
+      if (p.twice) {
+        closeSums();
+        pass = Pass::Values;
+        walk(item);
+      }
       finishItem(item, item.slot);
     });
   e.ret(e.load(e.i32, m.error));
@@ -150,6 +158,8 @@ void DecodeBuilder::walk(const Item &item) {
     return walkList(item);
   if (p.levelSlot >= 0)
     return walkLevels(item);
+  if (p.maskLevels)
+    return walkMaskLevels(item);
   walkRuns(item);
 }
 
@@ -253,6 +263,54 @@ void DecodeBuilder::walkList(const Item &item) {
   });
 }
 
+SourceValues DecodeBuilder::pickLevel(ArrayRef<SourceValues> all, Value level,
+                                      Value &known) {
+  SourceValues source = all[0];
+  source.level = level;
+  known = e.cmp(CmpIPredicate::eq, level, e.cI64(p.sources[0].level));
+  for (size_t n = 1; n < all.size(); ++n) {
+    Value is = e.cmp(CmpIPredicate::eq, level, e.cI64(p.sources[n].level));
+    known = e.orI(known, is);
+    for (auto member : {&SourceValues::k, &SourceValues::kStride,
+                        &SourceValues::v, &SourceValues::vStride,
+                        &SourceValues::kScale, &SourceValues::kScaleStride,
+                        &SourceValues::vScale, &SourceValues::vScaleStride})
+      if (all[n].*member)
+        source.*member = e.select(is, all[n].*member, source.*member);
+  }
+  return source;
+}
+
+/// The rows of each source that have tokens in the runs of what has any level,
+/// each row once.
+void DecodeBuilder::walkMaskLevels(const Item &item) {
+  Value zero = e.cI64(0), one = e.cI64(1), done = e.stackSlot(8);
+  std::vector<SourceValues> all;
+  for (const auto &views : sources)
+    all.push_back(sourceOf(e, p, views, it));
+  e.forLoop(zero, e.cI64(all.size()), one, [&](Value i) {
+    Value level = e.cI64(p.sources[0].level), known;
+    for (size_t n = 1; n < all.size(); ++n)
+      level = e.select(e.cmp(CmpIPredicate::eq, i, e.cI64(n)),
+                       e.cI64(p.sources[n].level), level);
+    SourceValues source = pickLevel(all, level, known);
+    e.store(zero, done);
+    auto rowsIn = [&](Value lo, Value hi) {
+      Value before = e.load(e.i64, done);
+      Value first = e.maxS(e.divU(lo, level), before);
+      Value end = e.divU(e.sub(e.add(hi, level), one), level);
+      end = e.select(e.cmp(CmpIPredicate::slt, lo, hi), e.maxS(first, end),
+                     first);
+      e.store(e.maxS(before, end), done);
+      range(first, end, source);
+    };
+    if (p.bounds)
+      forRuns(storeRuns(item), rowsIn);
+    else
+      rowsIn(zero, it.length);
+  });
+}
+
 void DecodeBuilder::walkLevels(const Item &item) {
   Value unit = e.cI64(p.listUnit);
   Value row = listRow(item, levels, 1);
@@ -266,20 +324,9 @@ void DecodeBuilder::walkLevels(const Item &item) {
   e.forLoop(first, last, e.cI64(1), [&](Value i) {
     Value level =
         e.toInt(e.load(e.i8, e.at(row, e.mul(i, levels.stride[3]), 1)), e.i64);
-    SourceValues source = all[0];
-    Value known = e.cmp(CmpIPredicate::eq, level, e.cI64(p.sources[0].level));
-    for (size_t n = 1; n < all.size(); ++n) {
-      Value is = e.cmp(CmpIPredicate::eq, level, e.cI64(p.sources[n].level));
-      known = e.orI(known, is);
-      for (auto member : {&SourceValues::k, &SourceValues::kStride,
-                          &SourceValues::v, &SourceValues::vStride,
-                          &SourceValues::kScale, &SourceValues::kScaleStride,
-                          &SourceValues::vScale, &SourceValues::vScaleStride})
-        if (all[n].*member)
-          source.*member = e.select(is, all[n].*member, source.*member);
-    }
+    Value known;
+    SourceValues source = pickLevel(all, level, known);
     e.ifThen(known, [&] {
-      source.level = level;
       // Items are cut at multiples of the unit, units hold whole groups.
       Value t1 = e.minS(e.mul(e.add(i, 1), unit), end);
       Value hi = e.divU(e.sub(e.add(t1, level), 1), level);
@@ -294,8 +341,9 @@ Value DecodeBuilder::classify(Value lo, Value hi, const SourceValues &source) {
     t0 = e.mul(lo, source.level);
     t1 = e.minS(e.mul(hi, source.level), it.length);
   }
-  return e.call(p.classify,
-                {f.args, it.b, it.head, it.q0, it.q1, t0, t1, it.length})[0];
+  Value kind = e.call(
+      p.classify, {f.args, it.b, it.head, it.q0, it.q1, t0, t1, it.length})[0];
+  return p.maskLevels ? classOfLevels(e, kind, source.level) : kind;
 }
 
 Value DecodeBuilder::classOfRun(Value lo, Value hi,
@@ -334,12 +382,14 @@ void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source) {
 
 void DecodeBuilder::block(Value first, Value n, Value kind,
                           const SourceValues &source) {
-  BlockBuilder block(f, p, s, m, it, source);
+  BlockBuilder block(f, p, s, m, it, source, pass);
   Value unmasked = e.cmp(CmpIPredicate::eq, kind, e.cI32(FOVEA_TILE_FULL));
-  f.count(StageFunction::Pairs, e.mul(n, it.rows));
-  Value one = e.toInt(unmasked, e.i64);
-  f.count(StageFunction::TilesFull, one);
-  f.count(StageFunction::TilesPartial, e.sub(e.cI64(1), one));
+  if (pass != Pass::Sums) { // a pair of two walks counts once
+    f.count(StageFunction::Pairs, e.mul(n, it.rows));
+    Value one = e.toInt(unmasked, e.i64);
+    f.count(StageFunction::TilesFull, one);
+    f.count(StageFunction::TilesPartial, e.sub(e.cI64(1), one));
+  }
   Value wholeGroups = e.cBool(true);
   if (source.level)
     wholeGroups = e.cmp(CmpIPredicate::sle,

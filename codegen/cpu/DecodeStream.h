@@ -82,8 +82,21 @@ struct DecodeParams {
   /// the predicate. All null: every key is visible.
   mlir::func::FuncOp bounds, classify;
   KeepEmitter keep;
+  /// `keep` gives i32 levels and `classify` is @levels: a source is seen where
+  /// the level is its own.
+  bool maskLevels = false;
   /// Score region, on scaled scores.
   ScoreEmitter score;
+  /// What becomes of a weight before it meets its value: of exp(s - m), in
+  /// which it is linear, or with `twice` of exp(s - m) / l. Hidden pairs stay
+  /// 0.
+  ScoreEmitter prob;
+  /// Walk the keys once for m and l and again for o, which is then finished.
+  bool twice = false;
+  /// View of f32 [query head]: a key of that score and the value 0 in the
+  /// softmax of every whole item. -1: none.
+  int sinkSlot = -1;
+  float outFactor = 1; ///< of o, where it is divided by l
 
   /// Chosen blocks: i32 [b, list head, query block, capacity], and their
   /// numbers [b, list head, query block]. An item's [k0, k1) then counts keys

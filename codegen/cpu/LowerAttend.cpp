@@ -20,6 +20,7 @@ public:
 
   bool hasMask() { return bool(info.mask); }
   bool hasScore() { return !info.scoreMaps.empty(); }
+  bool hasProb() { return bool(info.attend.getProb()); }
 
   Value keep(Emitter &e, const MapPoint &at, int64_t lanes) {
     return lowering.emit(e, info.mask, Value(), at, lanes);
@@ -28,6 +29,9 @@ public:
     for (tile::MapOp map : info.scoreMaps)
       s = lowering.emit(e, map, s, at, lanes);
     return s;
+  }
+  Value prob(Emitter &e, Value weights, const MapPoint &at, int64_t lanes) {
+    return lowering.emit(e, info.attend, weights, at, lanes);
   }
   LogicalResult verify() {
     if (!lowering.errorOp)
@@ -44,6 +48,11 @@ private:
 
 static float scaleOf(StageInfo &info) {
   return static_cast<float>(info.dot.getScale().convertToDouble());
+}
+
+static float outFactorOf(StageInfo &info) {
+  tile::FinishOp finish = info.output.finish;
+  return finish ? static_cast<float>(finish.getFactor().convertToDouble()) : 1;
 }
 
 static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
@@ -78,6 +87,11 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
     p.split = PartialViews{stage.layout.view(save.getO()),
                            stage.layout.view(save.getM()),
                            stage.layout.view(save.getL())};
+  p.maskLevels = info.maskGivesLevels();
+  p.twice = info.inShares();
+  p.outFactor = outFactorOf(info);
+  if (tile::SinkOp sink = info.output.sink)
+    p.sink = stage.layout.view(sink.getLogits());
   p.segments = stage.cacheSources();
   p.ragged = isRagged(info.query.getView());
   p.order = info.stage.getOrderAttr();
@@ -120,6 +134,11 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
     p.score = [&](Emitter &e, Value s,
                   const ElementContext &c) -> FailureOr<Value> {
       return maps.score(e, s, point(c), Emitter::lanesOf(c.q));
+    };
+  if (maps.hasProb())
+    p.prob = [&](Emitter &e, Value weights,
+                 const ElementContext &c) -> FailureOr<Value> {
+      return maps.prob(e, weights, point(c), Emitter::lanesOf(c.q));
     };
   auto mask = stage.maskFunctions();
   if (failed(mask))
@@ -171,6 +190,11 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
     p.wsM = stage.layout.view(save.getM());
     p.wsL = stage.layout.view(save.getL());
   }
+  p.maskLevels = info.maskGivesLevels();
+  p.twice = info.inShares();
+  p.outFactor = outFactorOf(info);
+  if (tile::SinkOp sink = info.output.sink)
+    p.sinkSlot = stage.slotOr(sink.getLogits());
   p.querySymbol = stage.layout.symbol(info.runs.getQueriesDim());
   p.segments = stage.cacheSources();
   p.ragged = isRagged(info.query.getView());
@@ -204,6 +228,10 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
   if (maps.hasScore())
     p.score = [&](Emitter &e, Value s, const PairLanes &c) {
       return maps.score(e, s, point(c), Emitter::lanesOf(c.q));
+    };
+  if (maps.hasProb())
+    p.prob = [&](Emitter &e, Value weights, const PairLanes &c) {
+      return maps.prob(e, weights, point(c), Emitter::lanesOf(c.q));
     };
   auto mask = stage.maskFunctions();
   if (failed(mask))

@@ -49,6 +49,10 @@ FailureOr<uint64_t> cpu::lowerCombine(StageContext &stage) {
   p.lseSlot = stage.slotOr(info.output.lse);
   p.mSlot = stage.slotOr(info.output.m);
   p.lSlot = stage.slotOr(info.output.l);
+  if (tile::SinkOp sink = info.output.sink)
+    p.sinkSlot = stage.slotOr(sink.getLogits());
+  if (tile::FinishOp finish = info.output.finish)
+    p.outFactor = static_cast<float>(finish.getFactor().convertToDouble());
   p.querySymbol = stage.layout.symbol(info.restore.getQueriesDim());
   p.ragged = isRagged(info.output.o);
   p.rowCounts = isOverCache(info.stage);
@@ -124,6 +128,7 @@ static FailureOr<uint64_t> lowerPool(StageContext &stage) {
   auto p = gridParams<PoolParams>(stage);
   p.dim = lastDim(input);
   p.level = info.pool.getGroup();
+  p.lengthSlot = stage.slotOr(info.pool.getLengths());
   p.x = StageContext::elemOf(input);
   p.out = StageContext::elemOf(output);
   p.xSlot = stage.layout.view(input);

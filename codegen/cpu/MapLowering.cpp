@@ -108,8 +108,8 @@ static Value readTable(Emitter &e, const Table &table, Type element,
       [&] { return Values{zero}; })[0];
 }
 
-Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
-                        const MapPoint &at, int64_t lanes) {
+Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
+                        Value s, const MapPoint &at, int64_t lanes) {
   llvm::DenseMap<Value, Table> tables;
   // A pair that reads outside a table is masked, as the solved mask has it.
   Value inTables;
@@ -133,7 +133,7 @@ Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
   };
   RegionVectoriser vectoriser(e, lanes, hook);
   llvm::SetVector<Value> captured;
-  getUsedValuesDefinedAbove(map.getBody(), captured);
+  getUsedValuesDefinedAbove(body, captured);
   for (Value value : captured) {
     if (isa<tile::ViewType>(value.getType()))
       vectoriser.bind(value, LaneValue::any(e.entryBlock()->getArgument(0)));
@@ -159,22 +159,25 @@ Value MapLowering::emit(Emitter &e, tile::MapOp map, Value s,
                       LaneValue::index(at.k),
                       LaneValue::index(offset, INT32_MIN),
                       LaneValue::index(length)};
-  auto result = vectoriser.emit(map.getBody().front(), args);
-  Type elem = map.getOn() == tile::On::Partial ? e.i1 : e.f32;
+  auto result = vectoriser.emit(body.front(), args);
+  // i1, i32 or f32.
+  Type elem = body.front().getTerminator()->getOperand(0).getType();
   if (failed(result)) {
     error = vectoriser.reason;
-    errorOp = map;
+    errorOp = op;
     Type vec = e.vec(lanes, elem);
     return e.b.create<arith::ConstantOp>(e.loc, vec, e.b.getZeroAttr(vec));
   }
   Value v = result->front().v;
   if (!Emitter::lanesOf(v))
     v = e.splat(v, lanes);
-  if (map.getOn() != tile::On::Partial)
+  if (!isMask)
     return v;
+  Value nothing = e.splatInt(lanes, elem, 0);
   for (Value condition : {inTables, vectoriser.valid})
     if (condition)
-      v = e.andI(v, Emitter::lanesOf(condition) ? condition
-                                                : e.splat(condition, lanes));
+      v = e.select(Emitter::lanesOf(condition) ? condition
+                                               : e.splat(condition, lanes),
+                   v, nothing);
   return v;
 }

@@ -23,13 +23,25 @@ public:
   /// The region of `map` for `lanes` elements whose scores are `s` (null for a
   /// mask). Gives lanes of f32 or i1; on failure zeros, and `error` says why.
   mlir::Value emit(Emitter &e, tile::MapOp map, mlir::Value s,
-                   const MapPoint &at, int64_t lanes);
+                   const MapPoint &at, int64_t lanes) {
+    return emit(e, map, map.getBody(), map.getOn() == tile::On::Partial, s, at,
+                lanes);
+  }
+  /// The probability region of `attend` for weights.
+  mlir::Value emit(Emitter &e, tile::AttendOp attend, mlir::Value weights,
+                   const MapPoint &at, int64_t lanes) {
+    return emit(e, attend, attend.getBody(), false, weights, at, lanes);
+  }
 
   /// Empty if all went well.
   std::string error;
   mlir::Operation *errorOp = nullptr;
 
 private:
+  mlir::Value emit(Emitter &e, mlir::Operation *op, mlir::Region &body,
+                   bool isMask, mlir::Value s, const MapPoint &at,
+                   int64_t lanes);
+
   const ProgramLayout &layout;
 };
 

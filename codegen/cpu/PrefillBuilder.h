@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The builder of a prefill stage, in three files: items, runs, blocks and
-// masks (PrefillStream.cpp), segments of a cache (PrefillSegments.cpp), and
-// rows: pointers, packing and results (PrefillRows.cpp). Private to them.
+// The builder of a prefill stage, in four files: items, runs, blocks and
+// masks (PrefillStream.cpp), segments of a cache (PrefillSegments.cpp),
+// probabilities (PrefillProb.cpp), and rows: pointers, packing and results
+// (PrefillRows.cpp). Private to them.
 #ifndef FOVEA_CODEGEN_CPU_PREFILLBUILDER_H
 #define FOVEA_CODEGEN_CPU_PREFILLBUILDER_H
 
@@ -45,6 +46,9 @@ private:
   void emitItem(const Item &item);
   void emitPointers(const View &view, unsigned bytes, Value spare);
   void emitRuns(const Item &item, StreamParams::RunBody body);
+  void emitLevelRuns(const QueryTile &tile, StreamParams::RunBody body);
+  /// Tokens of a row of the source, i64.
+  Value tokensOf(Value source);
   void emitPrefetch(Value panel, Value firstRow);
   void emitBlock(Value source, Value k, Value n, Value kind);
   void emitPanels(Value source, Value k, Value n, Value kind, Value keys,
@@ -73,6 +77,15 @@ private:
                    bool masked);
   Value emitKeep(ElementContext &context, Value key, Value source);
   void emitFinish(const Item &item);
+  void emitKeys(const Item &item);
+  /// Rows of the panel's lanes, but for the key.
+  ElementContext contextOf(Value panel);
+  void emitSink();
+  Value emitProb(Value weight, Value hidden, const ElementContext &context);
+  void emitWeights(Value panel, Value source, Value k, Value n);
+  void emitShares(Value panel, Value source, Value k, Value n);
+  /// The token that row `key` of a source is or begins with.
+  Value tokenOf(Value source, Value key);
   void emitRowScalars(const View &view, bool bySlot, const Item &item,
                       llvm::function_ref<Value(Value m, Value l)> value);
 
@@ -109,6 +122,9 @@ private:
   int64_t lanes;
   PanelShape shape;
   bool refused = false;
+  /// What the code that is being emitted does with the keys: all at once, or
+  /// first the sums of the softmax and then the values.
+  enum class Pass { All, Sums, Values } pass = Pass::All;
 
   /// Rows that the next block will read.
   struct Prefetch {
@@ -123,7 +139,7 @@ private:
       rowValues;
   // Arguments.
   Value queries;
-  View query, out, lse, partM, partL, splitO, splitM, splitL;
+  View query, out, lse, partM, partL, splitO, splitM, splitL, sink;
   View list, listCount;
   std::vector<SourceViews> sources;
   // Of the item.

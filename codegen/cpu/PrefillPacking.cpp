@@ -144,26 +144,26 @@ void emitPack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
 
 void emitUnpack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
                 Value pointers, Value rows, Value panels, Value state,
-                bool normalize) {
+                std::optional<float> factor) {
   int64_t lanes = shape.lanes, width = kTranspose;
   unsigned bytes = sizeOf(elem);
   Type type = e.vec(width, e.f32);
   auto body = [&](Value group, Value offset, Value row) {
     Value from = e.at(panels, offset, 4);
     Value empty, inverse;
-    if (normalize) {
+    if (factor) {
       // State of panel p: m at 2 * p * lanes, l behind it.
       Value panel = e.divU(row, e.cI64(lanes));
       Value at = e.add(e.mul(panel, 2 * lanes),
                        e.add(e.remU(row, e.cI64(lanes)), lanes));
       Value l = e.load(type, e.at(state, at, 4));
       empty = e.cmp(arith::CmpFPredicate::OEQ, l, e.like(l, 0));
-      inverse = e.fdiv(e.like(l, 1), l);
+      inverse = e.fdiv(e.like(l, *factor), l);
     }
     auto column = [&](Value d, int64_t j) {
       Value v =
           e.load(type, e.at(e.at(from, e.mul(d, lanes), 4), j * lanes * 4));
-      if (normalize)
+      if (factor)
         v = e.select(empty, e.like(v, 0), e.fmul(v, inverse));
       return v;
     };

@@ -104,9 +104,14 @@ void PrefillBuilder::emitFinish(const Item &item) {
   };
   auto sum = [](Value, Value l) { return l; };
   auto whole = [&] {
+    if (p.sink && !p.twice)
+      emitSink();
+    std::optional<float> factor = p.outFactor;
+    if (p.partial || p.twice)
+      factor.reset();
     emitPointers(out, sizeOf(p.outElem), spareRow);
     emitUnpack(e, shape, p.outElem, p.valueDim, pointers, padded, oPanels,
-               state, /*normalize=*/!p.partial);
+               state, factor);
     if (p.partial) {
       emitRowScalars(partM, false, item, naturalMax(-INFINITY));
       emitRowScalars(partL, false, item, sum);
@@ -124,7 +129,7 @@ void PrefillBuilder::emitFinish(const Item &item) {
       e.store(at, e.at(pointers, i, 8));
     });
     emitUnpack(e, shape, Elem::F32, p.valueDim, pointers, padded, oPanels,
-               state, /*normalize=*/false);
+               state, /*factor=*/std::nullopt);
     emitRowScalars(splitM, true, item, naturalMax(kNoMax));
     emitRowScalars(splitL, true, item, sum);
   };

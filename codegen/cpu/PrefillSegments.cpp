@@ -115,7 +115,8 @@ void PrefillBuilder::emitRows(const SegmentClass &members, Value index,
       emitTiles(members, index, segment, rows, k, n);
       prefetches.clear();
       prefetches.push_back({segment.k.data, {}, kBytes, next.k});
-      prefetches.push_back({segment.v.data, {}, vBytes, next.v});
+      if (pass != Pass::Sums)
+        prefetches.push_back({segment.v.data, {}, vBytes, next.v});
       emitPanels({}, k, n, kind, kTile, vTile);
     });
     return Values{other};
@@ -183,6 +184,8 @@ void PrefillBuilder::emitTiles(const SegmentClass &members, Value index,
         });
         emitPadTile(e, p.keyDim, n, shape.regRows, kTile);
       });
+  if (pass == Pass::Sums)
+    return;
   perFormat(&CacheSource::vElem, &CacheSource::vScale,
             [&](Elem elem, bool coded) {
               emitTableTile(e, elem, p.valueDim, n, 1, vTile, [&](Value i) {

@@ -60,6 +60,8 @@ void PrefillBuilder::readViews() {
   }
   if (p.rope.rule)
     rotation = s.view(p.rope.table, 3);
+  if (p.sink)
+    sink = s.view(*p.sink, 1);
   if (p.split) {
     splitO = s.view(p.split->o, 3);
     splitM = s.view(p.split->m, 2);
@@ -125,18 +127,29 @@ void PrefillBuilder::emitItem(const Item &item) {
     e.store(e.splatF32(lanes, kNoMax), panelState(i));
     e.store(zero, e.at(panelState(i), lanes * 4));
   });
-  if (cached())
-    emitSegments(item);
-  else
-    emitRuns(item, [&](const KeyRun &run) {
-      Value keys = e.cI64(p.schedule.keys);
-      e.forLoop(run.lo, run.hi, keys, [&](Value k) {
-        Value n = e.minS(keys, e.sub(run.hi, k));
-        unlessEmpty(run.source, k, n,
-                    [&](Value kind) { emitBlock(run.source, k, n, kind); });
-      });
-    });
+  pass = p.twice ? Pass::Sums : Pass::All;
+  emitKeys(item);
+  if (p.twice) {
+    if (p.sink)
+      emitSink();
+    pass = Pass::Values;
+    emitKeys(item);
+  }
   emitFinish(item);
+}
+
+/// All blocks of the item's keys.
+void PrefillBuilder::emitKeys(const Item &item) {
+  if (cached())
+    return emitSegments(item);
+  emitRuns(item, [&](const KeyRun &run) {
+    Value keys = e.cI64(p.schedule.keys);
+    e.forLoop(run.lo, run.hi, keys, [&](Value k) {
+      Value n = e.minS(keys, e.sub(run.hi, k));
+      unlessEmpty(run.source, k, n,
+                  [&](Value kind) { emitBlock(run.source, k, n, kind); });
+    });
+  });
 }
 
 QueryTile PrefillBuilder::tileOf(const Item &item) {
@@ -153,6 +166,8 @@ void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
   QueryTile tile = tileOf(item);
   if (p.forEachRun)
     return p.forEachRun(s, tile, body);
+  if (p.maskLevels)
+    return emitLevelRuns(tile, body);
   if (p.selection)
     return emitSelectedRuns(s, p, tile, list, listCount,
                             sources[0].keys.shape[2], body);
@@ -162,6 +177,38 @@ void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
   if (!p.bounds)
     return clipped(zero, len);
   forRuns(tile, clipped);
+}
+
+/// The runs of a mask of levels: in every source the rows that have tokens in
+/// the runs of what has any level, each row once.
+void PrefillBuilder::emitLevelRuns(const QueryTile &tile,
+                                   StreamParams::RunBody body) {
+  Value zero = e.cI64(0), one = e.cI64(1), done = e.stackSlot(8);
+  e.forLoop(zero, e.cI64(p.sources.size()), one, [&](Value source) {
+    Value tokens = tokensOf(source);
+    e.store(zero, done);
+    auto rowsIn = [&](Value lo, Value hi) {
+      Value before = e.load(e.i64, done);
+      Value first = e.maxS(e.divU(lo, tokens), before);
+      Value end = e.divU(e.sub(e.add(hi, tokens), one), tokens);
+      end = e.select(e.cmp(kSlt, lo, hi), e.maxS(first, end), first);
+      e.store(e.maxS(before, end), done);
+      body({first, end, source});
+    };
+    if (p.bounds)
+      forRuns(tile, rowsIn);
+    else
+      rowsIn(zero, len);
+  });
+}
+
+Value PrefillBuilder::tokensOf(Value source) {
+  return perSource(
+      source,
+      [&](const StreamSource &src, unsigned) {
+        return e.cI64(src.tokensPerKey);
+      },
+      e.i64);
 }
 
 /// Calls body(lo, hi) once for a loop over the runs of the tile's mask; rows of
@@ -287,15 +334,17 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
                         p.keyDim, n, shape.regRows, kTile, inPlace);
       },
       e.ptr);
-  Value values = perSource(
-      source,
-      [&](const StreamSource &src, unsigned i) {
-        return emitTile(e,
-                        rowsOf(src.valueElem, sources[i].values,
-                               sources[i].valueScales, p.valueDim),
-                        p.valueDim, n, 1, vTile, inPlace);
-      },
-      e.ptr);
+  Value values;
+  if (pass != Pass::Sums)
+    values = perSource(
+        source,
+        [&](const StreamSource &src, unsigned i) {
+          return emitTile(e,
+                          rowsOf(src.valueElem, sources[i].values,
+                                 sources[i].valueScales, p.valueDim),
+                          p.valueDim, n, 1, vTile, inPlace);
+        },
+        e.ptr);
   emitPanels(source, k, n, kind, keys, values);
 }
 
@@ -311,9 +360,11 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
       Type type = e.vec(lanes, e.f32);
       Value max0 = e.load(type, st), l0 = e.load(type, stL);
       bool always = p.score || pooled();
-      Value max =
-          emitScores(e, shape, keys, qPanel, sPanel, n, always ? Value() : max0,
-                     [&](Value i) { emitPrefetch(panel, i); });
+      Value most = always || pass == Pass::Values ? Value() : max0;
+      Value max = emitScores(e, shape, keys, qPanel, sPanel, n, most,
+                             [&](Value i) { emitPrefetch(panel, i); });
+      if (!max)
+        max = max0; // nobody asks
       Value partial;
       if (p.keep)
         partial = e.cmp(kNe, kind, e.cI32(FOVEA_TILE_FULL));
@@ -327,11 +378,20 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
             })[0];
       else if (always)
         max = emitAdjust(panel, source, k, n, max0, false);
-      Value alpha = e.exp2(e.fsub(max0, max), shape.expDegree);
-      Value sum = emitSoftmax(e, shape, sPanel, n, max);
-      Value l = e.fma(l0, alpha, sum);
-      e.store(max, st);
-      e.store(l, stL);
+      Value alpha = e.splatF32(lanes, 1);
+      if (pass == Pass::Values) {
+        emitShares(panel, source, k, n);
+      } else {
+        alpha = e.exp2(e.fsub(max0, max), shape.expDegree);
+        Value sum = emitSoftmax(e, shape, sPanel, n, max);
+        Value l = e.fma(l0, alpha, sum);
+        e.store(max, st);
+        e.store(l, stL);
+      }
+      if (pass == Pass::Sums)
+        return; // values and counts are the second walk's
+      if (p.prob && pass == Pass::All)
+        emitWeights(panel, source, k, n);
       emitValues(e, shape, values, sPanel, oPanel, n, alpha);
       Value one = e.cI64(1), none = e.cI64(0);
       s.count(StageFunction::TilesFull,
@@ -417,17 +477,13 @@ Value PrefillBuilder::solveClass(Value first, Value count, Value source,
   Value q1 = e.add(e.add(qOff, e.divU(last, group)), 1);
   Value k0 = k, k1 = e.add(k, n);
   if (pooled()) {
-    Value tokens = perSource(
-        source,
-        [&](const StreamSource &src, unsigned) {
-          return e.cI64(src.tokensPerKey);
-        },
-        e.i64);
+    Value tokens = tokensOf(source);
     k0 = e.mul(k0, tokens);
     k1 = e.minS(e.mul(k1, tokens), len);
   }
   auto classOf = [&](Value h) {
-    return e.call(p.classify, {s.args, itemB, h, q0, q1, k0, k1, len})[0];
+    Value kind = e.call(p.classify, {s.args, itemB, h, q0, q1, k0, k1, len})[0];
+    return p.maskLevels ? classOfLevels(e, kind, tokensOf(source)) : kind;
   };
   if (!p.maskReadsHead || p.group == 1)
     return classOf(head);
@@ -450,16 +506,14 @@ Value PrefillBuilder::emitKeep(ElementContext &context, Value key,
       refused = true;
       return e.splatInt(lanes, e.i1, 1);
     }
-    return Emitter::lanesOf(*keep) ? *keep : e.splat(*keep, lanes);
+    Value v = Emitter::lanesOf(*keep) ? *keep : e.splat(*keep, lanes);
+    if (p.maskLevels)
+      v = e.cmp(kEq, v, e.splat(e.toInt(tokensOf(source), e.i32), lanes));
+    return v;
   };
   if (!pooled())
     return one(key);
-  Value tokens = perSource(
-      source,
-      [&](const StreamSource &src, unsigned) {
-        return e.cI64(src.tokensPerKey);
-      },
-      e.i64);
+  Value tokens = tokensOf(source);
   Value lo = e.mul(key, tokens);
   Value hi = e.minS(e.add(lo, tokens), len);
   return e.forLoop(lo, hi, e.cI64(1), e.splatInt(lanes, e.i1, 1),
@@ -468,10 +522,7 @@ Value PrefillBuilder::emitKeep(ElementContext &context, Value key,
                    })[0];
 }
 
-/// A pass over the scores of a panel: modifier, ln(count), mask. Returns the
-/// maximum of `max` and the new scores.
-Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
-                                 Value max, bool masked) {
+ElementContext PrefillBuilder::contextOf(Value panel) {
   // Rows are packed head fastest; lanes past the end repeat the last row.
   Value first = e.toInt(e.add(row, e.mul(panel, lanes)), e.i32);
   Value r = e.add(e.splat(first, lanes), e.iota(lanes, e.i32));
@@ -491,12 +542,20 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
   // read at one place.
   if (p.group == 1)
     context.head = head;
+  return context;
+}
+
+/// A pass over the scores of a panel: modifier, ln(count), mask. Returns the
+/// maximum of `max` and the new scores.
+Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
+                                 Value max, bool masked) {
+  ElementContext context = contextOf(panel);
   return e.forLoop(
       e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
         Value at = e.at(sPanel, e.mul(i, lanes), 4);
         Value x = e.load(max.getType(), at);
         Value key = tokenAt(e.add(k, i));
-        context.k = key;
+        context.k = p.score ? tokenOf(source, key) : key;
         if (p.score) {
           auto modified = p.score(e, x, context);
           if (failed(modified))

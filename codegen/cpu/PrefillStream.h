@@ -99,17 +99,32 @@ struct StreamParams {
   /// m = -inf where nothing is seen.
   std::optional<std::pair<unsigned, unsigned>> partial;
 
-  /// Lanes of i1: which queries see key k. None: every key is seen.
+  /// Lanes of i1: which queries see key k. None: every key is seen. With
+  /// `maskLevels` lanes of i32, the level that k has for each query, and
+  /// `classify` is @levels: a source is seen where that is its tokensPerKey.
   std::function<mlir::FailureOr<mlir::Value>(Emitter &, const ElementContext &)>
       keep;
   /// The modified score (natural units) from the scaled one; it may be -inf.
   std::function<mlir::FailureOr<mlir::Value>(Emitter &, mlir::Value s,
                                              const ElementContext &)>
       score;
+  /// What becomes of a weight before it meets its value: of exp(s - m), in
+  /// which it is linear, or with `twice` of exp(s - m) / l. Hidden pairs stay
+  /// 0.
+  std::function<mlir::FailureOr<mlir::Value>(Emitter &, mlir::Value weight,
+                                             const ElementContext &)>
+      prob;
+  /// Walk the keys once for m and l and again for o, which is then finished.
+  bool twice = false;
+  /// View of f32 [query head]: a key of that score and the value 0 in the
+  /// softmax of every whole item.
+  std::optional<unsigned> sink;
+  float outFactor = 1; ///< of o, where it is divided by l
   /// @bounds and @class of the mask (abi.h), in the same module; without them
   /// the only run is [0, len) and every block counts as partial if `keep` is
   /// set.
   mlir::func::FuncOp bounds, classify;
+  bool maskLevels = false;
   /// The mask reads h: classes are taken for every head of the group.
   bool maskReadsHead = false;
   /// Chosen blocks or levels instead of `bounds`; `classify` and `keep` still

@@ -77,12 +77,12 @@ void emitPack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
               mlir::Value pointers, mlir::Value rows, mlir::Value panels,
               float factor);
 
-/// Writes O panels to rows through the pointers at `pointers`. With
-/// `normalize`, by the l of each panel (`state`: per panel m, then l): o / l,
-/// or 0 where l = 0.
+/// Writes O panels to rows through the pointers at `pointers`. With a `factor`,
+/// by the l of each panel (`state`: per panel m, then l): factor * o / l, or 0
+/// where l = 0.
 void emitUnpack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
                 mlir::Value pointers, mlir::Value rows, mlir::Value panels,
-                mlir::Value state, bool normalize);
+                mlir::Value state, std::optional<float> factor);
 
 } // namespace fovea::cpu
 

@@ -57,11 +57,15 @@ BuiltStage buildPool(ModuleOp module, const PoolParams &p) {
   StageFunction f(b, module.getLoc(), p.name, p.isa);
   Emitter &e = f.e;
   int64_t lanes = vectorLanes(p.isa);
-  View x = f.view(p.xSlot, 4), out = f.view(p.outSlot, 4);
+  View x = f.view(p.xSlot, 4), out = f.view(p.outSlot, 4), lengths;
+  if (p.lengthSlot >= 0)
+    lengths = f.view(p.lengthSlot, 1);
   f.forEachItem([&](const Item &item) {
     Value tokens = x.shape[2];
-    if (p.planLength)
-      tokens = e.minS(tokens, f.kLength(item.b));
+    if (p.lengthSlot >= 0)
+      tokens = e.minS(
+          tokens,
+          e.toInt(e.load(e.i32, addressOf(e, lengths, {item.b}, 4)), e.i64));
     forRows(e, item, p.rows, [&](Value g) {
       Value first = e.mul(g, p.level);
       Value count = e.minS(e.sub(tokens, first), e.cI64(p.level));

@@ -28,6 +28,8 @@ struct CombineParams {
   unsigned oSlot = 0;
   int lseSlot = -1;
   int mSlot = -1, lSlot = -1; ///< o then stays un-normalised
+  int sinkSlot = -1;          ///< as in DecodeParams
+  float outFactor = 1;
   unsigned querySymbol = 0;
   /// Of a stage over a cache: row counts come from plan->row_off. Ragged:
   /// results are [rows, head, ..] instead of [b, head, query, ..] (then
@@ -85,7 +87,7 @@ struct PoolParams : GridParams {
   int64_t dim = 0, level = 1;
   Elem x = Elem::F32, out = Elem::F32;
   unsigned xSlot = 0, outSlot = 0;
-  bool planLength = false;
+  int lengthSlot = -1; ///< view of i32 [b]: tokens of each sequence
 };
 BuiltStage buildPool(mlir::ModuleOp module, const PoolParams &params);
 

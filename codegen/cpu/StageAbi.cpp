@@ -176,4 +176,15 @@ Value rowAddress(StageFunction &f, const View &view, bool tokenMajor, Value b,
   return addressOf(f.e, view, {row, head}, bytes);
 }
 
+Value classOfLevels(Emitter &e, Value levels, Value tokens) {
+  using Predicate = arith::CmpIPredicate;
+  Value n = e.toInt(tokens, e.i32), least = e.andI(levels, e.cI32(255));
+  Value most = e.shrU(levels, 8);
+  Value outside =
+      e.orI(e.cmp(Predicate::slt, n, least), e.cmp(Predicate::sgt, n, most));
+  Value kind = e.select(e.cmp(Predicate::eq, least, most),
+                        e.cI32(FOVEA_TILE_FULL), e.cI32(FOVEA_TILE_PARTIAL));
+  return e.select(outside, e.cI32(FOVEA_TILE_EMPTY), kind);
+}
+
 } // namespace fovea::cpu

@@ -20,6 +20,11 @@ struct Item {
   mlir::Value b, head, row, slot, k0, k1, count, flags;
 };
 
+/// The class (fovea_tile_class, i32) of rows of `tokens` tokens (i64) in a tile
+/// of which @levels says `levels`: the least level in bits 0 to 7, the greatest
+/// above.
+mlir::Value classOfLevels(Emitter &e, mlir::Value levels, mlir::Value tokens);
+
 /// A stage: (args, plan, begin, end, scratch) -> i32, see fovea_stage_fn.
 /// Creates the function and reads its arguments.
 class StageFunction {

@@ -83,7 +83,9 @@ FailureOr<StageContext::MaskFunctions> StageContext::maskFunctions() {
   auto link = [&](StringRef suffix) {
     return cabi::linkMaskFunction(module, runs, suffix, layout);
   };
-  FailureOr<func::FuncOp> bounds = link("_bounds"), classify = link("_class");
+  FailureOr<func::FuncOp> bounds = link("_bounds");
+  FailureOr<func::FuncOp> classify =
+      link(info.maskGivesLevels() ? "_levels" : "_class");
   if (failed(bounds) || failed(classify))
     return failure();
   bounds->setPrivate();

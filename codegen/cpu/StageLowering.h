@@ -41,8 +41,8 @@ struct StageContext {
   /// -1 for a null view.
   int slotOr(mlir::Value view) const;
 
-  /// @bounds and @class of the stage's mask with the ABI's signatures, copied
-  /// into `module`; null without a mask.
+  /// @bounds and @class, or of a mask of levels @levels, of the stage's mask
+  /// with the ABI's signatures, copied into `module`; null without a mask.
   struct MaskFunctions {
     mlir::func::FuncOp bounds, classify;
   };

@@ -216,6 +216,9 @@ static bool readsBatch(StageInfo &info) {
   SmallVector<MapOp> maps(info.scoreMaps);
   if (info.mask)
     maps.push_back(info.mask);
+  if (info.attend && info.attend.getProb() &&
+      !info.attend.getBody().getArgument(kMapBatch).use_empty())
+    return true;
   return llvm::any_of(maps, [](MapOp map) {
     return !map.getBody().getArgument(kMapBatch).use_empty();
   });
@@ -233,10 +236,12 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
   record.list_unit = chosen.getUnit();
   record.list_queries = chosen.getQueryBlock();
   record.flags |= runs.getTopLeft() ? FOVEA_STAGE_TOP_LEFT : 0;
-  // A list's keys are known only on the device, and a map of levels is not
-  // split; scores are stored where they are computed.
+  // A list's keys are known only on the device, what has levels is not split,
+  // and neither are keys that are walked twice; scores are stored where they
+  // are computed.
   record.splittable = info.role == StageRole::Attend && !chosen.getList() &&
-                      !chosen.getLevels();
+                      !chosen.getLevels() && !info.inShares() &&
+                      !info.maskGivesLevels();
   record.key_dim = cast<CodedType>(info.query.getTile().getType()).getChan();
   if (info.attend)
     record.value_dim = info.attend.getState().getType().getChan();

@@ -61,6 +61,8 @@ def Attn_AttentionOpInterface : OpInterface<"AttentionOpInterface"> {
       "::mlir::Value", "getRope">,
     InterfaceMethod<"Which channels rotate together; none without a table.",
       "::std::optional<::fovea::attn::RopePairs>", "getRopePairs">,
+    InterfaceMethod<"The score of each query head's sink, or null.",
+      "::mlir::Value", "getSinkLogits">,
     InterfaceMethod<"The mask as sugar, or null.",
       "::fovea::sel::MaskAttrInterface", "getMaskAttr">,
     InterfaceMethod<"The score modifiers as sugar, or null.",

@@ -103,7 +103,7 @@ static ParseResult parseOrder(OpAsmParser &parser, OrderAttr &order) {
 template <typename OpT>
 static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
   SmallVector<OpAsmParser::UnresolvedOperand> main;
-  ClauseOperands mask, score, list, levels, offset, lengths, rope;
+  ClauseOperands mask, score, list, levels, offset, lengths, rope, sink;
   Attribute maskAttr;
   ArrayAttr scoreAttr;
   FloatAttr scale;
@@ -125,6 +125,7 @@ static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
   addOperand("levels", levels);
   addOperand("offset", offset);
   addOperand("lengths", lengths);
+  addOperand("sink_logits", sink);
   clauses.add("mask", [&] {
     return parseRegionOr(parser, maskRegion,
                          [&] { return parseMask(parser, mask, maskAttr); });
@@ -157,7 +158,7 @@ static ParseResult parseAttention(OpAsmParser &parser, OperationState &result) {
     return failure();
   SmallVector<int32_t> segments = {1, static_cast<int32_t>(main.size()) - 1};
   for (ClauseOperands *clause :
-       {&mask, &score, &list, &levels, &offset, &lengths, &rope}) {
+       {&mask, &score, &list, &levels, &offset, &lengths, &rope, &sink}) {
     if (parser.resolveOperands(clause->operands, clause->types, loc,
                                result.operands))
       return failure();
@@ -228,6 +229,8 @@ static void printAttention(OpAsmPrinter &printer, AttentionOpInterface op) {
       list(", box", order.getBox());
     printer << ")";
   }
+  if (Value sink = op.getSinkLogits())
+    printTypedOperand(printer, "sink_logits", sink);
   printer.printOptionalAttrDict(op->getDiscardableAttrDictionary().getValue());
   printer << " : (" << op.getQuery().getType();
   for (Value source : op.getSource())

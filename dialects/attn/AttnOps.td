@@ -23,7 +23,7 @@ class Attn_AttentionBase<string mnemonic>
     Variadic<AnyType>:$maskOperands, Variadic<AnyType>:$scoreOperands,
     Optional<KV_ListType>:$list, Optional<Sel_LevelsType>:$levels,
     Optional<AnyType>:$offset, Optional<AnyType>:$lengths,
-    Optional<AnyType>:$rope,
+    Optional<AnyType>:$rope, Optional<AnyType>:$sinkLogits,
     OptionalAttr<Sel_MaskAttr>:$mask,
     OptionalAttr<Attn_ScoreArrayAttr>:$score,
     OptionalAttr<F64Attr>:$scale,
@@ -46,7 +46,8 @@ def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
     1. s = scale * (q . k) in f32; scale is 1/sqrt(d) or the clause `scale(x)`;
     2. the score modifiers, left to right, or the score region;
     3. the mask: a hidden key has probability exactly 0;
-    4. p = softmax over the visible keys, then the probability region;
+    4. p = softmax over the visible keys and the sink, if there is one, then
+       the probability region;
     5. o = the sum of p * v, rounded to the result's element type.
 
     The second result, if asked for, is lse, f32 [b, hq, sq]: the natural
@@ -68,6 +69,7 @@ def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
     | `lengths(%n : tensor<?xi32>)` | keys at or past n[b] do not exist |
     | `rope(%t : tensor<?x64x2xf32>, halves)` | rotates queries and keys; over a cache that asks for it |
     | `order(grid(45, 80))` | tiles are boxes of a grid of tokens: #attn.order |
+    | `sink_logits(%s : tensor<32xf32>)` | a learned sink per query head |
 
     Without `lengths` a sequence has sk keys; without `offset` the offset is
     the number of its keys minus sq: the last query is the last token.
@@ -82,6 +84,17 @@ def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
     sin, x1' = x0 sin + x1 cos, where `halves` pairs the channels i and
     i + d/2, `pairs` 2i and 2i + 1. With `rope = before` a position is the token
     index, with `slot` the rank among the tokens that the cache still has.
+
+    With `sink_logits` every row of query head h sees one key more, whose score
+    is s[h] as it stands and whose value is 0: it takes its share of the
+    softmax and of lse and adds nothing to o. An entry of -inf is no sink.
+
+    The probability region sees p of the visible keys; a hidden key keeps
+    exactly 0, and so does the sink. The result is not normalised again. A
+    region that is linear in p (a factor, a gate by head or by position, a
+    dropout table) costs one multiplication per pair. With any other region an
+    item walks its keys twice, once for the sum of the softmax and once for o,
+    and is not split; the compiler says so in a remark.
 
     In a region q and k are token indices. A region may use scalars and tables
     (tensors) of the function; it holds arith, math and tensor.extract
@@ -124,7 +137,8 @@ def Attn_AttentionOp : Attn_AttentionBase<"attention"> {
     * attention_c21: rope stands exactly where the cache rotates in the kernel;
       the table is tensor<?x(d/2)x2xf32>;
     * attention_c22: the rows of the query are like those that the kernel
-      appends to the cache: both token-major or neither.
+      appends to the cache: both token-major or neither;
+    * attention_c23: sink_logits is f32 [query heads].
 
     Example:
 
@@ -156,11 +170,14 @@ def Attn_PartialOp : Attn_AttentionBase<"partial"> {
     it sees: m is the greatest score, l the sum of exp(s - m), o the sum of
     exp(s - m) * v, all f32. `attn.merge` joins such states.
 
-    A query that sees nothing gives o = 0, m = -inf and l = 0. Clauses, edge
-    cases and constraints are those of `attn.attention`, with
+    A query that sees nothing gives o = 0, m = -inf and l = 0. With
+    `sink_logits` the sink counts in m and l: of the parts that are merged one
+    has it. Clauses, edge cases and constraints are those of `attn.attention`,
+    with
 
     * partial_c1: the results are f32, o [b, query heads, sq, value dim], m and
-      l [b, query heads, sq].
+      l [b, query heads, sq];
+    * partial_c2: there is no probability region: a part does not know p.
 
     Example:
 

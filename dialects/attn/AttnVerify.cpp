@@ -227,6 +227,12 @@ static LogicalResult verifyModifiers(AttentionOpInterface op) {
   if (failed(sel::verifyArguments(op, op.getScoreAttr(), op.getScoreOperands(),
                                   "modifier_c5")))
     return failure();
+  // attention_c23
+  Value sink = op.getSinkLogits();
+  if (sink && !isF32WithShape(sink.getType(), {query.getDimSize(1)}))
+    return op->emitOpError("expected sink_logits to be tensor<")
+           << query.getDimSize(1) << "xf32>, one entry per query head, got "
+           << sink.getType() << " [attention_c23]";
   // attention_c18
   if (op.getScaleAttr() && !op.getScaleAttr().getValue().isFinite())
     return op->emitOpError("expected scale to be finite [attention_c18]");
@@ -330,6 +336,11 @@ LogicalResult PartialOp::verify() {
                          << spellShape(shape) << ", " << spellShape(rows)
                          << " and " << spellShape(rows) << ", got "
                          << getResultTypes() << " [partial_c1]";
+  // partial_c2
+  if (!getProbRegion().empty())
+    return emitOpError("expected no prob region in a partial: what share of "
+                       "the softmax a key has is known after the merge "
+                       "[partial_c2]");
   return success();
 }
 

@@ -163,6 +163,15 @@ double RowReader::probability(double p, const VisibleRow &row) {
   return inputs.prob->evaluate(prob, {real(p), integer(row.token)}).f;
 }
 
+double RowReader::sink() {
+  if (!inputs.sinks)
+    return -infinity;
+  double s = inputs.sinks->data[h];
+  if (std::isfinite(s))
+    largest = std::max(largest, std::fabs(s));
+  return s;
+}
+
 const char *RowReader::fault() const {
   if (ownFault)
     return ownFault;
@@ -172,8 +181,9 @@ const char *RowReader::fault() const {
   return mask.fault ? mask.fault : prob.fault;
 }
 
-Softmax fovea::reference::softmax(llvm::ArrayRef<VisibleRow> rows) {
-  Softmax result{-infinity, 0, {}};
+Softmax fovea::reference::softmax(llvm::ArrayRef<VisibleRow> rows,
+                                  double sink) {
+  Softmax result{sink, 0, {}};
   for (const VisibleRow &row : rows)
     if (std::isnan(row.score) || row.score > result.m)
       result.m = row.score; // once NaN, it stays NaN
@@ -181,6 +191,8 @@ Softmax fovea::reference::softmax(llvm::ArrayRef<VisibleRow> rows) {
     result.weights.push_back(std::exp(row.score - result.m));
     result.l += result.weights.back();
   }
+  if (sink != -infinity)
+    result.l += std::exp(sink - result.m);
   return result;
 }
 
@@ -280,7 +292,7 @@ llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
   llvm::Error error = forRows(
       inputs, maxScore, [&](RowReader &reader, CallRow at, int64_t row) {
         llvm::ArrayRef<VisibleRow> rows = reader.visible();
-        Softmax weights = softmax(rows);
+        Softmax weights = softmax(rows, reader.sink());
         double *out = &result.o.data[row * inputs.valueDim()];
         for (size_t n = 0; n < rows.size(); ++n) {
           double p = weights.weights[n] / weights.l;
@@ -303,7 +315,7 @@ fovea::reference::attendPartially(const AttentionInputs &inputs,
   llvm::Error error = forRows(
       inputs, maxScore, [&](RowReader &reader, CallRow at, int64_t row) {
         llvm::ArrayRef<VisibleRow> rows = reader.visible();
-        Softmax weights = softmax(rows);
+        Softmax weights = softmax(rows, reader.sink());
         double *out = &state.o.data[row * inputs.valueDim()];
         for (size_t n = 0; n < rows.size(); ++n)
           accumulate(out, weights.weights[n], inputs, at.b, at.h, rows[n]);

@@ -44,6 +44,7 @@ struct AttentionInputs {
   std::vector<ScalarProgram> score;
   /// (b, h, q, length, offset; p, k) -> p.
   std::optional<ScalarProgram> prob;
+  const Tensor *sinks = nullptr; ///< [query head]: score of a key of value 0
   const Levels *levels = nullptr;
   const List *list = nullptr;
   int64_t stride = 1; ///< only every stride-th row is evaluated
@@ -106,6 +107,9 @@ public:
   /// with a score of -inf are left out: they weigh nothing.
   llvm::ArrayRef<VisibleRow> visible();
 
+  /// The score of the row's sink; -inf if it has none.
+  double sink();
+
   /// The `prob` region's value for probability `p` of a visible row.
   double probability(double p, const VisibleRow &row);
 
@@ -134,8 +138,9 @@ struct Softmax {
   double m, l;
   std::vector<double> weights;
 };
-/// m = -inf and l = 0 if there are no rows; NaN scores make everything NaN.
-Softmax softmax(llvm::ArrayRef<VisibleRow> rows);
+/// The sink counts in m and l and has no weight of its own. m = -inf and l = 0
+/// if there is nothing; NaN scores make everything NaN.
+Softmax softmax(llvm::ArrayRef<VisibleRow> rows, double sink);
 
 /// Running state of attention: o is not divided by l; natural logarithms.
 struct State {

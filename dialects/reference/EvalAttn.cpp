@@ -204,6 +204,8 @@ static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
 
   if (op.getList())
     inputs.list = &env.get<List>(op.getList());
+  if (op.getSinkLogits())
+    inputs.sinks = &env.get<Tensor>(op.getSinkLogits());
   if (op.getLevels())
     inputs.levels = &env.get<Levels>(op.getLevels());
   return llvm::Error::success();
@@ -235,6 +237,7 @@ llvm::Error reference::evaluate(attn::AttentionOp op, Environment &env) {
       probProgram(env, op.getProbRegion());
   if (!prob)
     return prob.takeError();
+  env.report.prob |= prob.get().has_value();
   gathered.inputs.prob = std::move(*prob);
   llvm::Expected<Attended> result =
       attend(gathered.inputs, env.report.maxScore);

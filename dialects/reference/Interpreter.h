@@ -60,6 +60,8 @@ struct Report {
   int64_t stride = 1;
   /// The largest finite magnitude of a visible score: the accuracy rule's s.
   double maxScore = 0;
+  /// Some attention changes probabilities by a region.
+  bool prob = false;
   /// What `row` sees, one entry per attention, in program order.
   std::vector<Sight> sights;
   /// In: gets every row that attention evaluates; called by several threads at

@@ -31,6 +31,14 @@ def Tile_On : I32EnumAttr<"On", "blocks that a map runs on", [
   let genSpecializedAttr = 1;
 }
 
+def Tile_Prob : I32EnumAttr<"Prob", "what a probability region is applied to", [
+  I32EnumAttrCase<"Weights", 0, "weights">,
+  I32EnumAttrCase<"Shares", 1, "shares">
+]> {
+  let cppNamespace = "::fovea::tile";
+  let genSpecializedAttr = 1;
+}
+
 def Tile_Reduction : I32EnumAttr<"Reduction", "how a group of rows becomes one", [
   I32EnumAttrCase<"Mean", 0, "mean">
 ]> {

@@ -305,16 +305,57 @@ LogicalResult RotateOp::verify() {
 // MapOp
 //===----------------------------------------------------------------------===//
 
+/// The arguments of a region on one pair.
+static LogicalResult verifyPairRegion(Operation *op, Block &body) {
+  if (body.getNumArguments() != kMapArgs ||
+      !body.getArgument(0).getType().isF32() ||
+      !llvm::all_of(TypeRange(body.getArgumentTypes()).drop_front(),
+                    [](Type t) { return t.isIndex(); }))
+    return op->emitOpError("expected the region to take s: f32 and b, h, q, k, "
+                           "offset and len: index, got ")
+           << body.getNumArguments() << " arguments";
+  return success();
+}
+
 LogicalResult MapOp::verifyRegions() {
   Block &body = getBody().front();
-  if (body.getNumArguments() != 7 || !body.getArgument(0).getType().isF32())
-    return emitOpError("expected the region to take s: f32 and b, h, q, k, "
-                       "offset and len: index, got ")
-           << body.getNumArguments() << " arguments";
+  if (failed(verifyPairRegion(*this, body)))
+    return failure();
   auto yield = cast<YieldOp>(body.getTerminator());
   if (yield.getNumOperands() != 1 ||
       !(yield.getOperand(0).getType().isF32() ||
-        yield.getOperand(0).getType().isInteger(1)))
-    return emitOpError("expected the region to yield one f32 or i1");
+        yield.getOperand(0).getType().isInteger(1) ||
+        yield.getOperand(0).getType().isInteger(32)))
+    return emitOpError("expected the region to yield one f32, i1 or i32");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// AttendOp, SinkOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult AttendOp::verifyRegions() {
+  if (bool(getProb()) != !getBody().empty())
+    return emitOpError("expected a region exactly where there is 'prob'");
+  if (getBody().empty())
+    return success();
+  if (!getBody().hasOneBlock() || getBody().front().empty())
+    return emitOpError("expected the region to be one block");
+  Block &body = getBody().front();
+  if (failed(verifyPairRegion(*this, body)))
+    return failure();
+  auto yield = dyn_cast<YieldOp>(body.back());
+  if (!yield || yield.getNumOperands() != 1 ||
+      !yield.getOperand(0).getType().isF32())
+    return emitOpError("expected the region to yield one f32");
+  return success();
+}
+
+LogicalResult SinkOp::verify() {
+  ViewType logits = getLogits().getType();
+  if (logits.getRank() != 1 || !logits.getElementType().isF32() ||
+      logits.getFormat())
+    return emitOpError("expected the logits to be a view of f32 by head, got ")
+           << logits;
   return success();
 }

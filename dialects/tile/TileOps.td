@@ -355,7 +355,8 @@ def Tile_MapOp : Tile_Op<"map", [
     (token indices), offset (token index of the call's first query) and len
     (keys of the sequence). It yields the new score
     (f32), or i1 for a mask: where false the score becomes -inf and its
-    probability exactly 0. `on(partial)` runs on partial blocks only: on full
+    probability exactly 0, or i32 for a mask of levels: a row of level n is
+    hidden unless that is n for all of its tokens. `on(partial)` runs on partial blocks only: on full
     ones the map is the identity. The region may use program arguments.
   }];
   let arguments = (ins AnyRankedTensor:$scores, Tile_BlockType:$block,
@@ -370,13 +371,28 @@ def Tile_MapOp : Tile_Op<"map", [
 
 def Tile_AttendOp : Tile_Op<"attend", [Pure, AllTypesMatch<["state", "result"]>]> {
   let summary = "One online-softmax step and P*V into the state";
+  let description = [{
+    A region changes the weight of every visible pair before it meets the
+    value; its arguments are those of `tile.map` with the weight in the place of
+    the score. `prob(weights)` is applied to exp(s - m): the region is linear in
+    it. `prob(shares)` is applied to exp(s - m) / l of all keys of the row: the
+    stream runs twice, first for m and l, then for o, which `tile.finish` does
+    not divide; such an item is never split. Hidden pairs keep weight 0.
+  }];
   let arguments = (ins Tile_StateType:$state, AnyRankedTensor:$scores,
-                       Tile_CodedType:$values);
+                       Tile_CodedType:$values, OptionalAttr<Tile_Prob>:$prob);
   let results = (outs Tile_StateType:$result);
+  let regions = (region AnyRegion:$body);
   let assemblyFormat = [{
     $state `,` $scores `,` $values attr-dict `:` type($state) `,` type($scores)
-    `,` type($values)
+    `,` type($values) (`prob` `(` $prob^ `)` $body)?
   }];
+  let hasRegionVerifier = 1;
+  let builders = [OpBuilder<(ins "::mlir::Value":$state,
+                                 "::mlir::Value":$scores,
+                                 "::mlir::Value":$values), [{
+    build($_builder, $_state, state.getType(), state, scores, values, ProbAttr());
+  }]>];
 }
 
 def Tile_PackOp : Tile_Op<"pack"> {
@@ -399,13 +415,36 @@ def Tile_MergeOp : Tile_Op<"merge", [Pure, SameOperandsAndResultType]> {
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
 
+def Tile_SinkOp : Tile_Op<"sink", [
+    Pure, AllTypesMatch<["state", "result"]>]> {
+  let summary = "Let the sink of every row's head take part in its softmax";
+  let description = [{
+    `logits` is f32 [query head]: a key with that score and the value 0. m and l
+    count it, o is rescaled with m. Between the state of whole rows and its
+    `finish` or `unpack`, so that a split item counts it once.
+
+    ```mlir
+    %t = tile.sink %s by %logits : !tile.state<8x64>, !tile.view<32xf32>
+    ```
+  }];
+  let arguments = (ins Tile_StateType:$state, Tile_ViewType:$logits);
+  let results = (outs Tile_StateType:$result);
+  let assemblyFormat = [{
+    $state `by` $logits attr-dict `:` type($state) `,` type($logits)
+  }];
+  let hasVerifier = 1;
+}
+
 def Tile_FinishOp : Tile_Op<"finish", [Pure]> {
   let summary = "Normalise a state into o and lse";
-  let description = "A row with l == 0 gives o = 0 and lse = -inf.";
-  let arguments = (ins Tile_StateType:$state);
+  let description = [{
+    A row with l == 0 gives o = 0 and lse = -inf. `factor` multiplies o.
+  }];
+  let arguments = (ins Tile_StateType:$state,
+                       DefaultValuedAttr<F64Attr, "1.0">:$factor);
   let results = (outs AnyRankedTensor:$o, AnyRankedTensor:$lse);
   let assemblyFormat = [{
-    $state attr-dict `:` type($state) `->` type($o) `,` type($lse)
+    $state (`factor` `(` $factor^ `)`)? attr-dict `:` type($state) `->` type($o) `,` type($lse)
   }];
 }
 
@@ -434,13 +473,16 @@ def Tile_PoolOp : Tile_Op<"pool", [Pure]> {
   let summary = "Reduce groups of rows to one row each";
   let description = [{
     Groups are anchored at token 0; the last one averages the tokens that it
-    really has.
+    really has: those below the sequence's entry of `lengths`, i32 [b], if that
+    is given.
   }];
-  let arguments = (ins Tile_CodedType:$rows, I64Attr:$group, Tile_Reduction:$reduce);
+  let arguments = (ins Tile_CodedType:$rows, Optional<Tile_ViewType>:$lengths,
+                       I64Attr:$group, Tile_Reduction:$reduce);
   let results = (outs Tile_CodedType:$result);
   let assemblyFormat = [{
-    $rows `group` `(` $group `)` `reduce` `(` $reduce `)` attr-dict `:`
-    type($rows) `->` type($result)
+    $rows `group` `(` $group `)` `reduce` `(` $reduce `)` (`lengths` `(`
+    $lengths^ `:` type($lengths) `)`)? attr-dict `:` type($rows) `->`
+    type($result)
   }];
 }
 

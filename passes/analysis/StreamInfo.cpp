@@ -35,8 +35,10 @@ static LogicalResult readOutput(Block &block, StageInfo &info) {
   auto save = only<SaveOp>(block);
   auto finish = only<FinishOp>(block);
   auto unpack = only<UnpackOp>(block);
-  if (failed(save) || failed(finish) || failed(unpack))
+  auto sink = only<SinkOp>(block);
+  if (failed(save) || failed(finish) || failed(unpack) || failed(sink))
     return failure();
+  out.sink = *sink;
   out.save = *save;
   out.finish = *finish;
   out.unpack = *unpack;
@@ -55,6 +57,14 @@ static LogicalResult readOutput(Block &block, StageInfo &info) {
   }
   if (!out.o)
     return info.stage.emitOpError("expected o to be stored");
+  Value state = out.finish ? out.finish.getState() : out.unpack.getState();
+  if (out.sink && (out.sink.getResult() != state ||
+                   (out.save && out.save.getState() != out.sink.getState())))
+    return out.sink.emitOpError(
+        "expected it between the whole state and its finish or unpack");
+  if (out.save && info.inShares())
+    return out.save.emitOpError("expected an item that walks its keys twice "
+                                "not to be split");
   return success();
 }
 
@@ -116,7 +126,7 @@ static FailureOr<Value> readMaps(StreamPart &part) {
     if (part.mask)
       return map.emitOpError("expected the mask to be the last map");
     auto yield = cast<YieldOp>(map.getBody().front().getTerminator());
-    bool isMask = yield.getOperand(0).getType().isInteger(1);
+    bool isMask = !yield.getOperand(0).getType().isF32();
     if (isMask != (map.getOn() == On::Partial))
       return map.emitOpError("expected a mask to be on(partial) and a score "
                              "modifier on(all), got on(")
@@ -138,10 +148,19 @@ static bool sameMap(MapOp a, MapOp b) {
              &a.getBody(), &b.getBody(), OperationEquivalence::IgnoreLocations);
 }
 
+/// Whether two steps change probabilities in the same way.
+static bool sameProb(AttendOp a, AttendOp b) {
+  return (!a && !b) || (a && b && a.getProb() == b.getProb() &&
+                        OperationEquivalence::isRegionEquivalentTo(
+                            &a.getBody(), &b.getBody(),
+                            OperationEquivalence::IgnoreLocations));
+}
+
 /// A back end builds the code of a chain once: its parts may differ only in
 /// where the keys lie.
 static LogicalResult verifyAlike(StreamPart &first, StreamPart &part) {
   bool same = sameMap(first.mask, part.mask) &&
+              sameProb(first.attend, part.attend) &&
               first.scoreMaps.size() == part.scoreMaps.size() &&
               first.dot.getScale() == part.dot.getScale() &&
               first.dot.getRows() == part.dot.getRows() &&
@@ -249,6 +268,17 @@ RunsOp StageInfo::selection() {
     if (part.runs.getList() || part.runs.getLevels())
       return part.runs;
   return runs;
+}
+
+bool StreamPart::maskGivesLevels() {
+  return mask && cast<YieldOp>(mask.getBody().front().getTerminator())
+                     .getOperand(0)
+                     .getType()
+                     .isInteger(32);
+}
+
+bool StageInfo::inShares() {
+  return attend && attend.getProb() == Prob::Shares;
 }
 
 Value StageInfo::cache() {

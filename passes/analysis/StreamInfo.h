@@ -33,6 +33,7 @@ struct StageOutput {
   tile::SaveOp save;        ///< split items
   tile::FinishOp finish;    ///< o, lse of unsplit items
   tile::UnpackOp unpack;    ///< o, m, l of unsplit items
+  tile::SinkOp sink;        ///< in front of either
   mlir::Value o, lse, m, l; ///< views
 };
 
@@ -44,9 +45,11 @@ struct StreamPart {
   tile::PoolOp keyPool;       ///< Score: keys pooled before the dot
   tile::DotOp dot;
   llvm::SmallVector<tile::MapOp> scoreMaps; ///< on(all), in order
-  tile::MapOp mask;                         ///< on(partial), yields i1
-  tile::AttendOp attend;
+  tile::MapOp mask;        ///< on(partial), yields i1 or an i32 level
+  tile::AttendOp attend;   ///< with the probability region
   tile::SegmentOp segment; ///< of a cache; null: plain tensors
+  /// Whether the mask yields levels: each source is seen where it has its own.
+  bool maskGivesLevels();
 };
 
 /// The roles of one stage. Ops that the role does not have are null. The part
@@ -74,6 +77,8 @@ struct StageInfo : StreamPart {
 
   /// The runs that a list or a map of levels restricts, else the first ones.
   tile::RunsOp selection();
+  /// Whether an item walks its keys twice, and is whole: tile.attend.
+  bool inShares();
   /// The cache that the stage reads or writes; null: plain tensors.
   mlir::Value cache();
 };

@@ -2,13 +2,40 @@
 // Kernels -> tile programs: walks the ops of each kernel in order.
 #include "passes/attn_to_tile/AttnToTile.h"
 
-#include "passes/attn_to_tile/ProgramBuilder.h"
+#include "passes/attn_to_tile/MaskFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace fovea;
+
+/// Masks and score modifiers copy the numbers that they read; nothing else
+/// takes a computed one.
+static LogicalResult checkScalar(Operation &op) {
+  for (OpOperand &use : op.getUses()) {
+    Operation *user = use.getOwner();
+    auto among = [&](OperandRange operands) {
+      return !operands.empty() &&
+             use.getOperandNumber() - operands.getBeginOperandIndex() <
+                 operands.size();
+    };
+    auto attention = dyn_cast<attn::AttentionOpInterface>(user);
+    auto score = dyn_cast<sel::ScoreOp>(user);
+    bool read = isScalarOp(user) || user->getBlock() != op.getBlock() ||
+                (attention && (among(attention.getMaskOperands()) ||
+                               among(attention.getScoreOperands()))) ||
+                (score && among(score.getMaskOperands()));
+    if (read)
+      continue;
+    InFlightDiagnostic diagnostic = user->emitOpError(
+        "a computed number outside of masks and score modifiers is not "
+        "supported by this compiler");
+    diagnostic.attachNote(op.getLoc()) << "it is computed here";
+    return diagnostic;
+  }
+  return success();
+}
 
 static LogicalResult convertOp(ProgramBuilder &p, Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
@@ -25,7 +52,9 @@ static LogicalResult convertOp(ProgramBuilder &p, Operation &op) {
       .Case<arith::ConstantOp, func::ReturnOp, kv::AppendOp>([&](auto) {
         return success(); // read where they are used, or done
       })
-      .Default([&](Operation *o) {
+      .Default([&](Operation *o) -> LogicalResult {
+        if (isScalarOp(o))
+          return checkScalar(*o);
         return o->emitOpError("expected an op of attn, sel or kv in a kernel");
       });
 }

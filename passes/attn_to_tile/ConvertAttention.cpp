@@ -27,6 +27,8 @@ private:
   void chooseOrder();
   void dropUnreachable(int64_t packed);
   bool isNarrow(ScheduleAttr schedule);
+  /// Whether items walk their keys twice: for m and l, then for o.
+  bool inShares() const { return prob.kind == ProbRule::General; }
   void fitQueryBlock();
   void makeResults();
   Value rotate(Value tile, Value block);
@@ -48,7 +50,8 @@ private:
   CacheViews *cache = nullptr;
   Value rope;
   int64_t heads, kvHeads, keyDim, valueDim;
-  Value list, count, levelMap, offset, lengths;
+  Value list, count, levelMap, offset, lengths, sink;
+  ProbRule prob{ProbRule::None, 1};
   int64_t queryBlock = 0, unit = 0;
   SpecMask specMask;
   TileMask mask;
@@ -109,12 +112,8 @@ LogicalResult AttentionConverter::readSources() {
       return op->emitOpError("expected the level map's unit to be a multiple "
                              "of the coarsest level, got ")
              << unit << " and " << levels.back();
-    if (op.getLengths())
-      return op->emitOpError(
-          "lengths(..) with a level map is not supported by "
-          "this compiler: pooled rows average whole tensors");
-  } else if (levels.size() > 1 && !cache) {
-    // Without a map everything is read at full resolution.
+  } else if (levels.size() > 1 && !op.maskGivesLevels()) {
+    // Without levels everything is read at full resolution.
     levels = {1};
     sources.resize(2);
   }
@@ -122,8 +121,17 @@ LogicalResult AttentionConverter::readSources() {
     offset = p.view(v);
   if (Value v = op.getLengths())
     lengths = p.view(v);
-  if (!op.getProbRegion().empty())
-    return op->emitOpError("a prob region is not supported by this compiler");
+  if (Value v = op.getSinkLogits()) {
+    sink = p.view(v);
+    if (!isa_and_nonnull<BlockArgument>(sink))
+      return op->emitOpError("expected sink_logits to be an argument of the "
+                             "kernel");
+  }
+  prob = classifyProb(op.getProbRegion());
+  if (prob.kind == ProbRule::General)
+    op->emitRemark("the prob region is not linear in p: every item walks its "
+                   "keys twice, first for the sum of the softmax, and is not "
+                   "split along the keys");
   return success();
 }
 
@@ -234,6 +242,8 @@ void AttentionConverter::makeResults() {
                                    (launch + "." + names[isPartial][i]).str(),
                                    i == 0 ? o : perRow, type.getElementType()));
   }
+  if (inShares())
+    return; // never split
   int64_t most = 0;
   for (ScheduleAttr s : schedules)
     most = std::max(most, s.getRows());
@@ -256,14 +266,16 @@ void AttentionConverter::storeResults(Value state, int64_t tileRows,
         shape, cast<ViewType>(view.getType()).getElementType());
   };
   auto perRow = RankedTensorType::get({tileRows}, b.getF32Type());
+  if (sink)
+    state = b.create<SinkOp>(loc, state.getType(), state, sink);
   SmallVector<Value> tensors;
   if (isPartial) {
     auto unpack = b.create<UnpackOp>(loc, tensor(results[0], true), perRow,
                                      perRow, state);
     tensors.assign(unpack->result_begin(), unpack->result_end());
   } else {
-    auto finish =
-        b.create<FinishOp>(loc, tensor(results[0], true), perRow, state);
+    auto finish = b.create<FinishOp>(loc, tensor(results[0], true), perRow,
+                                     state, b.getF64FloatAttr(prob.factor));
     tensors.assign(finish->result_begin(), finish->result_end());
   }
   for (auto [view, value] : llvm::zip(results, tensors))
@@ -324,8 +336,11 @@ FailureOr<Value> AttentionConverter::stream(ScheduleAttr schedule, Value qt,
   s = *modified;
   if (specMask.present())
     s = emitMask(p, op, specMask, s, block);
-  Value next = b.create<AttendOp>(loc, state, s, vt);
-  b.create<YieldOp>(loc, next);
+  auto next = b.create<AttendOp>(loc, state, s, vt);
+  if ((inShares() || prob.kind == ProbRule::Linear) &&
+      failed(emitProb(p, op, next, inShares() ? Prob::Shares : Prob::Weights)))
+    return failure();
+  b.create<YieldOp>(loc, next.getResult());
   b.setInsertionPointToEnd(&body);
   return loopOp.getResult(0);
 }
@@ -366,7 +381,8 @@ LogicalResult AttentionConverter::attendStage(ScheduleAttr schedule) {
     }
   if (failed(last))
     return failure();
-  b.create<SaveOp>(loc, *last, slotO, slotM, slotL, slot);
+  if (!inShares())
+    b.create<SaveOp>(loc, *last, slotO, slotM, slotL, slot);
   storeResults(*last, tileRows, at, slot);
   p.closeStage();
   return success();
@@ -410,7 +426,7 @@ LogicalResult AttentionConverter::run() {
     if (failed(attendStage(s)))
       return failure();
   for (ScheduleAttr s : schedules)
-    if (!isNarrow(s))
+    if (!isNarrow(s) && !inShares())
       combineStage(s);
   return success();
 }
@@ -458,7 +474,8 @@ LogicalResult fovea::convertMerge(ProgramBuilder &p, attn::MergeOp op) {
       loc,
       RankedTensorType::get({rows, dim},
                             cast<ViewType>(o.getType()).getElementType()),
-      RankedTensorType::get({rows}, b.getF32Type()), state);
+      RankedTensorType::get({rows}, b.getF32Type()), state,
+      b.getF64FloatAttr(1));
   b.create<StoreOp>(loc, finish.getO(), o, at, Value());
   if (lse)
     b.create<StoreOp>(loc, finish.getLse(), lse, at, Value());

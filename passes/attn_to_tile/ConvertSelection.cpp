@@ -40,7 +40,30 @@ LogicalResult fovea::convertEncode(ProgramBuilder &p, kv::EncodeOp op) {
   return success();
 }
 
+/// The view of the lengths that all attention over a pyramid has; null without
+/// them. Its rows are means of what lies below.
+static FailureOr<Value> lengthsOf(ProgramBuilder &p, sel::PoolOp op) {
+  Value lengths;
+  bool first = true;
+  for (Operation *user : op.getOutput().getUsers()) {
+    auto attention = dyn_cast<attn::AttentionOpInterface>(user);
+    if (!attention)
+      continue;
+    if (!first && attention.getLengths() != lengths)
+      return attention->emitOpError(
+          "attention of other lengths over a pyramid is not supported by this "
+          "compiler: pool the keys once more");
+    lengths = attention.getLengths();
+    first = false;
+  }
+  return lengths ? p.view(lengths) : Value();
+}
+
 LogicalResult fovea::convertPool(ProgramBuilder &p, sel::PoolOp op) {
+  FailureOr<Value> found = lengthsOf(p, op);
+  if (failed(found))
+    return failure();
+  Value lengths = *found;
   PyramidViews &pyramid = p.pyramids[op.getOutput()];
   Value inputs[2] = {p.view(op.getKey()), p.view(op.getValue())};
   for (int64_t level : op.getLevels()) {
@@ -64,8 +87,9 @@ LogicalResult fovea::convertPool(ProgramBuilder &p, sel::PoolOp op) {
       OpBuilder &b = p.b;
       Value tile = b.create<LoadOp>(op.getLoc(), p.coded(input, rows * level),
                                     input, at);
-      Value mean = b.create<tile::PoolOp>(op.getLoc(), p.coded(pooled, rows),
-                                          tile, level, Reduction::Mean);
+      Value mean =
+          b.create<tile::PoolOp>(op.getLoc(), p.coded(pooled, rows), tile,
+                                 lengths, level, Reduction::Mean);
       b.create<StoreOp>(op.getLoc(), mean, pooled, at, Value());
       p.closeStage();
       side.push_back(pooled);
@@ -172,8 +196,8 @@ LogicalResult fovea::convertScore(ProgramBuilder &p, sel::ScoreOp op) {
   };
   CodedType qType = p.coded(query, qb), kType = p.coded(key, unit);
   Value qt = b.create<LoadOp>(loc, qType, query, at);
-  Value qp =
-      b.create<tile::PoolOp>(loc, pooledType(qType), qt, qb, Reduction::Mean);
+  Value qp = b.create<tile::PoolOp>(loc, pooledType(qType), qt, Value(), qb,
+                                    Reduction::Mean);
   Value offset = op.getOffset() ? p.view(op.getOffset()) : Value();
   Value lengths = op.getLengths() ? p.view(op.getLengths()) : Value();
   Value runs = b.create<RunsOp>(
@@ -189,8 +213,8 @@ LogicalResult fovea::convertScore(ProgramBuilder &p, sel::ScoreOp op) {
   Block *loop = b.createBlock(&stream.getBody());
   loop->addArgument(BlockType::get(b.getContext()), loc);
   Value kt = loop->addArgument(kType, loc);
-  Value kp =
-      b.create<tile::PoolOp>(loc, pooledType(kType), kt, unit, Reduction::Mean);
+  Value kp = b.create<tile::PoolOp>(loc, pooledType(kType), kt, Value(), unit,
+                                    Reduction::Mean);
   double scale = op.getScale() ? op.getScale()->convertToDouble()
                                : 1.0 / std::sqrt(double(qType.getChan()));
   Value s =

@@ -10,6 +10,7 @@
 #include "passes/analysis/TokenOrder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
@@ -55,18 +56,45 @@ static SmallVector<Value> specOperands(const SpecMask &mask) {
   return captured.takeVector();
 }
 
-static bool isConstant(Value value) {
-  return isa_and_nonnull<arith::ConstantOp>(value.getDefiningOp());
+bool fovea::isScalarOp(Operation *op) {
+  return isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
+             op->getDialect()) &&
+         op->getNumRegions() == 0 && op->getNumResults() == 1 &&
+         op->getResult(0).getType().isIntOrIndexOrFloat();
 }
 
-static Value cloneConstant(OpBuilder &b, Value constant) {
-  return b.clone(*constant.getDefiningOp())->getResult(0);
+/// The kernel's arguments that `value` is, or is computed from, in order.
+static void addArguments(Value value, llvm::SetVector<Value> &arguments) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !isScalarOp(op)) {
+    arguments.insert(value);
+    return;
+  }
+  for (Value operand : op->getOperands())
+    addArguments(operand, arguments);
 }
 
-/// What stands for a value of the spec inside a map: a program argument, or a
-/// copy of a constant. Null for anything else.
+/// A copy of the scalar ops that give `value`; `argument` gives what stands for
+/// an argument of the kernel. Null if that does.
+static Value copyScalar(OpBuilder &b, Value value,
+                        function_ref<Value(Value)> argument) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !isScalarOp(op))
+    return argument(value);
+  IRMapping map;
+  for (Value operand : op->getOperands()) {
+    Value copy = copyScalar(b, operand, argument);
+    if (!copy)
+      return {};
+    map.map(operand, copy);
+  }
+  return b.clone(*op, map)->getResult(0);
+}
+
+/// What stands for a value of the spec inside a map. Null for what is neither
+/// an argument of the kernel nor computed from such.
 static Value inProgram(ProgramBuilder &p, Value value) {
-  return isConstant(value) ? cloneConstant(p.b, value) : p.view(value);
+  return copyScalar(p.b, value, [&](Value v) { return p.view(v); });
 }
 
 /// Copies the body of a spec region; tables are read through `loadFn`. Returns
@@ -92,7 +120,8 @@ static Value cloneRegion(OpBuilder &b, Region &region, ValueRange args,
   return map.lookup(region.front().getTerminator()->getOperand(0));
 }
 
-/// The predicate at `at`, an i1.
+/// The predicate at `at`: an i1, or the i32 level of a region that gives
+/// levels.
 static Value buildPredicate(OpBuilder &b, Location loc, const SpecMask &mask,
                             sel::Coordinates at, ValueRange operands,
                             LoadFn loadFn) {
@@ -120,18 +149,32 @@ static Type scalarOrTable(Type type) {
 /// reads the query: then query indices of the call serve as well. Rewrites
 /// the differences; false if the query is read in another way, too.
 static bool makeTopLeft(BlockArgument query, BlockArgument offset) {
-  SmallVector<arith::SubIOp> differences;
-  for (Operation *user : query.getUsers()) {
+  auto isDifference = [&](Operation *user) {
     auto sub = dyn_cast<arith::SubIOp>(user);
-    if (!sub || sub.getLhs() != query || sub.getRhs() != offset)
-      return false;
-    differences.push_back(sub);
+    return sub && sub.getLhs() == query && sub.getRhs() == offset;
+  };
+  if (!llvm::all_of(query.getUsers(), isDifference) ||
+      !llvm::all_of(offset.getUsers(), isDifference))
+    return false;
+  for (Operation *user : llvm::make_early_inc_range(offset.getUsers())) {
+    user->getResult(0).replaceAllUsesWith(query);
+    user->erase();
   }
-  for (arith::SubIOp sub : differences) {
-    sub.replaceAllUsesWith(Value(query));
-    sub.erase();
-  }
-  return offset.use_empty();
+  return true;
+}
+
+/// The table that gives the token index of query 0, and the number of queries
+/// or kDynamic; over a cache neither.
+static std::pair<Value, int64_t> offsetOf(Operation *op) {
+  if (auto attention = dyn_cast<attn::AttentionOpInterface>(op))
+    return attention.getCache()
+               ? std::pair(Value(), ShapedType::kDynamic)
+               : std::pair(attention.getOffset(),
+                           attention.getQueryType().getDimSize(2));
+  auto score = cast<sel::ScoreOp>(op);
+  return score.getCache() ? std::pair(Value(), ShapedType::kDynamic)
+                          : std::pair(score.getOffset(),
+                                      score.getQuery().getType().getDimSize(2));
 }
 
 /// The mask in the words of the spec; a region by its position.
@@ -165,6 +208,31 @@ static std::string describe(const SpecMask &mask) {
   return text;
 }
 
+/// @P_levels, which gives both bounds of @P_level in one number: the lower one
+/// in bits 0 to 7, the upper one above. What is no level of any pyramid stays
+/// none.
+static void packLevels(func::FuncOp level, StringRef prefix) {
+  OpBuilder b(level);
+  Location loc = level.getLoc();
+  auto pack = b.create<func::FuncOp>(
+      loc, (prefix + "_levels").str(),
+      b.getFunctionType(level.getArgumentTypes(), {b.getI32Type()}));
+  pack.setPrivate();
+  Block *body = pack.addEntryBlock();
+  b.setInsertionPointToEnd(body);
+  auto call = b.create<func::CallOp>(loc, level, body->getArguments());
+  auto number = [&](int64_t n) -> Value {
+    return b.create<arith::ConstantIntOp>(loc, n, 32);
+  };
+  auto clamp = [&](Value v) -> Value {
+    v = b.create<arith::MaxSIOp>(loc, v, number(0));
+    return b.create<arith::MinSIOp>(loc, v, number(127));
+  };
+  Value hi = b.create<arith::ShLIOp>(loc, clamp(call.getResult(1)), number(8));
+  Value both = b.create<arith::OrIOp>(loc, clamp(call.getResult(0)), hi);
+  b.create<func::ReturnOp>(loc, both);
+}
+
 FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
                                      StringRef prefix, const SpecMask &mask,
                                      OrderAttr order) {
@@ -172,26 +240,20 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   if (!mask.present())
     return result;
   Location loc = op->getLoc();
-  if (!mask.sugar) {
-    Type yielded =
-        mask.region->front().getTerminator()->getOperand(0).getType();
-    if (!yielded.isInteger(1))
-      return op->emitOpError("a mask region that yields levels is not "
-                             "supported by this compiler: use levels(..)");
-  }
   SmallVector<Value> spec = specOperands(mask);
-  for (Value operand : spec) {
-    if (isConstant(operand))
-      continue;
-    Value view = p.view(operand);
+  llvm::SetVector<Value> arguments;
+  for (Value operand : spec)
+    addArguments(operand, arguments);
+  for (Value argument : arguments) {
+    Value view = p.view(argument);
     if (!isa_and_nonnull<BlockArgument>(view))
       return op->emitOpError("expected what a mask reads to be an argument of "
-                             "the kernel or a constant");
+                             "the kernel or a number computed from such");
     result.operands.push_back(view);
   }
 
-  // keep(operands.., b, h, q, k, len) -> i1, with the offset last while it is
-  // built.
+  // keep(operands.., b, h, q, k, len) -> i1 or i32, with the offset last while
+  // it is built.
   OpBuilder b(op->getContext());
   b.setInsertionPointAfter(p.program);
   SmallVector<Type> types;
@@ -199,8 +261,11 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
     types.push_back(scalarOrTable(operand.getType()));
   unsigned n = types.size();
   types.append(5, b.getIndexType());
+  Type yielded = b.getI1Type();
+  if (!mask.sugar)
+    yielded = mask.region->front().getTerminator()->getOperand(0).getType();
   auto keep = b.create<func::FuncOp>(loc, (prefix + "_spec").str(),
-                                     b.getFunctionType(types, {b.getI1Type()}));
+                                     b.getFunctionType(types, {yielded}));
   keep.setPrivate();
   Block *body = keep.addEntryBlock();
   BlockArgument offset = body->addArgument(b.getIndexType(), loc);
@@ -218,18 +283,41 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
     return b.create<memref::LoadOp>(loc, table, indices);
   };
   SmallVector<Value> operands;
-  unsigned next = 0;
   for (Value operand : spec)
-    operands.push_back(isConstant(operand) ? cloneConstant(b, operand)
-                                           : body->getArgument(next++));
+    operands.push_back(copyScalar(b, operand, [&](Value argument) -> Value {
+      auto it = llvm::find(arguments, argument);
+      return body->getArgument(it - arguments.begin());
+    }));
   Value live = buildPredicate(b, loc, mask, at, operands, load);
   b.create<func::ReturnOp>(loc, live);
+  result.topLeft =
+      !offset.use_empty() && makeTopLeft(body->getArgument(n + 2), offset);
   if (!offset.use_empty()) {
-    result.topLeft = true;
-    if (!makeTopLeft(body->getArgument(n + 2), offset))
+    auto [table, queries] = offsetOf(op);
+    b.setInsertionPointToStart(body);
+    Value value;
+    if (table) {
+      // One operand more.
+      result.operands.push_back(p.view(table));
+      types.insert(types.begin() + n,
+                   scalarOrTable(result.operands.back().getType()));
+      Value argument = body->insertArgument(n, types[n], loc);
+      keep.setFunctionType(b.getFunctionType(types, {yielded}));
+      ++n;
+      value = b.create<arith::IndexCastOp>(
+          loc, b.getIndexType(),
+          b.create<memref::LoadOp>(loc, argument, body->getArgument(n)));
+    } else if (!ShapedType::isDynamic(queries)) {
+      value = b.create<arith::SubIOp>(
+          loc, body->getArgument(n + 4),
+          b.create<arith::ConstantIndexOp>(loc, queries));
+    } else {
       return op->emitOpError(
-          "expected causal(top_left) not to be combined with a mask that reads "
-          "the query's token index; write causal and offset(..) instead");
+          "causal(top_left) beside a mask that reads the query's token index "
+          "is not supported by this compiler without offset(..) or a static "
+          "number of queries");
+    }
+    offset.replaceAllUsesWith(value);
   }
   body->eraseArgument(n + 5);
   result.byHead = !body->getArgument(n + 1).use_empty();
@@ -239,6 +327,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   if (failed(solution))
     return failure();
   keep.erase();
+  if (solution->level)
+    packLevels(solution->level, prefix);
   if (!solution->remark.empty())
     op->emitRemark() << solution->remark;
   result.prefix = FlatSymbolRefAttr::get(op->getContext(), prefix);
@@ -252,14 +342,18 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
 // Maps
 //===----------------------------------------------------------------------===//
 
-/// A map with its region's arguments; the builder is left inside.
-static MapOp openMap(ProgramBuilder &p, Location loc, Value scores, Value block,
-                     On on) {
-  auto map = p.b.create<MapOp>(loc, scores.getType(), scores, block, on);
-  Block *body = p.b.createBlock(&map.getBody());
+/// The arguments of a region on one pair; the builder is left inside.
+static void openRegion(ProgramBuilder &p, Location loc, Region &region) {
+  Block *body = p.b.createBlock(&region);
   body->addArgument(p.b.getF32Type(), loc);
   for (unsigned i = 1; i != kMapArgs; ++i)
     body->addArgument(p.b.getIndexType(), loc);
+}
+
+static MapOp openMap(ProgramBuilder &p, Location loc, Value scores, Value block,
+                     On on) {
+  auto map = p.b.create<MapOp>(loc, scores.getType(), scores, block, on);
+  openRegion(p, loc, map.getBody());
   return map;
 }
 
@@ -293,6 +387,42 @@ Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
   return map.getResult();
 }
 
+/// The body of a score or probability region, copied to the open region of a
+/// tile op.
+static FailureOr<Value> cloneModifier(ProgramBuilder &p, Operation *op,
+                                      Region &region, StringRef word,
+                                      Block &body) {
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(region, captured);
+  SmallVector<Value> views;
+  for (Value value : captured) {
+    Value view = inProgram(p, value);
+    if (!view)
+      return op->emitOpError("expected what a ")
+             << word
+             << " region reads to be an argument of the kernel or a constant";
+    views.push_back(view);
+  }
+  auto load = [&](Value view, ValueRange indices) {
+    return loadElement(p.b, op->getLoc(), view, indices);
+  };
+  return cloneRegion(p.b, region, body.getArguments().take_front(5),
+                     captured.getArrayRef(), views, load);
+}
+
+LogicalResult fovea::emitProb(ProgramBuilder &p, attn::AttentionOpInterface op,
+                              AttendOp attend, Prob on) {
+  openRegion(p, op->getLoc(), attend.getBody());
+  FailureOr<Value> result = cloneModifier(p, op, op.getProbRegion(), "prob",
+                                          attend.getBody().front());
+  if (failed(result))
+    return failure();
+  p.b.create<tile::YieldOp>(op->getLoc(), *result);
+  p.b.setInsertionPointAfter(attend);
+  attend.setProb(on);
+  return success();
+}
+
 FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
                                       attn::AttentionOpInterface op,
                                       Value scores, Value block) {
@@ -322,21 +452,12 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
   }
   Region &region = op.getScoreRegion();
   if (!region.empty()) {
-    llvm::SetVector<Value> captured;
-    getUsedValuesDefinedAbove(region, captured);
     MapOp map = openMap(p, loc, scores, block, On::All);
-    Block &body = map.getBody().front();
-    SmallVector<Value> views;
-    for (Value value : captured) {
-      Value view = inProgram(p, value);
-      if (!view)
-        return op->emitOpError("expected what a score region reads to be an "
-                               "argument of the kernel or a constant");
-      views.push_back(view);
-    }
-    Value s = cloneRegion(b, region, body.getArguments().take_front(5),
-                          captured.getArrayRef(), views, load);
-    close(map, s);
+    FailureOr<Value> s =
+        cloneModifier(p, op, region, "score", map.getBody().front());
+    if (failed(s))
+      return failure();
+    close(map, *s);
   }
   return scores;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A spec's mask and score modifiers as functions and tile.map regions.
+// A spec's mask and modifiers as functions and regions of tile ops.
 #ifndef FOVEA_PASSES_ATTN_TO_TILE_MASKFUNCTIONS_H
 #define FOVEA_PASSES_ATTN_TO_TILE_MASKFUNCTIONS_H
 
@@ -16,6 +16,10 @@ struct SpecMask {
   bool present() const { return sugar || (region && !region->empty()); }
 };
 
+/// Whether `op` computes one number from others: outside of regions it is
+/// copied to where masks and score modifiers read it.
+bool isScalarOp(mlir::Operation *op);
+
 /// What a stage needs of a mask.
 struct TileMask {
   mlir::FlatSymbolRefAttr prefix; ///< null: everything is visible
@@ -27,14 +31,14 @@ struct TileMask {
 };
 
 /// Emits `@<prefix>_keep` behind the program and solves it into
-/// `@<prefix>_bounds` and `@<prefix>_class`. With an `order` these count
-/// positions of its walk.
+/// `@<prefix>_bounds` and `@<prefix>_class`, for a mask of levels also
+/// `@<prefix>_levels`. With an `order` these count positions of its walk.
 mlir::FailureOr<TileMask> buildMask(ProgramBuilder &p, mlir::Operation *op,
                                     llvm::StringRef prefix,
                                     const SpecMask &mask,
                                     tile::OrderAttr order);
 
-/// `tile.map on(partial)` with the predicate inlined.
+/// `tile.map on(partial)` with the predicate, or the level, inlined.
 mlir::Value emitMask(ProgramBuilder &p, mlir::Operation *op,
                      const SpecMask &mask, mlir::Value scores,
                      mlir::Value block);
@@ -44,6 +48,22 @@ mlir::FailureOr<mlir::Value> emitScoreMaps(ProgramBuilder &p,
                                            attn::AttentionOpInterface op,
                                            mlir::Value scores,
                                            mlir::Value block);
+
+/// What a probability region makes of p.
+struct ProbRule {
+  enum Kind {
+    None,
+    Factor, ///< factor * p
+    Linear, ///< c * p, where c depends on the pair alone
+    General
+  } kind;
+  double factor;
+};
+ProbRule classifyProb(mlir::Region &region);
+
+/// Gives the step the op's probability region, applied to `on`.
+mlir::LogicalResult emitProb(ProgramBuilder &p, attn::AttentionOpInterface op,
+                             tile::AttendOp attend, tile::Prob on);
 
 } // namespace fovea
 

@@ -26,7 +26,13 @@ struct CacheCase {
   std::string name, type;
   int64_t first = -1, recent = 0; ///< with `else = drop`; -1: nothing drops
   bool shares = false; ///< forks share a prompt's pages from token 0 on
+  bool sinks = false;  ///< with kSinks
+  enum { None, Gate, Square } prob = None;
 };
+
+/// Learned sinks and gates of the query heads.
+constexpr float kSinks[kHeads] = {0.5f, -1, 2, -INFINITY};
+constexpr float kGates[kHeads] = {0.5f, -1, 2, 0};
 
 void PrintTo(const CacheCase &c, std::ostream *os) { *os << c.name; }
 
@@ -51,7 +57,34 @@ std::vector<CacheCase> cases() {
        3, 8},
       {"ring", "layout = paged<4>, segments = [recent(7) : f32], else = drop",
        0, 7},
+      {"paged_with_sinks", "layout = paged<16>, segments = [all : f32]", -1, 0,
+       true, true},
+      {"ring_with_sinks",
+       "layout = paged<4>, segments = [recent(7) : f32], "
+       "else = drop",
+       0, 7, false, true},
+      {"paged_gated", "layout = paged<16>, segments = [all : f32]", -1, 0, true,
+       false, CacheCase::Gate},
+      // What is walked twice is whole: nothing is shared.
+      {"paged_squared", "layout = paged<16>, segments = [all : f32]", -1, 0,
+       false, false, CacheCase::Square},
+      {"segments_squared",
+       "layout = paged<4>, segments = [first(3) : f32, older : f32, recent(8) "
+       ": f32 in contiguous]",
+       -1, 0, false, true, CacheCase::Square},
   };
+}
+
+std::string clausesOf(const CacheCase &c) {
+  std::string begin = " prob { ^bb0(%p: f32, %b: index, %h: index, %i: index, "
+                      "%j: index):\n ";
+  std::string text = c.sinks ? " sink_logits(%s : tensor<4xf32>)" : "";
+  if (c.prob == CacheCase::Gate)
+    text += begin + "%g = tensor.extract %s[%h] : tensor<4xf32>\n"
+                    "%x = arith.mulf %p, %g : f32\nattn.yield %x : f32 }";
+  if (c.prob == CacheCase::Square)
+    text += begin + "%x = arith.mulf %p, %p : f32\nattn.yield %x : f32 }";
+  return text;
 }
 
 /// What the model knows of a sequence: every token, and which ones are gone.
@@ -80,13 +113,17 @@ std::vector<double> attend(const CacheCase &c, const Sequence &s,
     scores.push_back(dot / std::sqrt(double(kDim)));
     most = std::max(most, scores.back());
   }
-  double sum = 0;
+  double sum = c.sinks ? std::exp(kSinks[head] - most) : 0;
   for (double &score : scores)
     sum += score = std::exp(score - most);
-  for (size_t i = 0; i < seen.size(); ++i)
+  for (size_t i = 0; i < seen.size(); ++i) {
+    double p = scores[i] / sum;
+    p *= c.prob == CacheCase::Gate     ? kGates[head]
+         : c.prob == CacheCase::Square ? p
+                                       : 1;
     for (int d = 0; d < kDim; ++d)
-      o[size_t(d)] +=
-          scores[i] / sum * s.v[size_t(seen[i])][size_t(kv * kDim + d)];
+      o[size_t(d)] += p * s.v[size_t(seen[i])][size_t(kv * kDim + d)];
+  }
   return o;
 }
 
@@ -126,10 +163,12 @@ public:
                        ">\n!q = tensor<" + rows + "x4" + one +
                        "x32xf32>\n!t = tensor<" + rows + "x2" + one +
                        "x32xf32>\n"
-                       "func.func @step(%q: !q, %k: !t, %v: !t, %c: !c)"
+                       "func.func @step(%q: !q, %k: !t, %v: !t, %c: !c, "
+                       "%s: tensor<4xf32>)"
                        " -> (!q, !c) attributes {attn.kernel} {\n"
                        "  %c1 = kv.append %c, %k, %v : !c, !t, !t\n"
-                       "  %o = attn.attention %q, %c1 mask(causal)"
+                       "  %o = attn.attention %q, %c1 mask(causal)" +
+                       clausesOf(c) +
                        " : (!q, !c) -> !q\n"
                        "  return %o, %c1 : !q, !c\n}\n";
     auto result = Compiled::compile(text, c.name, target);
@@ -185,30 +224,34 @@ public:
     fovea_value cache = {};
     cache.kind = FOVEA_CACHE;
     cache.u.kv = kv;
-    fovea_value args[] = {q.value(), k.value(), v.value(), cache, o.value()};
+    Tensor3 s({kHeads});
+    std::copy_n(c.sinks ? kSinks : kGates, kHeads, s.data.begin());
+    fovea_value args[] = {q.value(), k.value(), v.value(),
+                          cache,     s.value(), o.value()};
     fovea_batch batch = {};
     batch.size = sizeof batch;
     batch.n = int32_t(ids.size());
     batch.seq = ids.data();
     batch.rows = offsets.data();
-    ASSERT_FOVEA(fovea_plan_update(plan, &batch, args, 5));
-    ASSERT_FOVEA(fovea_run(plan, 0, args, 5, workspace, nullptr));
+    ASSERT_FOVEA(fovea_plan_update(plan, &batch, args, 6));
+    ASSERT_FOVEA(fovea_run(plan, 0, args, 6, workspace, nullptr));
     for (size_t i = 0; i < ids.size(); ++i) {
-      Sequence &s = model[ids[i]];
+      Sequence &sequence = model[ids[i]];
       size_t width = kKVHeads * kDim;
       for (int r = offsets[i]; r < offsets[i + 1]; ++r) {
         auto from = [&](Tensor3 &t) {
           auto at = t.data.begin() + long(size_t(r) * width);
           return std::vector<float>(at, at + long(width));
         };
-        s.k.push_back(from(k));
-        s.v.push_back(from(v));
+        sequence.k.push_back(from(k));
+        sequence.v.push_back(from(v));
       }
       for (int r = offsets[i]; r < offsets[i + 1]; ++r)
         for (int h = 0; h < kHeads; ++h) {
-          int64_t position = int64_t(s.k.size()) - offsets[i + 1] + r;
+          int64_t position = int64_t(sequence.k.size()) - offsets[i + 1] + r;
           size_t at = size_t((r * kHeads + h) * kDim);
-          std::vector<double> want = attend(c, s, &q.data[at], h, position);
+          std::vector<double> want =
+              attend(c, sequence, &q.data[at], h, position);
           for (int d = 0; d < kDim; ++d)
             ASSERT_NEAR(o.data[at + size_t(d)], want[size_t(d)], 2e-4)
                 << "sequence " << ids[i] << ", position " << position

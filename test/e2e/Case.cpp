@@ -43,6 +43,10 @@ static std::string clausesOf(const Case &c) {
     text += c.mask[0] == '{' ? " mask " + c.mask : " mask(" + c.mask + ")";
   if (!c.score.empty())
     text += c.score[0] == '{' ? " score " + c.score : " score(" + c.score + ")";
+  if (!c.prob.empty())
+    text += " prob " + c.prob;
+  if (c.sink)
+    text += " sink_logits(%sink : tensor<" + std::to_string(c.hq) + "xf32>)";
   if (c.scale != 0) {
     std::string number;
     llvm::raw_string_ostream(number) << llvm::format("%.17g", c.scale);
@@ -66,6 +70,11 @@ static std::string blocksOf(const Case &c) {
 /// The ops in front of attention, and what they add to its clauses.
 static std::string bodyOf(const Case &c, const std::string &results,
                           const std::string &types) {
+  auto without = [&](bool Case::*flag) {
+    Case other = c;
+    other.*flag = false;
+    return clausesOf(other);
+  };
   std::string clauses = clausesOf(c), out = c.lse ? "%o, %lse" : "%o";
   switch (c.source) {
   case Source::Plain:
@@ -75,7 +84,7 @@ static std::string bodyOf(const Case &c, const std::string &results,
     return "  %o0, %m0, %l0 = attn.partial %q, %k, %v" + clauses +
            " : (!q, !k, !v) -> (!f, !r, !r)\n"
            "  %o1, %m1, %l1 = attn.partial %q, %k1, %v1" +
-           clauses + " : (!q, !k, !v) -> (!f, !r, !r)\n  " + out +
+           without(&Case::sink) + " : (!q, !k, !v) -> (!f, !r, !r)\n  " + out +
            " = attn.merge lse(%o0, %m0, %l0), (%o1, %m1, %l1) : (!f, !r, !r), "
            "(!f, !r, !r) -> " +
            types + "\n";
@@ -85,6 +94,11 @@ static std::string bodyOf(const Case &c, const std::string &results,
            std::to_string(c.hq) + "x?x?xi8> -> !l\n  " + out +
            " = attn.attention %q, %p levels(%map : !l)" + clauses +
            " : (!q, !p) -> " + types + "\n";
+  case Source::Leveled:
+    return "  %p = sel.pool %k, %v levels(1, 2, 4, 8) reduce(mean) : !k, !v -> "
+           "!p\n  " +
+           out + " = attn.attention %q, %p" + clauses + " : (!q, !p) -> " +
+           types + "\n";
   case Source::Chosen:
     break;
   }
@@ -99,6 +113,8 @@ static std::string bodyOf(const Case &c, const std::string &results,
   std::string scoreClauses = clausesOf([&] {
     Case masked = c;
     masked.score.clear();
+    masked.prob.clear();
+    masked.sink = false;
     return masked;
   }());
   std::string amount = "top_k(" + std::to_string(c.topK) + ")";
@@ -137,12 +153,17 @@ std::string Case::spec() const {
             blocks + ">\n";
     arguments += ", %m: tensor<?x" + std::to_string(hq) + "x?x?xi8>";
     break;
+  case Source::Leveled:
+    text += "!p = !kv.pyramid<levels = [1, 2, 4, 8], of = (!k, !v)>\n";
+    break;
   case Source::Chosen:
     text += "!s = !sel.scores" + blocks + ">\n!l = !kv.list" + blocks +
             ", order = ascending>\n";
     break;
   }
   arguments += extra;
+  if (sink)
+    arguments += ", %sink: tensor<" + std::to_string(hq) + "xf32>";
   if (!offsets.empty())
     arguments += ", %off: tensor<?xi32>";
   if (!lengths.empty())
@@ -150,7 +171,7 @@ std::string Case::spec() const {
   std::string types = lse ? "(!o, !r)" : "!o";
   text += "func.func @" + name + "(" + arguments + ") -> " + types +
           " attributes {attn.kernel} {\n";
-  text += bodyOf(*this, lse ? "%o, %lse" : "%o", types);
+  text += prelude + bodyOf(*this, lse ? "%o, %lse" : "%o", types);
   return text +
          (lse ? "  return %o, %lse : !o, !r\n}\n" : "  return %o : !o\n}\n");
 }
@@ -266,6 +287,10 @@ naive::Outputs Case::oracle(const std::vector<HostValue> &values) const {
   in.offset = given.offset;
   in.length = given.length;
   in.scale = scale != 0 ? scale : 1 / std::sqrt(double(d));
+  if (sink)
+    in.sinks = given.reals("sink");
+  if (share)
+    in.prob = share(given);
   naive::Keep seen = keep ? keep(given) : naive::everything();
   naive::Score modified = modify ? modify(given) : naive::same();
   switch (source) {
@@ -289,6 +314,8 @@ naive::Outputs Case::oracle(const std::vector<HostValue> &values) const {
     };
     return naive::pyramid(in, level, unit, seen, modified);
   }
+  case Source::Leveled:
+    return naive::leveled(in, {1, 2, 4, 8}, level(given), modified);
   case Source::Chosen: {
     naive::Keep listed =
         naive::chosen(choose(*this, in, seen), unit, queryBlock, 1, in.offset);

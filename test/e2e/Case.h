@@ -27,10 +27,12 @@ struct Given {
 
 using MakeKeep = std::function<naive::Keep(const Given &)>;
 using MakeScore = std::function<naive::Score(const Given &)>;
+using MakeLevel = std::function<naive::PairLevel(const Given &)>;
 
 enum class Source {
   Plain,   ///< k and v
   Pyramid, ///< k and v pooled, a level map as an argument
+  Leveled, ///< k and v pooled, a mask region that gives levels
   Chosen,  ///< k and v over chosen blocks
   Merged   ///< two pairs of k and v, one partial each, merged
 };
@@ -42,9 +44,11 @@ struct Case {
   bool coded = false;       ///< k and v are int8 per token
   int64_t b = 1, hq = 2, hk = 2, sq = 8, sk = 8, d = 16, dv = 16;
   Source source = Source::Plain;
-  std::string mask, score, clauses, extra;
+  std::string mask, score, prob, clauses, extra, prelude;
+  MakeLevel level;
   MakeKeep keep;
-  MakeScore modify;
+  MakeScore modify, share;
+  bool sink = false;
   double scale = 0; ///< 0: the default
   bool lse = true;
   bool poison = false;   ///< NaN at and past the lengths
@@ -104,6 +108,19 @@ struct Case {
   Case &scored(std::string text, naive::Score oracle) {
     return scored(std::move(text), [=](const Given &) { return oracle; });
   }
+  /// A probability region.
+  Case &probed(std::string text, MakeScore oracle) {
+    prob = std::move(text), share = std::move(oracle);
+    return *this;
+  }
+  Case &probed(std::string text, naive::Score oracle) {
+    return probed(std::move(text), [=](const Given &) { return oracle; });
+  }
+  /// A learned sink for each query head, %sink; of the first part of a merge.
+  Case &sinks() {
+    sink = true;
+    return *this;
+  }
   /// Further arguments: "%w: tensor<4xi32>".
   Case &with(std::string arguments) {
     extra = ", " + arguments;
@@ -147,6 +164,20 @@ struct Case {
   }
   Case &pyramid() {
     source = Source::Pyramid;
+    return *this;
+  }
+  /// A mask region of levels over a pyramid.
+  Case &leveled(std::string region, MakeLevel oracle) {
+    source = Source::Leveled;
+    mask = std::move(region), level = std::move(oracle);
+    return *this;
+  }
+  Case &leveled(std::string region, naive::PairLevel oracle) {
+    return leveled(std::move(region), [=](const Given &) { return oracle; });
+  }
+  /// Ops in front of all others.
+  Case &after(std::string ops) {
+    prelude = "  " + ops + "\n";
     return *this;
   }
   Case &merged() {

@@ -49,7 +49,8 @@ TEST_P(Table, ReferenceAgreesWithTheOracle) {
   ASSERT_TRUE(bool(results)) << llvm::toString(results.takeError());
   naive::Outputs want = c.oracle(loaded.arguments);
   // Pooled rows are rounded to f32 by the language, not by the oracle.
-  double tolerance = c.source == Source::Pyramid ? 1e-6 : 1e-11;
+  bool pooled = c.source == Source::Pyramid || c.source == Source::Leveled;
+  double tolerance = pooled ? 1e-6 : 1e-11;
   expectSame(std::get<reference::Tensor>((*results)[0]), want.o, tolerance,
              "o");
   if (c.lse)
@@ -86,6 +87,9 @@ void expectCounted(const Outcome &outcome, Source source) {
   const fovea_stats &planned = outcome.planned;
   const fovea_counters &done = outcome.done;
   EXPECT_EQ(done.items, planned.items);
+  // Planned are pairs of tokens that have any level; each level is walked.
+  if (source == Source::Leveled)
+    return;
   if (source == Source::Chosen || source == Source::Pyramid) {
     EXPECT_LE(done.pairs, planned.pairs);
     return;

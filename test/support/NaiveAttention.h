@@ -193,6 +193,8 @@ struct Inputs {
   Array q, k, v;
   std::vector<int64_t> offset, length;
   double scale = 1;
+  std::vector<double> sinks; ///< by query head; empty: none
+  Score prob;                ///< what becomes of p; null: nothing
 };
 
 struct Outputs {
@@ -204,11 +206,14 @@ struct Outputs {
 /// One row's softmax over (score, value row) pairs.
 class Row {
 public:
-  void see(double s, std::vector<double> v) {
+  void see(double s, std::vector<double> v, int64_t token) {
     scores.push_back(s);
     values.push_back(std::move(v));
+    tokens.push_back(token);
   }
-  void finish(Outputs &out, int64_t b, int64_t h, int64_t i) const {
+  void finish(Outputs &out, const Inputs &in, int64_t b, int64_t h, int64_t i) {
+    if (!in.sinks.empty()) // a key of that score and the value 0
+      see(in.sinks[h], std::vector<double>(out.o.shape[3]), -1);
     int64_t dv = out.o.shape[3];
     double m = -infinity, l = 0;
     for (double s : scores) {
@@ -224,15 +229,20 @@ public:
     for (int64_t d = 0; d < dv; ++d) {
       double sum = 0;
       for (size_t n = 0; n < scores.size(); ++n)
-        if (scores[n] != -infinity)
-          sum += std::exp(scores[n] - m) * values[n][d];
-      out.o(b, h, i, d) = l == 0 ? 0 : sum / l;
+        if (scores[n] != -infinity) {
+          double p = std::exp(scores[n] - m) / l;
+          if (in.prob && tokens[n] >= 0)
+            p = in.prob(p, b, h, in.offset[b] + i, tokens[n]);
+          sum += p * values[n][d];
+        }
+      out.o(b, h, i, d) = l == 0 ? 0 : sum;
     }
   }
 
 private:
   std::vector<double> scores;
   std::vector<std::vector<double>> values;
+  std::vector<int64_t> tokens;
 };
 
 inline double dot(const Array &q, const Array &k, int64_t b, int64_t h,
@@ -270,8 +280,8 @@ inline Outputs attention(const Inputs &in, const Keep &keep = everything(),
           if (keep(b, h, token, j))
             row.see(score(in.scale * dot(in.q, in.k, b, h, i, h / share, j), b,
                           h, token, j),
-                    rowOf(in.v, b, h / share, j));
-        row.finish(out, b, h, i);
+                    rowOf(in.v, b, h / share, j), j);
+        row.finish(out, in, b, h, i);
       }
   return out;
 }
@@ -332,10 +342,45 @@ inline Outputs pyramid(const Inputs &in, const Level &level, int64_t unit,
               continue;
             double s = in.scale * dot(in.q, k, b, h, i, h / share, t / n);
             row.see(score(s, b, h, token, t) + std::log(double(last - t)),
-                    rowOf(v, b, h / share, t / n));
+                    rowOf(v, b, h / share, t / n), t);
           }
         }
-        row.finish(out, b, h, i);
+        row.finish(out, in, b, h, i);
+      }
+  return out;
+}
+
+/// The same with a level per pair: a row of n tokens is seen by a query for
+/// which all of those that exist have the level n.
+using PairLevel =
+    std::function<int64_t(int64_t b, int64_t h, int64_t q, int64_t k)>;
+inline Outputs leveled(const Inputs &in, const std::vector<int64_t> &levels,
+                       const PairLevel &level, const Score &score = same()) {
+  Outputs out = emptyOutputs(in);
+  int64_t heads = in.q.shape[1], share = heads / in.k.shape[1];
+  std::vector<Array> keys, values;
+  for (int64_t n : levels) {
+    keys.push_back(pool(in.k, n, in.length));
+    values.push_back(pool(in.v, n, in.length));
+  }
+  for (int64_t b = 0; b < in.q.shape[0]; ++b)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t i = 0; i < in.q.shape[2]; ++i) {
+        Row row;
+        int64_t token = in.offset[b] + i, length = in.length[b];
+        for (size_t x = 0; x < levels.size(); ++x)
+          for (int64_t t = 0, n = levels[x]; t < length; t += n) {
+            int64_t last = std::min(t + n, length);
+            bool all = true;
+            for (int64_t j = t; j < last; ++j)
+              all &= level(b, h, token, j) == n;
+            if (!all)
+              continue;
+            double s = in.scale * dot(in.q, keys[x], b, h, i, h / share, t / n);
+            row.see(score(s, b, h, token, t) + std::log(double(last - t)),
+                    rowOf(values[x], b, h / share, t / n), t);
+          }
+        row.finish(out, in, b, h, i);
       }
   return out;
 }

@@ -103,6 +103,8 @@ static Use useIn(attn::AttentionOpInterface op, mlir::Value value) {
     return Use::Offset;
   if (op.getLengths() == value)
     return Use::Lengths;
+  if (op.getSinkLogits() == value)
+    return Use::SinkLogits;
   if (contains(op.getMaskOperands(), value))
     return maskUse(op.getMaskAttr(), op.getMaskOperands(), value);
   if (contains(op.getScoreOperands(), value))
@@ -279,6 +281,8 @@ static double randomElement(const SpecArgument &argument, const Dims &dims,
     return std::ldexp(1, int(-8 * (i + 1) / std::max<int64_t>(n, 1)));
   case Use::ScoreNumber:
     return 0.5 + random.uniform();
+  case Use::SinkLogits: // about as heavy as some keys together
+    return 4 * random.uniform() - 1;
   case Use::TopK:
     return double(random.integer(1, 8));
   case Use::TopP:

@@ -33,6 +33,7 @@ enum class Use {
   Slopes,      ///< of ALiBi
   ScoreNumber, ///< softcap, scale
   Bias,
+  SinkLogits,
   TopK,
   TopP,
   Cache,

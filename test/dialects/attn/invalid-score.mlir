@@ -58,7 +58,7 @@ func.func @real_c1_type(%q: !t, %x: tensor<4xf32>) {
 !t = tensor<?x8x?x64xf32>
 func.func @real_c1_missing(%q: !t) {
   // expected-error@+1 {{expected 'alibi' to have a number, got #sel.arg<0> [real_c1]}}
-  %o = "attn.attention"(%q, %q, %q) <{score = [#attn.alibi<#sel.arg<0>>], operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  %o = "attn.attention"(%q, %q, %q) <{score = [#attn.alibi<#sel.arg<0>>], operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }
 
@@ -94,6 +94,6 @@ func.func @bias_c1_number(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @modifier_c5(%q: !t, %x: f32) {
   // expected-error@+1 {{expected the run-time numbers of the sugar to be its operands in order, got 0 numbers and 1 operands [modifier_c5]}}
-  %o = "attn.attention"(%q, %q, %q, %x) <{operandSegmentSizes = array<i32: 1, 2, 0, 1, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t, f32) -> !t
+  %o = "attn.attention"(%q, %q, %q, %x) <{operandSegmentSizes = array<i32: 1, 2, 0, 1, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t, f32) -> !t
   return
 }

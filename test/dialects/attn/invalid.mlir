@@ -3,7 +3,7 @@
 
 !t = tensor<?x8x?x64xf32>
 func.func @clause(%q: !t) {
-  // expected-error@+1 {{unknown clause 'maks': did you mean 'mask'? clauses are: lengths, levels, mask, offset, order, over, prob, rope, scale, score}}
+  // expected-error@+1 {{unknown clause 'maks': did you mean 'mask'? clauses are: lengths, levels, mask, offset, order, over, prob, rope, scale, score, sink_logits}}
   %o = attn.attention %q, %q, %q maks(causal) : (!t, !t, !t) -> !t
   return
 }
@@ -202,7 +202,7 @@ func.func @attention_c12(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @attention_c13_mask(%q: !t) {
   // expected-error@+1 {{expected one mask, got sugar and a region [attention_c13]}}
-  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.causal<bottom_right>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({
+  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.causal<bottom_right>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({
   ^bb0(%b: index, %h: index, %i: index, %j: index):
     %c = arith.cmpi sle, %j, %i : index
     sel.yield %c : i1
@@ -215,7 +215,7 @@ func.func @attention_c13_mask(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @attention_c13_score(%q: !t) {
   // expected-error@+1 {{expected one score clause, got sugar and a region [attention_c13]}}
-  %o = "attn.attention"(%q, %q, %q) <{score = [#attn.softcap<50.0>], operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {
+  %o = "attn.attention"(%q, %q, %q) <{score = [#attn.softcap<50.0>], operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {
   ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
     attn.yield %s : f32
   }, {}) : (!t, !t, !t) -> !t
@@ -311,7 +311,7 @@ func.func @attention_c17_lengths(%q: !t, %x: i32) {
 !t = tensor<?x8x?x64xf32>
 func.func @attention_c18(%q: !t) {
   // expected-error@+1 {{expected scale to be finite [attention_c18]}}
-  %o = "attn.attention"(%q, %q, %q) <{scale = 0x7FF0000000000000 : f64, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  %o = "attn.attention"(%q, %q, %q) <{scale = 0x7FF0000000000000 : f64, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }
 
@@ -375,5 +375,34 @@ func.func @merge_c3_output(%q: !t, %m: tensor<?x8x?xf32>) {
 func.func @merge_c3_lse(%q: !t, %m: tensor<?x8x?xf32>) {
   // expected-error@+1 {{expected lse to be f32 [?, 8, ?], got 'tensor<?x4x?xf32>' [merge_c3]}}
   %o, %lse = attn.merge lse(%q, %m, %m) : (!t, tensor<?x8x?xf32>, tensor<?x8x?xf32>) -> (!t, tensor<?x4x?xf32>)
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @attention_c23_heads(%q: !t, %s: tensor<4xf32>) {
+  // expected-error@+1 {{expected sink_logits to be tensor<8xf32>, one entry per query head, got 'tensor<4xf32>' [attention_c23]}}
+  %o = attn.attention %q, %q, %q sink_logits(%s : tensor<4xf32>) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @attention_c23_element(%q: !t, %s: tensor<8xf16>) {
+  // expected-error@+1 {{expected sink_logits to be tensor<8xf32>, one entry per query head, got 'tensor<8xf16>' [attention_c23]}}
+  %o = attn.attention %q, %q, %q sink_logits(%s : tensor<8xf16>) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+!r = tensor<?x8x?xf32>
+func.func @partial_c2(%q: !t) {
+  // expected-error@+1 {{expected no prob region in a partial: what share of the softmax a key has is known after the merge [partial_c2]}}
+  %o, %m, %l = attn.partial %q, %q, %q prob { ^bb0(%p: f32, %b: index, %h: index, %i: index, %j: index):
+      attn.yield %p : f32 } : (!t, !t, !t) -> (!t, !r, !r)
   return
 }

@@ -103,3 +103,13 @@ func.func @names(%q: !q {attn.name = "query", attn.dims = "b h sq d"}) -> !q
     attributes {attn.kernel} {
   return %q : !q
 }
+
+// A learned sink for each query head.
+// CHECK-LABEL: @sinks
+func.func @sinks(%q: !q, %k: !k, %v: !k, %s: tensor<32xf32>) -> !q
+    attributes {attn.kernel} {
+  // CHECK: attn.attention {{.*}} mask(causal) sink_logits(%{{.*}} : tensor<32xf32>) :
+  %o = attn.attention %q, %k, %v sink_logits(%s : tensor<32xf32>) mask(causal)
+    : (!q, !k, !k) -> !q
+  return %o : !q
+}

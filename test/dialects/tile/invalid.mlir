@@ -211,3 +211,30 @@ tile.program @summary_axis(%t: !tile.view<?xi32> {tile.name = "t"}) {
     %x = tile.runs closed(@m, %t : !tile.view<?xi32>) summaries [0, 1] clip[%k0, %k1] dims("sq", "sk")
   }
 }
+
+// -----
+
+tile.program @sink(%s: !tile.view<4xf16> {tile.name = "s"}) {
+  tile.stage @s launch("s") space(stream) rows(<group = 1, kv_group = 1, heads = 4>) schedule(<"decode", lanes = 8, reg = 8, keys = 8, rows = 8, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    %i = tile.init : <8x8>
+    // expected-error@+1 {{expected the logits to be a view of f32 by head, got '!tile.view<4xf16>'}}
+    %t = tile.sink %i by %s : <8x8>, <4xf16>
+  }
+}
+
+// -----
+
+tile.program @prob(%w: !tile.view<?x4x?x8xf32> {tile.name = "w"}) {
+  tile.stage @s launch("s") space(stream) rows(<group = 1, kv_group = 1, heads = 4>) schedule(<"decode", lanes = 8, reg = 8, keys = 8, rows = 8, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    %i = tile.init : <8x8>
+    %x = arith.constant dense<0.0> : tensor<8x8xf32>
+    %v = tile.load %w[%b, %h, %r] : <?x4x?x8xf32> -> <8x8xf32>
+    // expected-error@+1 {{expected the region to take s: f32 and b, h, q, k, offset and len: index, got 1 arguments}}
+    %t = tile.attend %i, %x, %v : <8x8>, tensor<8x8xf32>, <8x8xf32> prob(weights) {
+    ^bb1(%p: f32):
+      tile.yield %p : f32
+    }
+  }
+}

@@ -129,3 +129,35 @@ tile.program @cache_ops(
     %y = tile.rotate %x by %t position(token) channels(halves) : <16x8xf32>, <?x4x2xf32> -> <16x8xf32>
   }
 }
+
+// Sinks, factors, and regions on probabilities.
+// CHECK-LABEL: tile.program @probabilities
+tile.program @probabilities(
+    %q: !q {tile.dims = "b h sq d", tile.name = "q"},
+    %k: !q {tile.dims = "b h sk d", tile.name = "k"},
+    %s: !tile.view<4xf32> {tile.dims = "_", tile.name = "s"},
+    %o: !q {tile.dims = "b _ sq _", tile.name = "o", tile.result}) {
+  tile.stage @attend launch("attend") space(stream) rows(<group = 1, kv_group = 1, heads = 4>) schedule(<"decode", lanes = 8, reg = 8, keys = 8, rows = 8, max_rows = -1, prefetch = 0>) {
+  ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
+    %t = tile.load %q[%b, %h, %r] : !q -> !tile.coded<8x8xf32>
+    %runs = tile.runs clip [%k0, %k1] dims("sq", "sk")
+    %i = tile.init : !tile.state<8x8>
+    %last = tile.stream %runs from(%k, %k : !q, !q) keys(8) levels [1] init(%i : !tile.state<8x8>) -> !tile.state<8x8> {
+    ^bb1(%block: !tile.block, %kt: !tile.coded<8x8xf32>, %vt: !tile.coded<8x8xf32>, %state: !tile.state<8x8>):
+      %x = tile.dot %t, %kt scale(0.25) : !tile.coded<8x8xf32>, !tile.coded<8x8xf32> -> tensor<8x8xf32>
+      // CHECK: tile.attend {{.*}} prob(shares) {
+      // CHECK: tile.yield %{{.*}} : f32
+      %next = tile.attend %state, %x, %vt : !tile.state<8x8>, tensor<8x8xf32>, !tile.coded<8x8xf32> prob(shares) {
+      ^bb2(%p: f32, %pb: index, %ph: index, %pq: index, %pk: index, %po: index, %pl: index):
+        %pp = arith.mulf %p, %p : f32
+        tile.yield %pp : f32
+      }
+      tile.yield %next : !tile.state<8x8>
+    }
+    // CHECK: tile.sink %{{.*}} by %{{.*}} : <8x8>, <4xf32>
+    %sunk = tile.sink %last by %s : !tile.state<8x8>, !tile.view<4xf32>
+    // CHECK: tile.finish %{{.*}} factor(5.000000e-01) :
+    %fo, %lse = tile.finish %sunk factor(0.5) : !tile.state<8x8> -> tensor<8x8xf32>, tensor<8xf32>
+    tile.store %fo, %o[%b, %h, %r] : tensor<8x8xf32>, !q
+  }
+}

@@ -168,6 +168,6 @@ func.func @blocks_c2(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c7_blocks(%q: !t) {
   // expected-error@+1 {{expected 'blocks' to be of masks, got 5 : i64 [mask_c7]}}
-  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.blocks<4, 5>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.blocks<4, 5>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }

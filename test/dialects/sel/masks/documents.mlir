@@ -142,6 +142,6 @@ func.func @documents_c1_arguments(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @documents_c1_operand(%q: !t) {
   // expected-error@+1 {{expected the ids of documents to be an operand, got #sel.arg<0> [documents_c1]}}
-  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.documents<#sel.arg<0>>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.documents<#sel.arg<0>>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }

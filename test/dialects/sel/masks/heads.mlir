@@ -95,6 +95,6 @@ func.func @heads_not_a_mask(%q: !t, %c: tensor<8xi32>) {
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c7_heads(%q: !t, %c: index) {
   // expected-error@+1 {{expected 'heads' to be of masks, got 5 : i64 [mask_c7]}}
-  %o = "attn.attention"(%q, %q, %q, %c) <{mask = #sel.heads<#sel.arg<0>, 5>, operandSegmentSizes = array<i32: 1, 2, 1, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t, index) -> !t
+  %o = "attn.attention"(%q, %q, %q, %c) <{mask = #sel.heads<#sel.arg<0>, 5>, operandSegmentSizes = array<i32: 1, 2, 1, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t, index) -> !t
   return
 }

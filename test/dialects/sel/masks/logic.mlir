@@ -58,7 +58,7 @@ func.func @deep(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c6_order(%q: !t, %a: index, %b: index) {
   // expected-error@+1 {{expected the run-time numbers of the sugar to be its operands in order, got 1 numbers and 2 operands [mask_c6]}}
-  %o = "attn.attention"(%q, %q, %q, %a, %b) <{mask = #sel.sink<#sel.arg<0>>, operandSegmentSizes = array<i32: 1, 2, 2, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t, index, index) -> !t
+  %o = "attn.attention"(%q, %q, %q, %a, %b) <{mask = #sel.sink<#sel.arg<0>>, operandSegmentSizes = array<i32: 1, 2, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t, index, index) -> !t
   return
 }
 
@@ -67,7 +67,7 @@ func.func @mask_c6_order(%q: !t, %a: index, %b: index) {
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c6_missing(%q: !t) {
   // expected-error@+1 {{expected an operand for #sel.arg<0>, got only 0 operands [mask_c6]}}
-  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.sink<#sel.arg<0>>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.sink<#sel.arg<0>>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }
 
@@ -76,7 +76,7 @@ func.func @mask_c6_missing(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c7_count(%q: !t) {
   // expected-error@+1 {{expected 'and' to have at least 2 masks, got 1 [mask_c7]}}
-  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.and<#sel.causal<bottom_right>>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.and<#sel.causal<bottom_right>>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }
 
@@ -85,6 +85,6 @@ func.func @mask_c7_count(%q: !t) {
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c7_kind(%q: !t) {
   // expected-error@+1 {{expected 'not' to be of masks, got 4 : i64 [mask_c7]}}
-  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.not<4>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  %o = "attn.attention"(%q, %q, %q) <{mask = #sel.not<4>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }

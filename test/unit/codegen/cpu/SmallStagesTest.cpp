@@ -204,9 +204,9 @@ TEST_P(SmallStages, EncodeLiterals) {
 TEST_P(SmallStages, Pool) {
   for (Elem elem : {Elem::F32, Elem::BF16})
     for (int64_t level : {1, 2, 3, 8})
-      for (bool planLength : {false, true}) {
+      for (bool lengths : {false, true}) {
         module = ModuleOp::create(UnknownLoc::get(&testContext()));
-        std::vector<int64_t> length = {21, planLength ? 9 : 21};
+        std::vector<int64_t> length = {21, lengths ? 9 : 21};
         int64_t groups = (21 + level - 1) / level, dim = 37;
         Stored x = randomTensor(elem, {2, 2, 21, dim});
         Stored out({2, 2, groups, dim}, 4);
@@ -216,10 +216,13 @@ TEST_P(SmallStages, Pool) {
         p.dim = dim;
         p.level = level;
         p.x = elem;
-        p.planLength = planLength;
         p.xSlot = runner.add(x);
         p.outSlot = runner.add(out);
-        runner.lengths = {21, 9};
+        Stored table({2}, 4);
+        for (int b = 0; b < 2; ++b)
+          table.as<int32_t>()[b] = int32_t(length[b]);
+        if (lengths)
+          p.lengthSlot = int(runner.add(table));
         ASSERT_EQ(runGrid(runner, buildPool(*module, p), 2, 2, groups, 2), 0);
         naive::Array want = naive::pool(x.values(elem), level, length);
         for (int64_t i = 0; i < out.size(); ++i)
