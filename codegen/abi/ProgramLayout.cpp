@@ -94,6 +94,8 @@ ProgramLayout::ProgramLayout(ProgramOp program) {
         addSymbol(name);
   }
   mapCacheViews(body);
+  for (TableOp table : body.getOps<TableOp>())
+    addView(table.getView());
   for (BufferOp buffer : body.getOps<BufferOp>())
     addView(buffer.getView());
   // The sequences of a batch, which no argument may count.

@@ -2,8 +2,9 @@
 // Which view slot, scalar slot or symbol stands for which value of a
 // tile.program. The manifest and the code of every stage read it, so that both
 // agree. Arguments come first, then results, then what a cache manager appends,
-// then buffers; a view with a format takes two slots, codes and scales, and a
-// cache those of its segments: the parts of a page, pages, ranges.
+// then tables that the plan computes, then buffers; a view with a format takes
+// two slots, codes and scales, and a cache those of its segments: the parts of
+// a page, pages, ranges.
 #ifndef FOVEA_CODEGEN_ABI_PROGRAMLAYOUT_H
 #define FOVEA_CODEGEN_ABI_PROGRAMLAYOUT_H
 

@@ -193,6 +193,9 @@ KernelManifest Reader::kernel(const fovea_bundle_kernel &record) {
   each<fovea_bundle_cache>(
       FOVEA_SECTION_CACHES, record.caches,
       [&](const fovea_bundle_cache &r) { kernel.caches.push_back(cache(r)); });
+  each<fovea_bundle_table>(
+      FOVEA_SECTION_TABLES, record.tables,
+      [&](const fovea_bundle_table &r) { kernel.tables.push_back(r); });
   return kernel;
 }
 

@@ -73,6 +73,15 @@ static Error checkSlots(const KernelManifest &kernel) {
     if (Error error = claim(views, buffer.record.slot, nViews, buffer.name))
       return error;
   }
+  for (const fovea_bundle_table &table : kernel.tables) {
+    if (Error error = claim(views, table.slot, nViews, "table"))
+      return error;
+    if (table.source >= int32_t(nViews) ||
+        table.cache >= int32_t(kernel.caches.size()))
+      return failure("expected a table of one of {0} views or {1} caches, got "
+                     "{2} and {3}",
+                     nViews, kernel.caches.size(), table.source, table.cache);
+  }
   for (const CacheManifest &cache : kernel.caches)
     for (const SegmentManifest &segment : cache.segments) {
       std::string prefix = cache.name + "." + segment.name;
@@ -183,6 +192,7 @@ private:
   std::vector<fovea_bundle_cache> caches;
   std::vector<fovea_bundle_segment> segments;
   std::vector<fovea_bundle_part> parts;
+  std::vector<fovea_bundle_table> tables;
 
   struct Pending {
     fovea_bundle_section record;
@@ -291,6 +301,9 @@ void Writer::kernel(const KernelManifest &kernel) {
   for (const CacheManifest &c : kernel.caches)
     cache(c);
   record.caches = spanFrom(caches, first);
+  first = tables.size();
+  llvm::append_range(tables, kernel.tables);
+  record.tables = spanFrom(tables, first);
   kernels.push_back(record);
 }
 
@@ -322,6 +335,7 @@ std::string Writer::finish(const BundleManifest &bundle) {
   section(FOVEA_SECTION_CACHES, caches);
   section(FOVEA_SECTION_SEGMENTS, segments);
   section(FOVEA_SECTION_PARTS, parts);
+  section(FOVEA_SECTION_TABLES, tables);
   bytes(FOVEA_SECTION_SPEC, 0, bundle.spec, kSectionAlign);
   for (auto [index, target] : llvm::enumerate(bundle.targets))
     bytes(FOVEA_SECTION_CODE, uint32_t(index), target.code, kCodeAlign);

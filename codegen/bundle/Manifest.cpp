@@ -43,7 +43,7 @@ uint32_t KernelManifest::viewCount() const {
   for (const BufferManifest &buffer : buffers)
     slots.insert(buffer.record.slot);
   // What the append stage of a cache reads may be an argument's slot.
-  uint32_t count = static_cast<uint32_t>(buffers.size());
+  uint32_t count = static_cast<uint32_t>(buffers.size() + tables.size());
   for (const ArgManifest &arg : args)
     count += arg.record.kind == FOVEA_ARG_TENSOR;
   for (const CacheManifest &cache : caches) {

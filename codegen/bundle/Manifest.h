@@ -83,6 +83,7 @@ struct KernelManifest {
   std::vector<MaskManifest> masks;
   std::vector<RemarkManifest> remarks;
   std::vector<CacheManifest> caches;
+  std::vector<fovea_bundle_table> tables;
 
   /// Index of a symbol, appended if it is new.
   int32_t symbol(const std::string &symbolName);

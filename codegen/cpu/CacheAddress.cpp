@@ -84,8 +84,26 @@ RangeValues loadRange(Emitter &e, const View &ranges, Value b) {
           field(offsetof(fovea_abi_range, shift))};
 }
 
+View treeView(StageFunction &f, const RopeParams &rope) {
+  return rope.tree < 0 ? View() : f.view(rope.tree, 2);
+}
+
+Value treePosition(Emitter &e, const View &tree, Value b, Value token) {
+  if (!tree.data)
+    return token;
+  auto number = [&](Value row, int64_t column) {
+    Value at = addressOf(e, tree, {row}, 4);
+    return e.toInt(e.load(e.i32, e.at(at, 4 * column)), e.i64);
+  };
+  Value committed = number(b, 0), zero = e.cI64(0);
+  Value behind = e.maxS(e.add(e.sub(token, committed), 1), zero);
+  Value position = number(e.add(number(b, 1), behind), 2);
+  return e.select(e.cmp(CmpIPredicate::slt, token, committed), token, position);
+}
+
 Value queryPosition(StageFunction &f, const RopeParams &rope,
                     ArrayRef<CacheSource> segments, Value b, Value token) {
+  token = treePosition(f.e, treeView(f, rope), b, token);
   if (rope.rule != RopeParams::Slot)
     return token;
   Emitter &e = f.e;

@@ -61,6 +61,14 @@ struct RangeValues {
 };
 RangeValues loadRange(Emitter &e, const View &ranges, mlir::Value b);
 
+/// The view of `batch_tree` that a rotation reads; null data where it reads
+/// none.
+View treeView(StageFunction &f, const RopeParams &rope);
+/// The position of token `token` of sequence b (i64) in the tree of the batch;
+/// `token` itself where `tree` has null data.
+mlir::Value treePosition(Emitter &e, const View &tree, mlir::Value b,
+                         mlir::Value token);
+
 /// Where the query at token `token` of sequence b turns (all i64). A query at a
 /// dropped token turns as the first token behind the gap does.
 mlir::Value queryPosition(StageFunction &f, const RopeParams &rope,

@@ -39,6 +39,9 @@ struct RopeParams {
   /// Channel i turns with i + dim / 2, or 2i with 2i + 1.
   bool halves = true;
   unsigned table = 0; ///< view f32 [position, dim / 2, 2]: cos, sin
+  /// View of `batch_tree`: the index of an uncommitted row is its position
+  /// there. -1: rows are chains.
+  int tree = -1;
 };
 
 } // namespace fovea::cpu

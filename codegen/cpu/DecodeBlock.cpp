@@ -10,6 +10,7 @@
 //   values   chunks of the value dim x rows accumulators, over the keys
 #include "codegen/cpu/DecodeBlock.h"
 
+#include "codegen/cpu/CacheAddress.h"
 #include "codegen/cpu/LaneTools.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -163,7 +164,8 @@ void BlockBuilder::rotateKeys(Value first, Value count, Value last) {
     if (last)
       token = e.minS(token, last);
     emitRotate(e, p.rope, source.rotation, source.kElem, p.keyDim,
-               keyRow(first, t, last), {}, e.sub(token, source.shift),
+               keyRow(first, t, last), {},
+               e.sub(treePosition(e, source.tree, it.b, token), source.shift),
                e.at(m.keyTile, e.mul(t, s.keyPad), 4));
   });
 }

@@ -73,7 +73,7 @@ struct SourceValues {
   mlir::Value kNext, firstNext, kRowsNext;
   /// Keys turn by the angles of token - shift: view of the rotation, or null
   /// data.
-  View rotation;
+  View rotation, tree; ///< tree: see treePosition
   mlir::Value shift;
 };
 

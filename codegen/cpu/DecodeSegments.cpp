@@ -106,6 +106,7 @@ SourceValues DecodeBuilder::segmentSource(const SegmentClass &members,
   source.integer = integer(members.k);
   if (p.rope.rule) {
     source.rotation = rotation;
+    source.tree = treeView(f, p.rope);
     source.shift = p.rope.rule == RopeParams::Slot ? rows.shift : e.cI64(0);
   }
   auto baseOf = [&](const PartRows &part) {

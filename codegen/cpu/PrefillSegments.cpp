@@ -176,10 +176,11 @@ void PrefillBuilder::emitTiles(const SegmentClass &members, Value index,
           return emitTableTile(e, elem, p.keyDim, n, shape.regRows, kTile, row);
         Value shift =
             p.rope.rule == RopeParams::Slot ? segment.shift : e.cI64(0);
+        View tree = treeView(s, p.rope);
         e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
           auto [from, scale] = row(i);
           emitRotate(e, p.rope, rotation, elem, p.keyDim, from, scale,
-                     e.sub(e.add(k, i), shift),
+                     e.sub(treePosition(e, tree, itemB, e.add(k, i)), shift),
                      e.at(kTile, e.mul(i, p.keyDim), 4));
         });
         emitPadTile(e, p.keyDim, n, shape.regRows, kTile);

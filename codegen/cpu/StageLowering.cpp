@@ -72,6 +72,7 @@ RopeParams StageContext::rope() {
                     : RopeParams::Before;
   params.halves = rotate.getPairs() == tile::Pairs::Halves;
   params.table = layout.view(rotate.getTable());
+  params.tree = slotOr(rotate.getTree());
   return params;
 }
 

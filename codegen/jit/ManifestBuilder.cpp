@@ -54,6 +54,7 @@ private:
   void readStream(StageInfo &info, fovea_bundle_stage &record);
   void readPages(StageInfo &info, fovea_bundle_stage &record);
   void addCaches();
+  void addTables();
   void noteCacheStage(StageInfo &info, int32_t index);
   int32_t addMask(RunsOp runs);
   int32_t slotOr(Value view) { return view ? int32_t(layout.view(view)) : -1; }
@@ -249,6 +250,10 @@ void ManifestReader::readStream(StageInfo &info, fovea_bundle_stage &record) {
     record.order_points = int32_t(orderPoints(order));
   if (readsBatch(info))
     record.flags |= FOVEA_STAGE_READS_B;
+  for (Value operand : runs.getOperands_())
+    if (auto table = operand.getDefiningOp<TableOp>())
+      if (table.getRule() == TableRule::BatchTree)
+        record.flags |= FOVEA_STAGE_TREE;
   info.stage->walk([&](RotateOp op) {
     record.rope_table = int32_t(layout.view(op.getTable())) + 1;
   });
@@ -327,6 +332,16 @@ static PartManifest describePart(const kv::PartPlan &plan, unsigned slot) {
   if (!rest.empty())
     part.record.inner = rest.back();
   return part;
+}
+
+void ManifestReader::addTables() {
+  for (TableOp op : program.getBody().front().getOps<TableOp>()) {
+    bool tree = op.getRule() == TableRule::BatchTree;
+    out.kernel.tables.push_back(
+        {static_cast<uint32_t>(op.getRule()), layout.view(op.getView()),
+         tree ? -1 : int32_t(layout.view(op.getSource())),
+         tree ? layout.cache(op.getSource()) : -1});
+  }
 }
 
 void ManifestReader::addCaches() {
@@ -435,6 +450,7 @@ FailureOr<ProgramManifest> ManifestReader::run() {
       return failure();
   addBuffers(); // extents may count the slots of any stage
   addCaches();  // they name stages
+  addTables();
   return std::move(out);
 }
 

@@ -213,6 +213,11 @@ static LogicalResult verifyModifiers(AttentionOpInterface op) {
   if (failed(sel::verifyMaskSugar(op, op.getMaskAttr(), op.getMaskOperands(),
                                   query.getDimSize(1))))
     return failure();
+  // tree_c2
+  if (sel::readsBatchTree(op.getMaskAttr(), &op.getMaskRegion()) &&
+      !op.getCache())
+    return op->emitOpError("expected 'tree' without a table of parents only "
+                           "over a cache, whose batch has the tree [tree_c2]");
   int64_t any = ShapedType::kDynamic;
   bool ragged = op.hasRaggedRows();
   int64_t shape[] = {ragged ? any : query.getDimSize(0), query.getDimSize(1),
@@ -389,24 +394,31 @@ static bool isScalar(Type type) { return type.isIntOrIndexOrFloat(); }
 /// `tableLabel` that on tables.
 static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
                                 StringRef opLabel, StringRef tableLabel) {
+  bool isMask = word == "mask";
   for (Operation &inner : region.front().without_terminator()) {
     bool allowed =
         isa<arith::ArithDialect, math::MathDialect>(inner.getDialect()) ||
-        isa<tensor::ExtractOp>(inner);
+        isa<tensor::ExtractOp>(inner) ||
+        (isMask && isa<sel::AncestorOp>(inner));
     allowed &= inner.getNumRegions() == 0 &&
                llvm::all_of(inner.getResultTypes(), isScalar);
     if (!allowed) {
       InFlightDiagnostic diagnostic =
-          op->emitOpError() << "expected the " << word
-                            << " region to hold scalar arith and math ops and "
-                               "tensor.extract, got '"
-                            << inner.getName() << "' [" << opLabel << "]";
+          op->emitOpError()
+          << "expected the " << word
+          << " region to hold scalar arith and math ops and "
+          << (isMask ? "tensor.extract and sel.ancestor" : "tensor.extract")
+          << ", got '" << inner.getName() << "' [" << opLabel << "]";
       diagnostic.attachNote(inner.getLoc()) << "the op is here";
       return diagnostic;
     }
     // mask_c4, modifier_c4
-    auto extract = dyn_cast<tensor::ExtractOp>(inner);
-    if (extract && !isa<BlockArgument>(extract.getTensor())) {
+    Value table;
+    if (auto extract = dyn_cast<tensor::ExtractOp>(inner))
+      table = extract.getTensor();
+    else if (auto ancestor = dyn_cast<sel::AncestorOp>(inner))
+      table = ancestor.getParents();
+    if (table && !isa<BlockArgument>(table)) {
       InFlightDiagnostic diagnostic =
           op->emitOpError()
           << "expected a table of the " << word

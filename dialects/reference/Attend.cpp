@@ -61,8 +61,9 @@ RowReader::RowReader(const AttentionInputs &inputs) : inputs(inputs) {
 void RowReader::begin(int64_t b, int64_t h, int64_t i) {
   this->b = b, this->h = h, this->i = i;
   int64_t offset = inputs.offsets[b];
-  Cell row[] = {integer(b), integer(h), integer(i + offset),
-                integer(inputs.lengths[b]), integer(offset)};
+  int64_t q = position(i + offset);
+  Cell row[] = {integer(b), integer(h), integer(q), integer(inputs.lengths[b]),
+                integer(q - i)};
   if (inputs.mask)
     inputs.mask->setRow(mask, row);
   if (inputs.prob)
@@ -109,7 +110,12 @@ int64_t RowReader::levelOf(int64_t k) {
   }
   if (level == 0 || !inputs.mask)
     return level;
-  int64_t kept = inputs.mask->evaluate(mask, integer(k)).i;
+  if (inputs.masksTree) {
+    const CachedTokens &tokens = inputs.cached[b];
+    mask.inTree =
+        tokens.cache->inTree(tokens.sequence, i + inputs.offsets[b], k);
+  }
+  int64_t kept = inputs.mask->evaluate(mask, integer(position(k))).i;
   if (inputs.mask->resultWidth() == 1)
     return kept ? level : 0;
   return kept; // a mask that yields levels
@@ -124,7 +130,9 @@ double RowReader::scoreOf(const double *query, const VisibleRow &row) {
   if (std::isfinite(s))
     largest = std::max(largest, std::fabs(s));
   for (size_t n = 0; n < score.size(); ++n)
-    s = inputs.score[n].evaluate(score[n], {real(s), integer(row.token)}).f;
+    s = inputs.score[n]
+            .evaluate(score[n], {real(s), integer(position(row.token))})
+            .f;
   if (std::isfinite(s))
     largest = std::max(largest, std::fabs(s));
   return s;
@@ -160,7 +168,7 @@ llvm::ArrayRef<VisibleRow> RowReader::visible() {
 double RowReader::probability(double p, const VisibleRow &row) {
   if (!inputs.prob)
     return p;
-  return inputs.prob->evaluate(prob, {real(p), integer(row.token)}).f;
+  return inputs.prob->evaluate(prob, {real(p), integer(position(row.token))}).f;
 }
 
 double RowReader::sink() {

@@ -20,6 +20,9 @@ struct Source {
 
 /// The tokens of one sequence of a cache.
 struct CachedTokens {
+  const Cache *cache = nullptr;
+  uint64_t sequence = 0;
+  bool tree = false; ///< its uncommitted rows are one, and the mask knows it
   const double *keys = nullptr, *values = nullptr; ///< [token][head][dim]
   std::vector<int64_t> pages;                      ///< Cache::pages
   int64_t pageCount = 0;
@@ -40,6 +43,7 @@ struct AttentionInputs {
   std::vector<int64_t> lengths; ///< [b]: keys of the sequence
   /// (b, h, q, length, offset; k) -> i1, or a level as an integer.
   std::optional<ScalarProgram> mask;
+  bool masksTree = false; ///< the mask asks for the tree of the batch
   /// (b, h, q, length, offset; s, k) -> s, applied one after the other.
   std::vector<ScalarProgram> score;
   /// (b, h, q, length, offset; p, k) -> p.
@@ -120,6 +124,14 @@ public:
 
 private:
   bool chosen(int64_t k) const;
+  /// What masks and modifiers know as the index of token `t`.
+  int64_t position(int64_t t) const {
+    const CachedTokens *tokens =
+        inputs.cachedHeads ? &inputs.cached[b] : nullptr;
+    return tokens && tokens->tree
+               ? tokens->cache->treePosition(tokens->sequence, t)
+               : t;
+  }
   double scoreOf(const double *query, const VisibleRow &row);
 
   const AttentionInputs &inputs;

@@ -131,12 +131,41 @@ int64_t Cache::dropped(uint64_t sequence) const {
 }
 
 int64_t Cache::position(uint64_t sequence, int64_t token) const {
+  token = treePosition(sequence, token);
   if (cacheType.getRope() != kv::CacheRope::slot)
     return token;
   // Tokens of `first` come before the gap, all others behind it.
   std::vector<TokenRange> all = ranges(sequence);
   int64_t gap = segments[0].kind == SegmentKind::first ? all[0].end : 0;
   return token < gap ? token : std::max(token - dropped(sequence), gap);
+}
+
+bool Cache::isTree(uint64_t sequence) const {
+  const std::vector<int64_t> &parents = at(sequence).parents;
+  for (size_t row = 0; row < parents.size(); ++row)
+    if (parents[row] != static_cast<int64_t>(row) - 1)
+      return true;
+  return false;
+}
+
+int64_t Cache::treePosition(uint64_t sequence, int64_t token) const {
+  const Sequence &s = at(sequence);
+  int64_t row = token - s.committed, depth = 0;
+  if (row < 0 || row >= static_cast<int64_t>(s.parents.size()))
+    return token;
+  for (; s.parents[row] >= 0; row = s.parents[row])
+    ++depth;
+  return s.committed + depth;
+}
+
+bool Cache::inTree(uint64_t sequence, int64_t q, int64_t k) const {
+  const Sequence &s = at(sequence);
+  if (k < s.committed || q < s.committed)
+    return k <= q;
+  int64_t row = q - s.committed;
+  while (row > k - s.committed)
+    row = s.parents[row];
+  return row == k - s.committed;
 }
 
 std::vector<int64_t> Cache::pages(uint64_t sequence) const {
@@ -202,6 +231,9 @@ static llvm::Error checkRows(const Batch &batch, const Tensor &rows,
   bool good = rows.rank() == 3 || rows.rank() == 4;
   good = good && rows.dim(1) == heads && rows.shape.back() == dim;
   good = good && batch.rows.size() == batch.sequences.size() + 1;
+  good =
+      good && (batch.parents.empty() ||
+               static_cast<int64_t>(batch.parents.size()) == batch.rows.back());
   if (good && rows.rank() == 3)
     good = batch.rows.back() == rows.dim(0);
   if (good && rows.rank() == 4) {
@@ -230,6 +262,16 @@ llvm::Error Cache::append(const Batch &batch, const Tensor &key,
       return found.takeError();
     Sequence &s = **found;
     for (int64_t r = 0; r < batch.rowsOf(i); ++r) {
+      auto own = static_cast<int64_t>(s.parents.size());
+      int64_t parent =
+          batch.parents.empty() ? own - 1 : batch.parents[batch.rows[i] + r];
+      if (parent < -1 || parent >= own)
+        return llvm::createStringError(
+            "expected the parent of row %lld of sequence %llu to be one of the "
+            "%lld uncommitted rows before it, or -1, got %lld",
+            (long long)r, (unsigned long long)batch.sequences[i],
+            (long long)own, (long long)parent);
+      s.parents.push_back(parent);
       appendRow(s.keys, key, i, batch.rows[i], r, element);
       appendRow(s.values, value, i, batch.rows[i], r, element);
     }
@@ -272,6 +314,7 @@ llvm::Error Cache::commit(uint64_t sequence,
   }
   int64_t before = s.committed;
   s.committed = s.tokens;
+  s.parents.clear();
   move(s, before);
   return llvm::Error::success();
 }
@@ -334,6 +377,7 @@ llvm::Error Cache::checkCut(const Sequence &s, int64_t length) const {
 void Cache::cut(Sequence &s, int64_t length) const {
   s.tokens = length;
   s.committed = std::min(s.committed, length);
+  s.parents.resize(length - s.committed);
   s.keys.resize(length * cacheType.getHeads() * cacheType.getKeyDim());
   s.values.resize(length * cacheType.getHeads() * cacheType.getValueDim());
 }

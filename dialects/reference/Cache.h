@@ -40,6 +40,9 @@ struct Batch {
   /// Token index of the first row of each sequence; empty: its last tokens. A
   /// kernel that appends takes no others.
   std::vector<int64_t> first;
+  /// For every row of the call the number of its parent among the uncommitted
+  /// rows of its sequence, or -1; empty: chains. Only where rows are appended.
+  std::vector<int64_t> parents;
 
   int64_t size() const { return static_cast<int64_t>(sequences.size()); }
   int64_t rowsOf(int64_t i) const { return rows[i + 1] - rows[i]; }
@@ -83,8 +86,17 @@ public:
   std::vector<TokenRange> ranges(uint64_t sequence) const;
   /// How many tokens before `recent` are gone: `rope = slot` shifts by it.
   int64_t dropped(uint64_t sequence) const;
-  /// Position of a token for the rotation: its index, or its rank.
+  /// Position of a token for the rotation: its index, or its rank; of an
+  /// uncommitted row what that index is in treePosition.
   int64_t position(uint64_t sequence, int64_t token) const;
+  /// Whether some uncommitted row does not follow the one before it.
+  bool isTree(uint64_t sequence) const;
+  /// Index that a token would have if the path to it was committed: the number
+  /// of committed tokens plus the depth of an uncommitted row.
+  int64_t treePosition(uint64_t sequence, int64_t token) const;
+  /// Whether token q sees token k in the tree of uncommitted rows: k is
+  /// committed and not later, or an ancestor of q, or q.
+  bool inTree(uint64_t sequence, int64_t q, int64_t k) const;
 
   /// Tokens as they are stored, decoded: [token][head][dim]. NaN where a token
   /// is gone.
@@ -104,6 +116,7 @@ private:
   struct Sequence {
     int64_t tokens = 0, committed = 0;
     std::vector<double> keys, values;
+    std::vector<int64_t> parents; ///< of uncommitted rows
   };
 
   llvm::Expected<Sequence *> find(uint64_t sequence);

@@ -88,11 +88,16 @@ static llvm::Error rotateAll(const Cache &cache, const Batch &batch,
   };
   for (int64_t i = 0; i < batch.size(); ++i) {
     int64_t length = inputs.lengths[i];
-    int64_t last = std::max(length, inputs.offsets[i] + batch.rowsOf(i)) - 1;
-    if (last >= 0 && position(i, last) >= table.dim(0))
+    int64_t end = std::max(length, inputs.offsets[i] + batch.rowsOf(i));
+    int64_t most = -1; // rows of a tree share positions
+    for (int64_t t = std::min(end, cache.committed(batch.sequences[i])) - 1;
+         t < end; ++t)
+      if (t >= 0)
+        most = std::max(most, position(i, t));
+    if (most >= table.dim(0))
       return llvm::createStringError(
           "expected positions below %lld, the table's, got %lld",
-          (long long)table.dim(0), (long long)position(i, last));
+          (long long)table.dim(0), (long long)most);
     for (int64_t r = 0; r < batch.rowsOf(i); ++r)
       for (int64_t h = 0; h < inputs.heads(); ++h)
         rotate(&gathered.query.data[inputs.rowOf(i, h, r) * dim], table,
@@ -127,6 +132,15 @@ static llvm::Error gatherCache(Op op, const Environment &env,
   for (int64_t i = 0; i < batch.size(); ++i) {
     uint64_t sequence = batch.sequences[i];
     CachedTokens tokens;
+    tokens.cache = &cache;
+    tokens.sequence = sequence;
+    tokens.tree = cache.isTree(sequence);
+    if (tokens.tree &&
+        !sel::readsBatchTree(op.getMaskAttr(), &op.getMaskRegion()))
+      return llvm::createStringError(
+          "expected the uncommitted rows of sequence %llu to be a chain, since "
+          "the mask does not say 'tree'",
+          (unsigned long long)sequence);
     tokens.keys = cache.keys(sequence).data();
     tokens.values = cache.values(sequence).data();
     tokens.pages = cache.pages(sequence);
@@ -196,6 +210,7 @@ static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
   if (!mask)
     return mask.takeError();
   inputs.mask = std::move(*mask);
+  inputs.masksTree = sel::readsBatchTree(op.getMaskAttr(), &op.getMaskRegion());
   llvm::Expected<std::vector<ScalarProgram>> score = scorePrograms(
       env, op.getScoreAttr(), op.getScoreOperands(), op.getScoreRegion());
   if (!score)

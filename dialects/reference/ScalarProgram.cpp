@@ -3,6 +3,8 @@
 #include "dialects/reference/ScalarProgram.h"
 #include "dialects/reference/ScalarOps.h"
 
+#include "dialects/sel/SelOps.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -61,7 +63,9 @@ public:
     if (op.getNumResults() != 1)
       return fail(op, "to have one result in scalar code");
     if (auto extract = dyn_cast<tensor::ExtractOp>(op))
-      return emitExtract(extract);
+      return emitLoad(op, extract.getTensor(), extract.getIndices());
+    if (auto ancestor = dyn_cast<fovea::sel::AncestorOp>(op))
+      return emitLoad(op, ancestor.getParents(), ancestor.getIndices());
     return emitFunction(op);
   }
 
@@ -99,19 +103,23 @@ private:
     return llvm::Error::success();
   }
 
-  llvm::Error emitExtract(tensor::ExtractOp op) {
+  /// tensor.extract, or sel.ancestor, whose table may be null.
+  llvm::Error emitLoad(Operation &op, mlir::Value table, ValueRange indices) {
     Instruction instruction;
-    const Value *bound = outside(op.getTensor());
-    instruction.table = bound ? std::get_if<Tensor>(bound) : nullptr;
-    if (!instruction.table)
-      return fail(*op, "to read a plain tensor argument");
-    for (mlir::Value index : op.getIndices()) {
+    instruction.walks = isa<fovea::sel::AncestorOp>(op);
+    if (table) {
+      const Value *bound = outside(table);
+      instruction.table = bound ? std::get_if<Tensor>(bound) : nullptr;
+      if (!instruction.table)
+        return fail(op, "to read a plain tensor argument");
+    }
+    for (mlir::Value index : indices) {
       llvm::Expected<unsigned> id = use(index);
       if (!id)
         return id.takeError();
       instruction.indices.push_back(*id);
     }
-    emit(std::move(instruction), *op, op.getResult());
+    emit(std::move(instruction), op, op.getResult(0));
     return llvm::Error::success();
   }
 
@@ -135,7 +143,9 @@ private:
   }
 
   void emit(Instruction instruction, Operation &op, mlir::Value result) {
-    bool varies = llvm::any_of(op.getOperands(), [&](mlir::Value operand) {
+    // The tree of a batch is asked for a pair, though it has no operands.
+    bool varies = instruction.walks && !instruction.table;
+    varies |= llvm::any_of(op.getOperands(), [&](mlir::Value operand) {
       auto it = registers.find(operand);
       return it != registers.end() && varying.contains(it->second);
     });
@@ -188,11 +198,44 @@ llvm::Expected<ScalarProgram> ScalarProgram::compile(Operation &op,
   return program;
 }
 
-ScalarProgram::Frame ScalarProgram::frame() const { return {initial, nullptr}; }
+ScalarProgram::Frame ScalarProgram::frame() const {
+  return {initial, false, nullptr};
+}
+
+/// Follows the parents from the query, the last index, to the key before it. A
+/// parent that is not less than its child ends the path.
+void ScalarProgram::walk(const Instruction &instruction, Frame &frame) {
+  Cell &result = frame.registers[instruction.result];
+  result.i = frame.inTree;
+  if (!instruction.table)
+    return;
+  const Tensor &table = *instruction.table;
+  size_t last = instruction.indices.size() - 1;
+  auto index = [&](size_t i) {
+    return frame.registers[instruction.indices[i]].i;
+  };
+  int64_t tokens = table.shape.back(), row = last == 2 ? index(0) : 0;
+  int64_t key = index(last - 1), token = index(last);
+  result.i = 0;
+  if (key < 0 || key >= tokens || token < 0 || token >= tokens || row < 0 ||
+      (last == 2 && row >= table.dim(0))) {
+    frame.fault = "table index out of range in scalar code";
+    return;
+  }
+  while (token > key) {
+    auto parent = static_cast<int64_t>(table.data[row * tokens + token]);
+    if (parent < 0 || parent >= token)
+      return;
+    token = parent;
+  }
+  result.i = token == key;
+}
 
 void ScalarProgram::execute(const Instruction &instruction, Frame &frame) {
   std::vector<Cell> &registers = frame.registers;
   Cell &result = registers[instruction.result];
+  if (instruction.walks)
+    return walk(instruction, frame);
   if (!instruction.table) {
     const Cell &divisor = registers[instruction.operands[1]];
     if (instruction.divides && divisor.i == 0) {

@@ -32,10 +32,10 @@ using Lookup = llvm::function_ref<const Value *(mlir::Value)>;
 /// per row.
 class ScalarProgram {
 public:
-  /// Compiles `block`, which may use arith, math and tensor.extract; its result
-  /// is `yielded`. Fails on any other op. The positions of the arguments that
-  /// are set per row and per element are in the order in which setRow and
-  /// evaluate take their values.
+  /// Compiles `block`, which may use arith, math, tensor.extract and
+  /// sel.ancestor; its result is `yielded`. Fails on any other op. The
+  /// positions of the arguments that are set per row and per element are in the
+  /// order in which setRow and evaluate take their values.
   static llvm::Expected<ScalarProgram>
   compile(mlir::Block &block, mlir::Value yielded,
           llvm::ArrayRef<unsigned> rowArguments,
@@ -48,6 +48,8 @@ public:
   /// The registers of one evaluation; every thread has its own.
   struct Frame {
     std::vector<Cell> registers;
+    /// What sel.ancestor without a table gives; set before each evaluation.
+    bool inTree = false;
     /// Why a value is meaningless; null if every one is good.
     const char *fault = nullptr;
   };
@@ -67,6 +69,7 @@ private:
   using Function = Cell (*)(Cell, Cell, Cell, unsigned width);
   struct Instruction {
     Function function = nullptr; ///< null: reads `table` at `indices`
+    bool walks = false; ///< sel.ancestor: in `table`, or null: Frame::inTree
     unsigned operands[3] = {0, 0, 0};
     unsigned width = 64;       ///< bits of the first operand
     unsigned resultWidth = 64; ///< bits of the result; 0 for a float
@@ -77,6 +80,7 @@ private:
   };
   class Compiler;
 
+  static void walk(const Instruction &instruction, Frame &frame);
   static void execute(const Instruction &instruction, Frame &frame);
   static void run(const std::vector<Instruction> &code, Frame &frame);
 

@@ -3,6 +3,7 @@
 #include "dialects/sel/MaskBuilder.h"
 
 #include "dialects/sel/SelAttrs.h"
+#include "dialects/sel/SelOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -10,6 +11,15 @@ using namespace fovea::sel;
 
 Value MaskBuilder::load(unsigned operand, ValueRange indices) {
   return b.create<tensor::ExtractOp>(loc, this->operand(operand), indices);
+}
+
+Value MaskBuilder::ancestor(unsigned operand, ValueRange indices) {
+  return b.create<AncestorOp>(loc, b.getI1Type(), this->operand(operand),
+                              indices);
+}
+
+Value MaskBuilder::inTree() {
+  return b.create<AncestorOp>(loc, b.getI1Type(), Value(), ValueRange());
 }
 
 Value MaskBuilder::asIndex(Value value) {

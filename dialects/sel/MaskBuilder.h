@@ -55,6 +55,12 @@ public:
   /// Whatever a scalar or table element of integer type is, as an index.
   mlir::Value asIndex(mlir::Value value);
 
+  /// An i1: whether the last of `indices` is a descendant of the one before in
+  /// the table of parents `operand`, or the same token (sel.ancestor).
+  virtual mlir::Value ancestor(unsigned operand, mlir::ValueRange indices);
+  /// An i1: whether the tree of the batch lets the query see the key.
+  virtual mlir::Value inTree();
+
   /// The q_offset of the batch: query - offset() is the query's row in the
   /// call.
   mlir::Value offset() { return queryOffset; }

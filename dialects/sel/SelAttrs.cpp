@@ -46,6 +46,13 @@ MaskAttrInterface sel::foldMask(MaskAttrInterface mask) {
   return simple.getConstant() == true ? MaskAttrInterface() : simple;
 }
 
+bool sel::isParentTable(Type type) {
+  auto table = dyn_cast<RankedTensorType>(type);
+  return table && !table.getEncoding() &&
+         (table.getRank() == 1 || table.getRank() == 2) &&
+         table.getElementType().isInteger(32);
+}
+
 Attribute sel::renumberArguments(Attribute sugar,
                                  SmallVectorImpl<unsigned> &kept) {
   for (ArgAttr argument : runtimeArguments(sugar))

@@ -25,6 +25,10 @@ llvm::SmallVector<ArgAttr> runtimeArguments(mlir::Attribute sugar);
 /// nothing. The rules are in docs/spec.md (mask folds).
 MaskAttrInterface foldMask(MaskAttrInterface mask);
 
+/// Whether `type` can be a table of parents: i32 by token, or by batch and
+/// token [tree_c1].
+bool isParentTable(mlir::Type type);
+
 /// Renumbers the run-time arguments of `sugar` in the order in which they are
 /// written and lists in `kept` the operands that are still used, in the new
 /// order.

@@ -208,6 +208,42 @@ def Sel_DocumentsAttr : Sel_Mask<"Documents", "documents"> {
   let assemblyFormat = "`<` $tables `>`";
 }
 
+def Sel_TreeAttr : Sel_Mask<"Tree", "tree"> {
+  let summary = "Keep the query's ancestors and itself";
+  let description = [{
+    `tree(%parents : tensor<?xi32>)` keeps k where k lies on the path q,
+    parents[q], parents[parents[q]], .. With a `tensor<?x?xi32>` the first index
+    is the batch [tree_c1]. A parent is less than its child: any other entry
+    (negative, at or past its own index) makes its token a root, so that every
+    table describes a forest and a query sees no later key. Read when the call
+    is planned, not again by its runs.
+
+    `tree` without a table is the tree of the batch over a cache [tree_c2]: a
+    query sees all committed tokens, and of the uncommitted rows its ancestors
+    and itself. In its mask and modifiers q and k are then positions, the
+    number of committed tokens plus the depth of a row (docs/spec.md, section
+    7). A batch without parents is a chain: `tree` is then `causal`.
+
+    Source: tree attention of SpecInfer, Medusa, EAGLE and LongSpec.
+
+    Example:
+
+    ```mlir
+    func.func @tree(%q: tensor<?x8x?x64xf32>, %k: tensor<?x8x?x64xf32>,
+                    %parents: tensor<?xi32>)
+        -> tensor<?x8x?x64xf32> attributes {attn.kernel} {
+      %o = attn.attention %q, %k, %k mask(tree(%parents : tensor<?xi32>))
+          : (tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>)
+          -> tensor<?x8x?x64xf32>
+      return %o : tensor<?x8x?x64xf32>
+    }
+    ```
+  }];
+  // Null: the tree of the batch.
+  let parameters = (ins OptionalParameter<"::mlir::Attribute">:$parents);
+  let assemblyFormat = "(`<` $parents^ `>`)?";
+}
+
 class Sel_Connective<string name, string keyword>
     : Sel_Mask<name, keyword, ["simplify", "getConstant"]> {
   let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$masks);

@@ -57,6 +57,10 @@ llvm::LogicalResult verifyArguments(mlir::Operation *op, mlir::Attribute sugar,
                                     mlir::ValueRange operands,
                                     llvm::StringRef label);
 
+/// Whether a mask, sugar (or null) or a region (or null), asks for the tree of
+/// the batch.
+bool readsBatchTree(MaskAttrInterface mask, mlir::Region *region);
+
 /// Whether static extents `a` and `b` differ; dynamic ones never do.
 bool extentsDiffer(int64_t a, int64_t b);
 

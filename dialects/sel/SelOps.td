@@ -25,6 +25,43 @@ def Sel_YieldOp : Sel_Op<"yield", [Pure, Terminator]> {
   let assemblyFormat = "$keep attr-dict `:` type($keep)";
 }
 
+def Sel_AncestorOp : Sel_Op<"ancestor", [Pure, AttrSizedOperandSegments]> {
+  let summary = "Whether the query descends from the key";
+  let description = [{
+    For mask regions, and what `tree` expands to. `in %parents[%k, %q]`: whether
+    token k lies on the path q, parents[q], parents[parents[q]], ..; q itself
+    does. The table is an argument of the kernel, tensor<?xi32> by token or
+    tensor<?x?xi32> with the batch as first index [tree_c1]. An entry that is
+    negative, or not less than its own index, ends a path.
+
+    Without a table: whether the pair's key is a committed token, or an ancestor
+    of its query or the query itself among the uncommitted rows of the batch;
+    over a cache only [tree_c2].
+
+    ```mlir
+    func.func @ancestor(%q: tensor<?x8x?x64xf32>, %k: tensor<?x8x?x64xf32>,
+                        %parents: tensor<?xi32>)
+        -> tensor<?x8x?x64xf32> attributes {attn.kernel} {
+      %o = attn.attention %q, %k, %k
+          mask { ^bb0(%b: index, %h: index, %qi: index, %ki: index):
+            %x = sel.ancestor in %parents[%ki, %qi] : tensor<?xi32>
+            sel.yield %x : i1
+          }
+          : (tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>)
+          -> tensor<?x8x?x64xf32>
+      return %o : tensor<?x8x?x64xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Optional<AnyRankedTensor>:$parents,
+                       Variadic<Index>:$indices);
+  let results = (outs I1:$result);
+  let assemblyFormat = [{
+    (`in` $parents^ `[` $indices `]` `:` type($parents))? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
 def Sel_PoolOp : Sel_Op<"pool", [Pure]> {
   let summary = "Pool keys and values over groups of tokens";
   let description = [{

@@ -152,9 +152,33 @@ LogicalResult sel::verifyMaskSugar(Operation *op, MaskAttrInterface mask,
   return verifyArguments(op, mask, operands, "mask_c6");
 }
 
+bool sel::readsBatchTree(MaskAttrInterface mask, Region *region) {
+  bool reads = false;
+  if (mask)
+    Attribute(mask).walk([&](TreeAttr tree) { reads |= !tree.getParents(); });
+  if (region)
+    region->walk([&](AncestorOp op) { reads |= !op.getParents(); });
+  return reads;
+}
+
 //===----------------------------------------------------------------------===//
 // Ops
 //===----------------------------------------------------------------------===//
+
+// tree_c1
+LogicalResult AncestorOp::verify() {
+  if (!getParents())
+    return success();
+  Type type = getParents().getType();
+  if (!isParentTable(type) ||
+      getIndices().size() != cast<ShapedType>(type).getRank() + 1u)
+    return emitOpError() << "expected parents of tensor<?xi32> at a key and a "
+                            "query, or of tensor<?x?xi32> at a batch, a key "
+                            "and a query, got "
+                         << type << " at " << getIndices().size()
+                         << " indices [tree_c1]";
+  return success();
+}
 
 LogicalResult PoolOp::verify() {
   kv::PyramidType output = getOutput().getType();
@@ -213,6 +237,10 @@ LogicalResult ScoreOp::verify() {
                          << getOutput().getType() << " [score_c5]";
   if (cache)
     return verifyScoreOverCache(*this, cache);
+  // tree_c2
+  if (readsBatchTree(getMaskAttr(), nullptr))
+    return emitOpError("expected 'tree' without a table of parents only over a "
+                       "cache, whose batch has the tree [tree_c2]");
   // score_c4
   if (getBound() || getKept())
     return emitOpError("expected metadata to be named only over a cache "

@@ -62,6 +62,14 @@ def Tile_Pairs : I32EnumAttr<"Pairs", "which channels rotate together", [
   let genSpecializedAttr = 1;
 }
 
+def Tile_TableRule : I32EnumAttr<"TableRule", "what the plan makes of a source", [
+  I32EnumAttrCase<"Lineage", 0, "lineage">,
+  I32EnumAttrCase<"BatchTree", 1, "batch_tree">
+]> {
+  let cppNamespace = "::fovea::tile";
+  let genSpecializedAttr = 1;
+}
+
 def Tile_ExtentAttr : Tile_Attr<"Extent", "extent"> {
   let summary = "A closed form of one run-time extent";
   let description = [{

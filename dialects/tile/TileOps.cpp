@@ -232,6 +232,31 @@ LogicalResult KeptOp::verify() {
       ViewType::get(getContext(), shape, Float32Type::get(getContext()), {}));
 }
 
+ViewType TableOp::getViewType(TableRule rule, Type source) {
+  MLIRContext *context = source.getContext();
+  auto i32 = IntegerType::get(context, 32);
+  if (rule == TableRule::BatchTree)
+    return isa<kv::CacheType>(source)
+               ? ViewType::get(context, {ShapedType::kDynamic, 4}, i32, {})
+               : ViewType();
+  auto parents = dyn_cast<ViewType>(source);
+  if (!parents || parents.getFormat() || parents.getElementType() != i32 ||
+      parents.getRank() < 1 || parents.getRank() > 2)
+    return {};
+  SmallVector<int64_t> shape(parents.getShape());
+  shape.push_back(2);
+  return ViewType::get(context, shape, i32, {});
+}
+
+LogicalResult TableOp::verify() {
+  ViewType want = getViewType(getRule(), getSource().getType());
+  if (!want)
+    return emitOpError("expected a source that '")
+           << stringifyTableRule(getRule()) << "' is made of, got "
+           << getSource().getType();
+  return expectView(*this, "the view", getView().getType(), want);
+}
+
 /// Rows that enter a cache: [row, head, chan] or [b, head, row, chan].
 static LogicalResult verifyRows(Operation *op, StringRef what, ViewType rows,
                                 kv::CacheType cache, int64_t dim) {

@@ -120,6 +120,38 @@ def Tile_InputsOp : Tile_Op<"inputs", [HasParent<"ProgramOp">, Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_TableOp : Tile_Op<"table", [HasParent<"ProgramOp">, Pure]> {
+  let summary = "The view of a table that the plan computes";
+  let description = [{
+    At every update, for the mask's functions and the kernel alike.
+
+    `lineage` of a table of parents, i32 [token] or [batch, token]: for each
+    token the pair (enter, exit), numbers of a walk through the forest: k is q
+    or an ancestor of it if and only if enter[k] <= enter[q] < exit[k].
+
+    `batch_tree` of a cache, i32 [?, 4]. Row b is (committed, base, 0, 0) of
+    sequence b of the batch: tokens below `committed` are no rows of a tree. Row
+    base stands for all of them, row base + 1 + i for the uncommitted row i:
+    (enter, exit, position, parent).
+
+    ```mlir
+    %t = tile.table lineage %parents : !tile.view<?xi32> -> !tile.view<?x2xi32>
+    %u = tile.table batch_tree %c : !kv.cache<..> -> !tile.view<?x4xi32>
+    ```
+  }];
+  let arguments = (ins Tile_TableRule:$rule, AnyType:$source);
+  let results = (outs Tile_ViewType:$view);
+  let assemblyFormat = [{
+    $rule $source attr-dict `:` type($source) `->` type($view)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The type of the table that `rule` makes of a source of type `source`;
+    /// null if it makes none.
+    static ViewType getViewType(TableRule rule, ::mlir::Type source);
+  }];
+}
+
 def Tile_StageOp : Tile_Op<"stage", [
     HasParent<"ProgramOp">, NoTerminator, SingleBlock, Symbol]> {
   let summary = "One launch, or one variant of a launch";
@@ -448,22 +480,24 @@ def Tile_FinishOp : Tile_Op<"finish", [Pure]> {
   }];
 }
 
-def Tile_RotateOp : Tile_Op<"rotate", [Pure]> {
+def Tile_RotateOp : Tile_Op<"rotate", [Pure, AttrSizedOperandSegments]> {
   let summary = "Rotate the channels of queries or keys by their positions";
   let description = [{
     `table` is f32 [position, chan / 2, 2], (cos, sin) of every pair of
     channels. `halves` pairs the channels i and i + chan / 2, `pairs` 2i and
     2i + 1: x0' = x0 cos - x1 sin, x1' = x0 sin + x1 cos. The position is the
     token's index, or with `slot` its rank among the tokens that the cache still
-    has; keys are those `at` a block.
+    has; keys are those `at` a block. With `tree`, the `batch_tree` of the
+    cache, the index of an uncommitted row is its position there.
   }];
   let arguments = (ins Tile_CodedType:$rows, Tile_ViewType:$table,
                        Tile_Position:$position, Tile_Pairs:$pairs,
-                       Optional<Tile_BlockType>:$block);
+                       Optional<Tile_BlockType>:$block,
+                       Optional<Tile_ViewType>:$tree);
   let results = (outs Tile_CodedType:$result);
   let assemblyFormat = [{
     $rows `by` $table `position` `(` $position `)` `channels` `(` $pairs `)`
-    (`at` $block^)? attr-dict `:` type($rows) `,` type($table) `->`
+    (`at` $block^)? (`tree` `(` $tree^ `:` type($tree) `)`)? attr-dict `:` type($rows) `,` type($table) `->`
     type($result)
   }];
   let hasVerifier = 1;

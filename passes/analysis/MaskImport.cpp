@@ -120,7 +120,8 @@ void MaskImporter::findSummaries() {
     bool known = llvm::any_of(mask.summaries, [&](ImportedMask::Summary s) {
       return s.operand == operand;
     });
-    if (known || !canSummarise(table) ||
+    if (known || operand >= mask.numOperands - mask.planTables ||
+        !canSummarise(table) ||
         mask.summaries.size() == FOVEA_MASK_MAX_SUMMARIES)
       continue;
     mask.summaries.push_back({operand, axis});
@@ -283,9 +284,11 @@ bool isUnsignedMaskDivision(Operation *op) {
   return isa<arith::DivUIOp, arith::RemUIOp, arith::CeilDivUIOp>(op);
 }
 
-FailureOr<ImportedMask> importMask(func::FuncOp keep, unsigned numOperands) {
+FailureOr<ImportedMask> importMask(func::FuncOp keep, unsigned numOperands,
+                                   unsigned planTables) {
   ImportedMask mask;
   mask.numOperands = numOperands;
+  mask.planTables = planTables;
   if (failed(MaskImporter(keep, mask).run()))
     return failure();
   return mask;

@@ -32,6 +32,7 @@ struct ImportedMask {
   /// The first op that the analysis cannot look into, "" if none.
   std::string opaqueOp;
   unsigned numOperands = 0;
+  unsigned planTables = 0; ///< of the operands, the last ones: not summarised
   bool hasLen = false;
   /// Tables that are read over stretches of an axis, each once. The emitted
   /// functions take a summary of each behind the operands.
@@ -52,7 +53,8 @@ bool isUnsignedMaskDivision(mlir::Operation *op);
 /// Imports `keep(operands..., b, h, q, k [, len])`; `numOperands` arguments
 /// come before b. Fails with a diagnostic at the op that a mask cannot have.
 mlir::FailureOr<ImportedMask> importMask(mlir::func::FuncOp keep,
-                                         unsigned numOperands);
+                                         unsigned numOperands,
+                                         unsigned planTables = 0);
 
 } // namespace fovea
 #endif // FOVEA_PASSES_ANALYSIS_MASKIMPORT_H

@@ -279,7 +279,8 @@ void describe(const ImportedMask &mask, MaskSolution &solution) {
 
 FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
                                   StringRef prefix,
-                                  std::optional<unsigned> numOperands) {
+                                  std::optional<unsigned> numOperands,
+                                  unsigned planTables) {
   unsigned total = keep.getNumArguments();
   if (keep.isExternal())
     return keep.emitOpError("expected a mask to have a body, got a "
@@ -291,7 +292,7 @@ FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
       ->loadDialect<arith::ArithDialect, func::FuncDialect,
                     memref::MemRefDialect, scf::SCFDialect>();
   FailureOr<ImportedMask> imported =
-      importMask(keep, numOperands ? *numOperands : total - 4);
+      importMask(keep, numOperands ? *numOperands : total - 4, planTables);
   if (failed(imported))
     return failure();
   ImportedMask &mask = *imported;

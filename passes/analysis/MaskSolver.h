@@ -48,11 +48,13 @@ struct MaskSolution {
 /// Solves `keep(operands..., b, h, q, k [, len]) -> i1 | i32` and adds the
 /// functions above, named `prefix` + "_bounds" and so on, to `module`.
 /// `numOperands` arguments come before b; by default all but the last four.
-/// `keep` itself is left alone. An op that a mask cannot have is a diagnostic.
+/// Of the last `planTables` operands no summaries are taken: the plan makes these
+/// tables itself. `keep` itself is left alone. An op that a mask cannot have is a diagnostic.
 mlir::FailureOr<MaskSolution>
 solveMask(mlir::ModuleOp module, mlir::func::FuncOp keep,
           llvm::StringRef prefix,
-          std::optional<unsigned> numOperands = std::nullopt);
+          std::optional<unsigned> numOperands = std::nullopt,
+          unsigned planTables = 0);
 
 } // namespace fovea
 #endif // FOVEA_PASSES_ANALYSIS_MASKSOLVER_H

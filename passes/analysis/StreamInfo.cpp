@@ -105,7 +105,7 @@ static LogicalResult readDot(StreamPart &part, StageInfo &info) {
   RotateOp q = info.queryRotation, k = part.keyRotation;
   if (bool(q) != bool(k) ||
       (q && (q.getTable() != k.getTable() || q.getPairs() != k.getPairs() ||
-             q.getPosition() != k.getPosition())))
+             q.getPosition() != k.getPosition() || q.getTree() != k.getTree())))
     return part.dot.emitOpError(
         "expected its rows and keys to be rotated alike");
   return success();

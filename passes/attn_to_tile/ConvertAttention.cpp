@@ -48,7 +48,7 @@ private:
   SmallVector<int64_t> levels;
   SmallVector<Value> sources; ///< key, value of each level or segment
   CacheViews *cache = nullptr;
-  Value rope;
+  Value rope, tree; ///< tree: of the batch
   int64_t heads, kvHeads, keyDim, valueDim;
   Value list, count, levelMap, offset, lengths, sink;
   ProbRule prob{ProbRule::None, 1};
@@ -82,6 +82,8 @@ LogicalResult AttentionConverter::readSources() {
       sources.append({segment.getKeys(), segment.getValues()});
     if (Value table = op.getRope())
       rope = p.view(table);
+    if (sel::readsBatchTree(op.getMaskAttr(), &op.getMaskRegion()))
+      tree = p.table(loc, TableRule::BatchTree, cache->cache);
   } else if (source.size() == 2) {
     levels = {1};
     sources = {p.view(source[0]), p.view(source[1])};
@@ -290,9 +292,9 @@ Value AttentionConverter::rotate(Value tile, Value block) {
                                 type.getChan(), p.b.getF32Type(), Attribute());
   bool slot = cache->type.getRope() == kv::CacheRope::slot;
   bool halves = *op.getRopePairs() == attn::RopePairs::halves;
-  return p.b.create<RotateOp>(loc, rotated, tile, rope,
-                              slot ? Position::Slot : Position::Token,
-                              halves ? Pairs::Halves : Pairs::Adjacent, block);
+  return p.b.create<RotateOp>(
+      loc, rotated, tile, rope, slot ? Position::Slot : Position::Token,
+      halves ? Pairs::Halves : Pairs::Adjacent, block, tree);
 }
 
 /// One stream over `from`, a key and a value per level, or those of `segment`;

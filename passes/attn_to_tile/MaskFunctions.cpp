@@ -3,6 +3,7 @@
 // planner, once inside tile.map for the kernel. Both come from the same
 // `expand` or region; only the way a table is read differs.
 #include "passes/attn_to_tile/MaskFunctions.h"
+#include "passes/attn_to_tile/TreeMask.h"
 
 #include "dialects/attn/AttnDialect.h"
 #include "dialects/sel/Clauses.h"
@@ -23,7 +24,17 @@ using namespace fovea::tile;
 
 namespace {
 
-using LoadFn = function_ref<Value(Value table, ValueRange indices)>;
+/// The tables that the plan makes of what a mask reads: by the operand of the
+/// spec that they are made of, or by the cache for the tree of the batch.
+using PlanTables = SmallVector<std::pair<Value, Value>>;
+
+/// What stands for the table made of `source`; null if there is none.
+Value tableOf(const PlanTables &tables, Value source) {
+  for (auto [from, table] : tables)
+    if (from == source)
+      return table;
+  return {};
+}
 
 /// A MaskBuilder or ScoreBuilder whose tables are memrefs or views instead of
 /// tensors.
@@ -31,18 +42,25 @@ template <typename Base>
 class Lowering : public Base {
 public:
   Lowering(OpBuilder &b, Location loc, sel::Coordinates at, ValueRange operands,
-           ValueRange specOperands, LoadFn loadFn)
-      : Base(b, loc, at, operands), specOperands(specOperands), loadFn(loadFn) {
-  }
+           ValueRange specOperands, TableLoad loadFn, TreeMask &tree,
+           const PlanTables &tables)
+      : Base(b, loc, at, operands), specOperands(specOperands), loadFn(loadFn),
+        tree(tree), tables(tables) {}
 
   Value load(unsigned i, ValueRange indices) override {
     return loadFn(this->operand(i), indices);
   }
   Type operandType(unsigned i) override { return specOperands[i].getType(); }
+  Value ancestor(unsigned i, ValueRange indices) override {
+    return tree.ancestor(tableOf(tables, specOperands[i]), indices);
+  }
+  Value inTree() override { return tree.inTree(); }
 
 private:
   ValueRange specOperands;
-  LoadFn loadFn;
+  TableLoad loadFn;
+  TreeMask &tree;
+  const PlanTables &tables;
 };
 
 } // namespace
@@ -97,11 +115,48 @@ static Value inProgram(ProgramBuilder &p, Value value) {
   return copyScalar(p.b, value, [&](Value v) { return p.view(v); });
 }
 
-/// Copies the body of a spec region; tables are read through `loadFn`. Returns
-/// what it yields.
+/// The cache whose batch's tree a mask of `op` asks for; null if it does not.
+static Value batchTreeOf(Operation *op, const SpecMask &mask) {
+  auto attention = dyn_cast<attn::AttentionOpInterface>(op);
+  if (!attention || !attention.getCache() ||
+      !sel::readsBatchTree(mask.sugar, mask.region))
+    return {};
+  return attention.getSource().front();
+}
+
+/// The tables that a mask of `op` asks the plan for, made in the program.
+static PlanTables planTables(ProgramBuilder &p, Operation *op,
+                             const SpecMask &mask) {
+  PlanTables tables;
+  auto add = [&](TableRule rule, Value key, Value source) {
+    if (!tableOf(tables, key))
+      tables.emplace_back(key, p.table(op->getLoc(), rule, source));
+  };
+  auto lineage = [&](Value parents) {
+    if (Value view = p.view(parents))
+      add(TableRule::Lineage, parents, view);
+  };
+  if (mask.sugar)
+    Attribute(mask.sugar).walk([&](sel::TreeAttr tree) {
+      if (auto argument = dyn_cast_if_present<sel::ArgAttr>(tree.getParents()))
+        lineage(mask.operands[argument.getIndex()]);
+    });
+  else if (mask.region)
+    mask.region->walk([&](sel::AncestorOp ancestor) {
+      if (Value parents = ancestor.getParents())
+        lineage(parents);
+    });
+  if (Value cache = batchTreeOf(op, mask))
+    add(TableRule::BatchTree, cache, p.cache(cache).cache);
+  return tables;
+}
+
+/// Copies the body of a spec region; tables are read through `loadFn`, trees
+/// through `tree`. Returns what it yields.
 static Value cloneRegion(OpBuilder &b, Region &region, ValueRange args,
                          ValueRange captured, ValueRange replacements,
-                         LoadFn loadFn) {
+                         TableLoad loadFn, TreeMask &tree,
+                         const PlanTables &tables) {
   IRMapping map;
   map.map(region.getArguments(), args);
   for (auto [from, to] : llvm::zip(captured, replacements))
@@ -115,23 +170,44 @@ static Value cloneRegion(OpBuilder &b, Region &region, ValueRange args,
               loadFn(map.lookup(extract.getTensor()), indices));
       continue;
     }
+    if (auto ancestor = dyn_cast<sel::AncestorOp>(op)) {
+      SmallVector<Value> indices;
+      for (Value index : ancestor.getIndices())
+        indices.push_back(map.lookup(index));
+      map.map(
+          ancestor.getResult(),
+          ancestor.getParents()
+              ? tree.ancestor(tableOf(tables, ancestor.getParents()), indices)
+              : tree.inTree());
+      continue;
+    }
     b.clone(op, map);
   }
   return map.lookup(region.front().getTerminator()->getOperand(0));
 }
 
 /// The predicate at `at`: an i1, or the i32 level of a region that gives
-/// levels.
+/// levels. `tables` are those of planTables, as `loadFn` knows them;
+/// `batchTree` is that of the batch or null.
 static Value buildPredicate(OpBuilder &b, Location loc, const SpecMask &mask,
                             sel::Coordinates at, ValueRange operands,
-                            LoadFn loadFn) {
+                            TableLoad loadFn, const PlanTables &tables,
+                            Value batchTree) {
   SmallVector<Value> spec = specOperands(mask);
+  TreeMask tree(b, loc, at, batchTree, loadFn);
+  sel::Coordinates seen = tree.positions();
+  Value live;
   if (mask.sugar) {
-    Lowering<sel::MaskBuilder> builder(b, loc, at, operands, spec, loadFn);
-    return mask.sugar.expand(builder);
+    Lowering<sel::MaskBuilder> builder(b, loc, seen, operands, spec, loadFn,
+                                       tree, tables);
+    live = mask.sugar.expand(builder);
+  } else {
+    Value args[] = {seen.batch, seen.head, seen.query, seen.key};
+    live = cloneRegion(b, *mask.region, args, spec, operands, loadFn, tree,
+                       tables);
   }
-  Value args[] = {at.batch, at.head, at.query, at.key};
-  return cloneRegion(b, *mask.region, args, spec, operands, loadFn);
+  tree.eraseUnused();
+  return live;
 }
 
 /// A table as the solver wants it: any strides.
@@ -251,6 +327,9 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
                              "the kernel or a number computed from such");
     result.operands.push_back(view);
   }
+  PlanTables tables = planTables(p, op, mask);
+  for (auto [source, table] : tables)
+    result.operands.push_back(table);
 
   // keep(operands.., b, h, q, k, len) -> i1 or i32, with the offset last while
   // it is built.
@@ -288,7 +367,11 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
       auto it = llvm::find(arguments, argument);
       return body->getArgument(it - arguments.begin());
     }));
-  Value live = buildPredicate(b, loc, mask, at, operands, load);
+  unsigned next = arguments.size();
+  for (auto &[source, table] : tables)
+    table = body->getArgument(next++);
+  Value live = buildPredicate(b, loc, mask, at, operands, load, tables,
+                              tableOf(tables, batchTreeOf(op, mask)));
   b.create<func::ReturnOp>(loc, live);
   result.topLeft =
       !offset.use_empty() && makeTopLeft(body->getArgument(n + 2), offset);
@@ -297,11 +380,12 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
     b.setInsertionPointToStart(body);
     Value value;
     if (table) {
-      // One operand more.
-      result.operands.push_back(p.view(table));
-      types.insert(types.begin() + n,
-                   scalarOrTable(result.operands.back().getType()));
-      Value argument = body->insertArgument(n, types[n], loc);
+      // One operand more, before the tables of the plan, which come last.
+      unsigned place = n - tables.size();
+      Value view = p.view(table);
+      result.operands.insert(result.operands.begin() + place, view);
+      types.insert(types.begin() + place, scalarOrTable(view.getType()));
+      Value argument = body->insertArgument(place, types[place], loc);
       keep.setFunctionType(b.getFunctionType(types, {yielded}));
       ++n;
       value = b.create<arith::IndexCastOp>(
@@ -322,8 +406,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   body->eraseArgument(n + 5);
   result.byHead = !body->getArgument(n + 1).use_empty();
 
-  FailureOr<MaskSolution> solution =
-      solveMask(p.program->getParentOfType<ModuleOp>(), keep, prefix, n);
+  FailureOr<MaskSolution> solution = solveMask(
+      p.program->getParentOfType<ModuleOp>(), keep, prefix, n, tables.size());
   if (failed(solution))
     return failure();
   keep.erase();
@@ -373,6 +457,7 @@ Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
                       Value scores, Value block) {
   Location loc = op->getLoc();
   OpBuilder &b = p.b;
+  PlanTables tables = planTables(p, op, mask);
   MapOp map = openMap(p, loc, scores, block, On::Partial);
   Block &body = map.getBody().front();
   SmallVector<Value> operands;
@@ -381,7 +466,8 @@ Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
   auto load = [&](Value view, ValueRange indices) {
     return loadElement(b, loc, view, indices);
   };
-  Value live = buildPredicate(b, loc, mask, coordinates(body), operands, load);
+  Value live = buildPredicate(b, loc, mask, coordinates(body), operands, load,
+                              tables, tableOf(tables, batchTreeOf(op, mask)));
   b.create<tile::YieldOp>(loc, live);
   b.setInsertionPointAfter(map);
   return map.getResult();
@@ -391,7 +477,8 @@ Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
 /// tile op.
 static FailureOr<Value> cloneModifier(ProgramBuilder &p, Operation *op,
                                       Region &region, StringRef word,
-                                      Block &body) {
+                                      Block &body, const PlanTables &tables,
+                                      Value batchTree) {
   llvm::SetVector<Value> captured;
   getUsedValuesDefinedAbove(region, captured);
   SmallVector<Value> views;
@@ -406,15 +493,29 @@ static FailureOr<Value> cloneModifier(ProgramBuilder &p, Operation *op,
   auto load = [&](Value view, ValueRange indices) {
     return loadElement(p.b, op->getLoc(), view, indices);
   };
-  return cloneRegion(p.b, region, body.getArguments().take_front(5),
-                     captured.getArrayRef(), views, load);
+  TreeMask tree(p.b, op->getLoc(), coordinates(body), batchTree, load);
+  sel::Coordinates seen = tree.positions();
+  Value args[] = {body.getArgument(0), seen.batch, seen.head, seen.query,
+                  seen.key};
+  Value result = cloneRegion(p.b, region, args, captured.getArrayRef(), views,
+                             load, tree, tables);
+  tree.eraseUnused();
+  return result;
+}
+
+/// What `op`'s mask is written as.
+static SpecMask specMaskOf(attn::AttentionOpInterface op) {
+  return {op.getMaskAttr(), op.getMaskOperands(), &op.getMaskRegion()};
 }
 
 LogicalResult fovea::emitProb(ProgramBuilder &p, attn::AttentionOpInterface op,
                               AttendOp attend, Prob on) {
+  SpecMask mask = specMaskOf(op);
+  PlanTables tables = planTables(p, op, mask);
   openRegion(p, op->getLoc(), attend.getBody());
-  FailureOr<Value> result = cloneModifier(p, op, op.getProbRegion(), "prob",
-                                          attend.getBody().front());
+  FailureOr<Value> result =
+      cloneModifier(p, op, op.getProbRegion(), "prob", attend.getBody().front(),
+                    tables, tableOf(tables, batchTreeOf(op, mask)));
   if (failed(result))
     return failure();
   p.b.create<tile::YieldOp>(op->getLoc(), *result);
@@ -428,6 +529,9 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
                                       Value scores, Value block) {
   Location loc = op->getLoc();
   OpBuilder &b = p.b;
+  SpecMask mask = specMaskOf(op);
+  PlanTables tables = planTables(p, op, mask);
+  Value batchTree = tableOf(tables, batchTreeOf(op, mask));
   auto load = [&](Value view, ValueRange indices) {
     return loadElement(b, loc, view, indices);
   };
@@ -443,18 +547,21 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
       SmallVector<Value> operands;
       for (Value operand : op.getScoreOperands())
         operands.push_back(inProgram(p, operand));
-      Lowering<attn::ScoreBuilder> builder(b, loc, coordinates(body), operands,
-                                           op.getScoreOperands(), load);
+      TreeMask tree(b, loc, coordinates(body), batchTree, load);
+      Lowering<attn::ScoreBuilder> builder(b, loc, tree.positions(), operands,
+                                           op.getScoreOperands(), load, tree,
+                                           tables);
       Value s = cast<attn::ScoreAttrInterface>(mod).expand(builder,
                                                            body.getArgument(0));
+      tree.eraseUnused();
       close(map, s);
     }
   }
   Region &region = op.getScoreRegion();
   if (!region.empty()) {
     MapOp map = openMap(p, loc, scores, block, On::All);
-    FailureOr<Value> s =
-        cloneModifier(p, op, region, "score", map.getBody().front());
+    FailureOr<Value> s = cloneModifier(
+        p, op, region, "score", map.getBody().front(), tables, batchTree);
     if (failed(s))
       return failure();
     close(map, *s);

@@ -216,6 +216,14 @@ LogicalResult ProgramBuilder::begin() {
 
 void ProgramBuilder::finish() { kernel.erase(); }
 
+Value ProgramBuilder::table(Location loc, TableRule rule, Value source) {
+  Value &known = tables[source];
+  if (!known)
+    known = b.create<TableOp>(loc, TableOp::getViewType(rule, source.getType()),
+                              rule, source);
+  return known;
+}
+
 Value ProgramBuilder::buffer(StringRef name, const Extents &extents,
                              Type element, Attribute format) {
   SmallVector<Attribute> attrs(extents.begin(), extents.end());

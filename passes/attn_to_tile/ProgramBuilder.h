@@ -81,6 +81,11 @@ public:
   mlir::Value buffer(llvm::StringRef name, const Extents &extents,
                      mlir::Type element, mlir::Attribute format = {});
 
+  /// The view of what the plan makes of `source`, a program argument; one for
+  /// each source.
+  mlir::Value table(mlir::Location loc, tile::TableRule rule,
+                    mlir::Value source);
+
   // Extents.
   tile::ExtentAttr fixed(int64_t n);
   tile::ExtentAttr ceilDiv(tile::ExtentAttr extent, int64_t div);
@@ -122,6 +127,7 @@ private:
 
   llvm::MapVector<mlir::Value, CacheViews> caches;
   llvm::DenseMap<mlir::Value, mlir::Value> views;
+  llvm::DenseMap<mlir::Value, mlir::Value> tables; ///< by source
   llvm::DenseMap<mlir::Value, Extents> viewExtents;
   llvm::DenseMap<mlir::Value, mlir::StringAttr> tokenDims;
   llvm::StringMap<unsigned> launches;

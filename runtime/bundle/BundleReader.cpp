@@ -41,10 +41,11 @@ const fovea_bundle_section *BundleView::section(uint32_t kind,
 }
 
 static const char *const kindNames[] = {
-    nullptr,  "STRINGS",  "KERNELS",   "ARGS",   "SYMBOLS",  "BUFFERS",
-    "STAGES", "VARIANTS", "ENTRIES",   "MASKS",  "REMARKS",  "TARGETS",
-    "SPEC",   "CODE",     "PLAN_CODE", "CACHES", "SEGMENTS", "PARTS"};
-static constexpr uint32_t maxKind = FOVEA_SECTION_PARTS;
+    nullptr,   "STRINGS",  "KERNELS",  "ARGS",    "SYMBOLS",
+    "BUFFERS", "STAGES",   "VARIANTS", "ENTRIES", "MASKS",
+    "REMARKS", "TARGETS",  "SPEC",     "CODE",    "PLAN_CODE",
+    "CACHES",  "SEGMENTS", "PARTS",    "TABLES"};
+static constexpr uint32_t maxKind = FOVEA_SECTION_TABLES;
 static constexpr uint32_t maxSections = 64;
 
 static fovea_status readHeader(BundleView &b) {
@@ -180,6 +181,8 @@ fovea_status readBundle(const void *bytes, size_t size, BundleView &out) {
     st = readRecords(out, FOVEA_SECTION_SEGMENTS, out.segments);
   if (!st)
     st = readRecords(out, FOVEA_SECTION_PARTS, out.parts);
+  if (!st)
+    st = readRecords(out, FOVEA_SECTION_TABLES, out.tables);
   if (st)
     return st;
   return checkRecords(out);

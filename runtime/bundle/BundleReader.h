@@ -45,6 +45,7 @@ struct BundleView {
   Records<fovea_bundle_cache> caches;
   Records<fovea_bundle_segment> segments;
   Records<fovea_bundle_part> parts;
+  Records<fovea_bundle_table> tables;
 
   const char *string(uint32_t offset) const { return strings.items + offset; }
   /// The section, or NULL.

@@ -25,6 +25,8 @@ private:
                       uint32_t beforeStage);
   fovea_status mask(const fovea_bundle_mask &m);
   fovea_status summary(const fovea_bundle_summary &s);
+  fovea_status table(const fovea_bundle_table &t);
+  bool hasTree(int32_t cache) const;
   fovea_status stage(uint32_t index);
   fovea_status stream(const fovea_bundle_stage &s);
   fovea_status batchTable(const fovea_bundle_stage &s, const char *what,
@@ -80,6 +82,8 @@ fovea_status KernelCheck::spans() {
     st = checkSpan("masks of a kernel", k.masks, b.masks.size(), maxMasks);
   if (!st)
     st = checkSpan("caches of a kernel", k.caches, b.caches.size(), maxCaches);
+  if (!st)
+    st = checkSpan("tables of a kernel", k.tables, b.tables.size(), maxViews);
   if (!st)
     st = checkSpan("remarks of a kernel", k.remarks, b.remarks.size(),
                    maxRemarks);
@@ -218,6 +222,29 @@ fovea_status KernelCheck::mask(const fovea_bundle_mask &m) {
   return FOVEA_OK;
 }
 
+fovea_status KernelCheck::table(const fovea_bundle_table &t) {
+  if (t.rule > FOVEA_TABLE_BATCH_TREE)
+    return bad(name(), "a table's rule", "0 or 1", t.rule);
+  bool tree = t.rule == FOVEA_TABLE_BATCH_TREE;
+  if (t.cache < -1 || t.cache >= int64_t(k.caches.count) ||
+      tree != (t.cache >= 0))
+    return bad(name(), "a table's cache",
+               "one of the kernel's for rule 1, -1 "
+               "for others",
+               t.cache);
+  bool source = tree && t.source == -1;
+  for (const fovea_bundle_arg &a : b.args.slice(k.args))
+    source |= !tree && a.kind == FOVEA_ARG_TENSOR && !a.is_result &&
+              int64_t(a.slot) == t.source && a.dtype == FOVEA_DTYPE_I32 &&
+              (a.rank == 1 || a.rank == 2);
+  if (!source)
+    return bad(name(), "a table's source",
+               "the slot of an i32 argument of rank 1 or 2 for rule 0, -1 for "
+               "others",
+               t.source);
+  return takeSlot("table", t.slot);
+}
+
 /// A slot of lengths or offsets: an i32[b] argument, or -1.
 fovea_status KernelCheck::batchTable(const fovea_bundle_stage &s,
                                      const char *what, int32_t slot) {
@@ -323,6 +350,14 @@ fovea_status KernelCheck::variant(const fovea_bundle_stage &s,
   return FOVEA_OK;
 }
 
+/// Whether the kernel has the table of the batch's tree over a cache.
+bool KernelCheck::hasTree(int32_t cache) const {
+  for (const fovea_bundle_table &t : b.tables.slice(k.tables))
+    if (t.rule == FOVEA_TABLE_BATCH_TREE && cache >= 0 && t.cache == cache)
+      return true;
+  return false;
+}
+
 fovea_status KernelCheck::stage(uint32_t index) {
   const fovea_bundle_stage &s = b.stages.slice(k.stages)[index];
   if (fovea_status st = string("a stage's name", s.name))
@@ -336,7 +371,8 @@ fovea_status KernelCheck::stage(uint32_t index) {
                            : "one of the kernel's or -1",
                s.cache);
   int32_t flags = s.space == FOVEA_SPACE_STREAM
-                      ? FOVEA_STAGE_TOP_LEFT | FOVEA_STAGE_READS_B
+                      ? FOVEA_STAGE_TOP_LEFT | FOVEA_STAGE_READS_B |
+                            (hasTree(s.cache) ? FOVEA_STAGE_TREE : 0)
                   : writesCache ? FOVEA_STAGE_SERVICE
                                 : 0;
   if (s.flags & ~flags)
@@ -394,6 +430,9 @@ fovea_status KernelCheck::run() {
       return st;
   for (const fovea_bundle_mask &m : b.masks.slice(k.masks))
     if (fovea_status st = mask(m))
+      return st;
+  for (const fovea_bundle_table &t : b.tables.slice(k.tables))
+    if (fovea_status st = table(t))
       return st;
   for (uint32_t i = 0; i < k.stages.count; ++i)
     if (fovea_status st = stage(i))

@@ -275,6 +275,8 @@ fovea_status fovea_kv::checkBorrowed(const fovea_batch &b, bool append) {
                   LL(borrowedTokens(0, row).size()), ULL(b.seq[i]), LL(rows));
     fovea_status st =
         checkPositions(b, i, append ? length - rows : length, append);
+    if (!st)
+      st = checkParents(b, i, -1, append);
     if (!st && append)
       st = markWritten(b.seq[i], row, rows);
     if (st)

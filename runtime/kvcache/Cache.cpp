@@ -94,6 +94,7 @@ void carve(fovea_kv &kv, Carver &c) {
   c.take(kv.batchIndex, l.seqs);
   c.take(kv.batchRows, l.seqs);
   c.take(kv.order, l.seqs);
+  c.take(kv.treeNodes, l.rows);
   c.take(kv.kept, l.rows);
   c.take(kv.consumer, l.rows);
   c.take(kv.moves, 2 * l.rows);
@@ -204,6 +205,9 @@ fovea_status fovea_kv::create(const fovea_kv_limits &given) {
     freeSeqs[i] = int32_t(limits.seqs - 1 - i);
   }
   nFreeSeqs = limits.seqs;
+  for (int64_t i = 0; i < limits.rows; ++i)
+    treeNodes[i] = {-1, i + 1 < limits.rows ? int32_t(i + 1) : -1};
+  treeFree = 0;
   setViews(*this);
   setSlots();
   return FOVEA_OK;

@@ -46,9 +46,15 @@ struct Sequence {
   uint32_t seen = 0;    // the call that met it last
   int32_t reserved = 0; // rows of that reservation
   int32_t nPages[maxSegments] = {};
+  int32_t treeFirst = -1, treeLast = -1; // entries of its tree; -1: a chain
   bool live = false;
   bool locked = false; // in a batch whose reservation calls `evict`
   int64_t length() const { return committed + uncommitted; }
+};
+
+/// A row of a tree: its parent's number or -1, and the next row's entry.
+struct TreeNode {
+  int32_t parent, next;
 };
 
 /// The host's tables of one segment (fovea_kv_borrow_tables).
@@ -92,6 +98,13 @@ struct fovea_kv {
   /// Changes when tokens that a snapshot knows may be gone or elsewhere: by
   /// trim, free and commit, not by growth.
   uint32_t generation(int32_t i) const;
+
+  /// Uncommitted rows of a sequence if they are a tree; 0 if they are a chain.
+  int64_t treeRows(int32_t i) const {
+    return borrowed || seqs[i].treeFirst < 0 ? 0 : seqs[i].uncommitted;
+  }
+  /// Writes the parents of these rows, `stride` numbers apart.
+  void copyTree(int32_t i, int32_t *parents, int64_t stride) const;
 
   uint32_t nSegments() const { return storage.n; }
   /// Most page ids that snapshot writes for `seqs` sequences of at most
@@ -182,7 +195,7 @@ struct fovea_kv {
 
   // Reserve.cpp
   fovea_status checkBatch(const fovea_batch &batch, bool append);
-  /// Positions and parents of the rows of sequence i, which has `length` tokens
+  /// Positions of the rows of sequence i, which has `length` tokens
   /// (append: without them).
   fovea_status checkPositions(const fovea_batch &batch, int i, int64_t length,
                               bool append) const;
@@ -206,7 +219,7 @@ struct fovea_kv {
   }
   bool evict(int64_t missing);
   fovea_status noPages(int64_t missing) const;
-  void grow(int32_t i, int64_t rows);
+  void grow(int32_t i, int64_t rows, const int32_t *parents);
   /// Rows of the batch for sequences of a contiguous `new`: moves others where
   /// there is a gap.
   void placeNew(int n);
@@ -214,6 +227,16 @@ struct fovea_kv {
   /// Where a token of a sequence lies in a segment.
   void place(uint32_t segment, int32_t i, int64_t token, int32_t &page,
              int32_t &offset) const;
+
+  // Tree.cpp
+  /// Parents of the rows of the batch's sequence i, number `at` in the cache
+  /// (of a borrowed one: -1).
+  fovea_status checkParents(const fovea_batch &batch, int i, int32_t at,
+                            bool append) const;
+  void pushTree(Seq &s, int32_t parent);
+  void growTree(int32_t i, int64_t rows, const int32_t *parents);
+  /// Forgets all but the first `rows` entries.
+  void cutTree(int32_t i, int64_t rows);
 
   // Commit.cpp: `kept` holds n row numbers.
   fovea_status commit(int32_t i, const int32_t *keep, int n);
@@ -284,7 +307,9 @@ struct fovea_kv {
   int64_t nFreeSeqs = 0;
   int32_t *index = nullptr; // hash of ids: index + 1, 0: empty
   uint64_t indexMask = 0;
-  int64_t uncommittedRows = 0; // of all sequences
+  fovea::rt::TreeNode *treeNodes = nullptr; // [limits.rows]
+  int32_t treeFree = -1;                    // the first free one
+  int64_t uncommittedRows = 0;              // of all sequences
   int64_t newTop = 0;          // rows used where `new` is contiguous
   uint32_t reservation = 0;    // counts reserve(.., true)
   int64_t copies = 0, evictions = 0;

@@ -36,12 +36,6 @@ fovea_status fovea_kv::checkPositions(const fovea_batch &b, int i,
     if (r > b.rows[i] && b.pos[r] != b.pos[r - 1] + 1)
       return badPosition(*this, b, i, r, "the token after the row before");
   }
-  for (int32_t r = b.rows[i]; b.parent && r < b.rows[i + 1]; ++r)
-    if (b.parent[r] != r - b.rows[i] - 1)
-      return fail(FOVEA_UNSUPPORTED,
-                  "expected the parent of row %d of sequence %llu to be the "
-                  "row before it (trees of rows are not supported), got %d",
-                  r - b.rows[i], ULL(b.seq[i]), b.parent[r]);
   return FOVEA_OK;
 }
 
@@ -84,6 +78,8 @@ fovea_status fovea_kv::checkBatch(const fovea_batch &b, bool append) {
                   LL(limits.max_len), LL(length + batchRows[i]), ULL(b.seq[i]));
     if (fovea_status st = checkPositions(b, i, length, append))
       return st;
+    if (fovea_status st = checkParents(b, i, s, append))
+      return st;
   }
   return FOVEA_OK;
 }
@@ -125,8 +121,9 @@ fovea_status fovea_kv::noPages(int64_t missing) const {
               LL(stores[storage.grows].pool.nFree), LL(pages));
 }
 
-void fovea_kv::grow(int32_t i, int64_t rows) {
+void fovea_kv::grow(int32_t i, int64_t rows, const int32_t *parents) {
   Seq &s = seqs[i];
+  growTree(i, rows, parents);
   if (rows)
     for (uint32_t g = 0; g < storage.n; ++g) {
       if (openIsShared(g, i))
@@ -248,7 +245,8 @@ fovea_status fovea_kv::reserve(const fovea_batch &given, bool append) {
   if (storage.fresh >= 0 && !pagedNew())
     placeNew(b.n);
   for (int i = 0; i < b.n; ++i)
-    grow(batchIndex[i], batchRows[i]);
+    grow(batchIndex[i], batchRows[i],
+         b.parent ? b.parent + b.rows[i] : nullptr);
   return FOVEA_OK;
 }
 

@@ -77,6 +77,7 @@ void fovea_kv::remove(int32_t i) {
 }
 
 void fovea_kv::shrink(int32_t i) {
+  cutTree(i, seqs[i].uncommitted);
   Seq &s = seqs[i];
   for (uint32_t g = 0; g < storage.n; ++g) {
     int64_t keep = needed(g, s.committed, s.uncommitted);

@@ -40,6 +40,7 @@ struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   fovea::rt::Records<fovea_bundle_stage> stages;
   fovea::rt::Records<fovea_bundle_mask> masks;
   fovea::rt::Records<fovea_bundle_cache> caches;
+  fovea::rt::Records<fovea_bundle_table> tables;
   fovea::rt::Array<const char *> remarks;
   int32_t target = -1; // index into the bundle's targets; -1: none runs here
 

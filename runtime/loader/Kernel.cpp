@@ -136,6 +136,7 @@ fovea_status fovea_kernel_get(fovea_bundle *bundle, const char *name,
   kernel->stages = view.stages.slice(record->stages);
   kernel->masks = view.masks.slice(record->masks);
   kernel->caches = view.caches.slice(record->caches);
+  kernel->tables = view.tables.slice(record->tables);
   Records<fovea_bundle_remark> remarks = view.remarks.slice(record->remarks);
   if (!kernel->remarks.create(remarks.size())) {
     kernel->release();

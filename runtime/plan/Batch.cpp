@@ -114,6 +114,7 @@ public:
 
 private:
   const char *name(const CacheStep &c) const { return kernel.argName(c.arg); }
+  const char *chainStage() const;
   fovea_status checkRows();
   fovea_status reserve(CacheStep &cache);
   fovea_status there(const CacheStep &cache, bool &append) const;
@@ -127,6 +128,15 @@ private:
   bool reserved, anyAppends = false;
 };
 
+/// A stage over a cache that takes rows for chains; NULL if there is none.
+const char *BatchBinder::chainStage() const {
+  for (const fovea_bundle_stage &s : kernel.stages)
+    if (s.space == FOVEA_SPACE_STREAM && s.cache >= 0 &&
+        !(s.flags & FOVEA_STAGE_TREE))
+      return kernel.view().string(s.name);
+  return nullptr;
+}
+
 fovea_status BatchBinder::checkRows() {
   const fovea_plan_limits &l = plan.limits;
   if (batch.n < 0 || batch.n > l.seqs)
@@ -139,11 +149,11 @@ fovea_status BatchBinder::checkRows() {
                 "kernel '%s': expected a batch with sequences and row offsets, "
                 "got NULL",
                 kernel.name());
-  if (batch.parent)
+  if (const char *stage = batch.parent ? chainStage() : nullptr)
     return fail(FOVEA_UNSUPPORTED,
-                "kernel '%s': expected a batch without parents, since rows are "
-                "chains, got some",
-                kernel.name());
+                "kernel '%s': expected a batch without parents, since the mask "
+                "of stage '%s' does not say 'tree', got some",
+                kernel.name(), stage);
   for (int32_t i = 0; i <= batch.n; ++i) {
     int32_t before = i ? batch.rows[i - 1] : 0;
     if (i ? batch.rows[i] < before : batch.rows[0] != 0)
@@ -248,6 +258,12 @@ fovea_status BatchBinder::copy(CacheStep &cache) {
                   name(cache), (long long)rows,
                   (unsigned long long)batch.seq[i],
                   (long long)kv.uncommitted(at));
+    if (const char *stage = kv.treeRows(at) ? chainStage() : nullptr)
+      return fail(FOVEA_UNSUPPORTED,
+                  "argument '%s': expected the uncommitted rows of sequence "
+                  "%llu to be a chain, since the mask of stage '%s' does not "
+                  "say 'tree', got a tree",
+                  name(cache), (unsigned long long)batch.seq[i], stage);
     cache.longest =
         cache.length[i] > cache.longest ? cache.length[i] : cache.longest;
   }

@@ -254,6 +254,7 @@ fovea_status bindRun(const fovea_plan &plan, int layer, const fovea_value *args,
                     kernel.argName(i), d, (long long)plan.argShape[i][d],
                     (long long)view.shape[d]);
   }
+  bindTables(plan, out);
   if (reinterpret_cast<uintptr_t>(workspace) % 64 ||
       (plan.workspaceBytes && !workspace))
     return fail(FOVEA_INVALID,

@@ -311,6 +311,10 @@ fovea_status Sizer::corners() {
   for (int64_t b = first; b <= distinct && !overflow; ++b)
     corner(b);
   corner(last);
+  for (const fovea_bundle_table &table : kernel.tables) {
+    Extent n = tableEntries(plan, table);
+    overflow |= !n.ok || n.value > int64_t(1) << 32;
+  }
   if (overflow)
     return fail(FOVEA_INVALID,
                 "kernel '%s': expected limits that need at most 2^30 items and "
@@ -381,6 +385,11 @@ void Sizer::tables(char *base, size_t &bytes) {
     take(plan.batchRows, plan.limits.seqs + 1);
   sizeSummaries(plan);
   take(plan.summaryMemory, plan.summaryNumbers * (1 + plan.nLanes));
+  for (uint32_t i = 0; i < kernel.tables.size(); ++i) {
+    TableStep &table = plan.tableSteps[i];
+    table.record = &kernel.tables[i];
+    take(table.data, tableEntries(plan, *table.record).value);
+  }
   take(plan.lanes, plan.nLanes);
   bytes = used;
 }

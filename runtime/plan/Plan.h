@@ -147,6 +147,12 @@ struct TableSummary {
 };
 constexpr uint32_t maxSummaries = 16;
 
+/// A table that the plan computes.
+struct TableStep {
+  const fovea_bundle_table *record = nullptr;
+  int32_t *data = nullptr;
+};
+
 /// The arguments of one call in the form that kernels read.
 struct Bound {
   fovea_abi_view views[maxViews];
@@ -218,9 +224,13 @@ struct fovea_plan : fovea::rt::Counted<fovea_plan> {
   int64_t argShape[fovea::rt::maxViews + fovea::rt::maxScalars]
                   [FOVEA_ABI_MAX_RANK] = {};
   fovea::rt::Bound planned; // for the mask's functions
+  fovea::rt::TableStep tableSteps[fovea::rt::maxViews]; // by table
   int64_t boundsCalls = 0;
   double updateMs = 0;
 
+  int64_t treeRows() const {
+    return limits.tree_rows ? limits.tree_rows : limits.rows;
+  }
   fovea_ctx &ctx() const { return *kernel->bundle->ctx.get(); }
   /// The value of an extent with the present symbols and slots.
   fovea::rt::Extent extent(const fovea_bundle_extent &e) const;
@@ -259,6 +269,16 @@ fovea_status batchRoles(fovea_plan &plan);
 /// After a failure nothing is reserved.
 fovea_status bindBatch(fovea_plan &plan, const fovea_batch *batch,
                        const fovea_value *args, bool reserved);
+/// Numbers that a table of the plan takes at most.
+Extent tableEntries(const fovea_plan &plan, const fovea_bundle_table &table);
+/// Computes the plan's tables, after bindUpdate, into plan.planned.
+fovea_status fillTables(fovea_plan &plan);
+/// Gives a run the tables of the update.
+void bindTables(const fovea_plan &plan, Bound &out);
+/// Where sequence b has a tree over `cache`: behind its greatest position; else
+/// 0.
+int64_t treeEnd(const fovea_plan &plan, const CacheStep &cache, int64_t b);
+
 /// Gives the rows back that bindBatch reserved.
 void releaseBatch(fovea_plan &plan);
 /// Checks a cache of a run and fills its views for `layer`.

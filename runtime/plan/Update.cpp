@@ -145,6 +145,9 @@ static fovea_status checkPositions(const fovea_plan &plan, const Phase &phase,
   for (int64_t b = 0; b < phase.batch; ++b) {
     int64_t end = phase.qOff[b] + phase.queries(b);
     end = end > phase.kLen[b] ? end : phase.kLen[b];
+    if (phase.stage->flags & FOVEA_STAGE_TREE)
+      if (int64_t deepest = treeEnd(plan, cache, b))
+        end = deepest; // rows of a tree share positions
     end -= bySlot ? last.ranges[b].shift : 0;
     if (end > has)
       return fail(FOVEA_INVALID,
@@ -415,6 +418,8 @@ static fovea_status update(fovea_plan &plan, const fovea_batch *batch,
     return st;
   plan.sequences = plan.nCaches ? plan.batch.n : 0;
   fovea_status st = bindUpdate(plan, args, n);
+  if (!st)
+    st = fillTables(plan);
   if (!st) {
     makeSummaries(plan, 0, plan.planned, nullptr);
     st = planStages(plan);

@@ -339,6 +339,18 @@ std::string Case::commandLine() const {
   return text;
 }
 
+/// The mask tree(%parents) by its definition.
+static MakeKeep treeByToken() {
+  return [](const Given &g) {
+    std::vector<double> parents = g.reals("parents");
+    return naive::Keep([=](int64_t, int64_t, int64_t q, int64_t k) {
+      while (q > k && parents[q] >= 0 && parents[q] < q)
+        q = int64_t(parents[q]);
+      return q == k;
+    });
+  };
+}
+
 std::vector<Case> e2e::cases() {
   return {
 #include "test/e2e/cases.inc"

@@ -130,6 +130,7 @@ std::vector<uint8_t> BundleBuilder::build() const {
   add(FOVEA_SECTION_CACHES, caches);
   add(FOVEA_SECTION_SEGMENTS, segments);
   add(FOVEA_SECTION_PARTS, parts);
+  add(FOVEA_SECTION_TABLES, tables);
   add(FOVEA_SECTION_SPEC, spec);
   for (const auto &[index, bytes] : code)
     add(FOVEA_SECTION_CODE, bytes, index);

@@ -39,6 +39,7 @@ struct BundleBuilder {
   std::vector<fovea_bundle_cache> caches;
   std::vector<fovea_bundle_segment> segments;
   std::vector<fovea_bundle_part> parts;
+  std::vector<fovea_bundle_table> tables;
   std::string spec;
   std::map<uint32_t, std::vector<uint8_t>> code; // by section index
   std::vector<uint8_t> planCode;

@@ -71,6 +71,12 @@ static Use maskUse(sel::MaskAttrInterface mask, ValueRange operands,
       if (ids && operands[ids.getIndex()] == value)
         use = Use::Documents;
     });
+  if (mask)
+    Attribute(mask).walk([&](sel::TreeAttr tree) {
+      auto parents = dyn_cast_if_present<sel::ArgAttr>(tree.getParents());
+      if (parents && operands[parents.getIndex()] == value)
+        use = Use::Parents;
+    });
   if (headsOf(mask, operands, value))
     use = Use::HeadClass;
   return use;
@@ -134,6 +140,8 @@ static Use useOf(mlir::Value value) {
       use = useIn(op, value);
     else if (auto op = dyn_cast<sel::ScoreOp>(user))
       use = useIn(op, value);
+    else if (isa<sel::AncestorOp>(user))
+      use = Use::Parents;
     else if (auto op = dyn_cast<sel::PoolOp>(user))
       use = op.getKey() == value ? Use::Key : Use::Value;
     else if (auto op = dyn_cast<sel::ChooseOp>(user))
@@ -164,6 +172,7 @@ static StringRef defaultDims(Use use, int64_t rank) {
   case Use::LevelMap:
     return "b h qblocks units";
   case Use::Documents:
+  case Use::Parents:
     return rank == 2 ? "b sk" : "sk";
   case Use::Bias:
     return "b h sq sk";
@@ -295,6 +304,7 @@ static double randomElement(const SpecArgument &argument, const Dims &dims,
   }
   case Use::Cache:
   case Use::Documents:
+  case Use::Parents:
   case Use::Query:
   case Use::Key:
   case Use::Value:
@@ -316,6 +326,19 @@ static void fillDocuments(HostTensor &tensor, Random &random) {
   for (int64_t i = 0; i < tensor.size(); ++i) {
     id = i % tokens == 0 ? 0 : id + (random.uniform() * double(tokens) < 4);
     tensor.set(i, double(id));
+  }
+}
+
+/// Chains with branches, and now and then an entry that is no parent.
+static void fillParents(HostTensor &tensor, Random &random) {
+  int64_t tokens = tensor.shape.back();
+  for (int64_t i = 0; i < tensor.size(); ++i) {
+    int64_t k = i % tokens, pick = random.integer(0, 9);
+    int64_t parent = pick < 6   ? k - 1
+                     : pick < 8 ? random.integer(-1, k - 1)
+                     : pick < 9 ? -1
+                                : random.integer(-tokens, 2 * tokens);
+    tensor.set(i, double(parent));
   }
 }
 
@@ -373,6 +396,8 @@ fovea::randomArguments(func::FuncOp kernel, const Dims &dims, uint64_t seed) {
     int64_t n = value.tensor.size();
     if (argument.use == Use::Documents)
       fillDocuments(value.tensor, random);
+    else if (argument.use == Use::Parents)
+      fillParents(value.tensor, random);
     else
       for (int64_t i = 0; i < n; ++i)
         value.tensor.set(i, randomElement(argument, dims, random, i, n));

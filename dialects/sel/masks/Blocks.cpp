@@ -147,6 +147,14 @@ LogicalResult BlocksAttr::verifyMask(EmitError emitError,
   if (rows.wasInterrupted())
     return emitError() << "expected a mask of blocks not to count rows of the "
                           "call, got causal(top_left) [blocks_c2]";
+  // tree_c3
+  WalkResult trees = getMask().walk([](TreeAttr tree) {
+    return tree.getParents() ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  if (trees.wasInterrupted())
+    return emitError()
+           << "expected a mask of blocks not to ask for the tree of "
+              "the batch, which is of tokens, got tree [tree_c3]";
   return success();
 }
 

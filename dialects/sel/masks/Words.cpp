@@ -24,6 +24,7 @@ ArrayRef<MaskWord> sel::maskWords() {
       {"prefix", buildPrefix},
       {"queries", buildQueries},
       {"sink", buildSink},
+      {"tree", buildTree},
       {"window", buildWindow},
   };
   return words;

@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define FOVEA_BUNDLE_MAGIC 0x42564f46u /* "FOVB" */
-#define FOVEA_BUNDLE_VERSION 4
+#define FOVEA_BUNDLE_VERSION 5
 
 typedef enum fovea_bundle_section_kind {
   FOVEA_SECTION_STRINGS = 1,    /* bytes */
@@ -41,7 +41,8 @@ typedef enum fovea_bundle_section_kind {
   FOVEA_SECTION_PLAN_CODE = 14, /* the host plan image (x86-64 baseline) */
   FOVEA_SECTION_CACHES = 15,    /* fovea_bundle_cache[] */
   FOVEA_SECTION_SEGMENTS = 16,  /* fovea_bundle_segment[] */
-  FOVEA_SECTION_PARTS = 17      /* fovea_bundle_part[] */
+  FOVEA_SECTION_PARTS = 17,     /* fovea_bundle_part[] */
+  FOVEA_SECTION_TABLES = 18     /* fovea_bundle_table[] */
 } fovea_bundle_section_kind;
 
 typedef struct fovea_bundle_header {
@@ -90,6 +91,7 @@ typedef struct fovea_bundle_kernel {
   uint32_t n_scalars;
   uint32_t reserved;
   fovea_bundle_span args, symbols, buffers, stages, masks, remarks, caches;
+  fovea_bundle_span tables;
 } fovea_bundle_kernel;
 
 typedef enum fovea_bundle_arg_kind {
@@ -195,6 +197,9 @@ typedef struct fovea_bundle_stage {
 
 #define FOVEA_STAGE_TOP_LEFT 1 /* default query offset is 0 */
 #define FOVEA_STAGE_SERVICE 2  /* no phase of a run: the cache manager's */
+#define FOVEA_STAGE_TREE                                                       \
+  8 /* stream over a cache: its mask asks for the tree                         \
+       of the batch. Others refuse one */
 #define FOVEA_STAGE_READS_B                                                    \
   4 /* score or mask read the batch index otherwise                            \
        than through the cache: rows of different                               \
@@ -243,6 +248,29 @@ typedef struct fovea_bundle_mask {
   fovea_bundle_summary summaries[FOVEA_MASK_MAX_SUMMARIES];
   uint32_t n_summaries, reserved;
 } fovea_bundle_mask;
+
+typedef enum fovea_bundle_table_rule {
+  /* Of the parents in view `source`, i32 [token] or [b, token]: i32 [.., 2],
+   * (enter, exit) of each token. Token k is q or an ancestor of q if and only
+   * if enter[k] <= enter[q] < exit[k]. A parent that is negative or not less
+   * than its own index makes a root. */
+  FOVEA_TABLE_LINEAGE = 0,
+  /* Of the rows of the batch over cache `cache`: i32 [n, 4]. Row b < sequences
+   * is (committed, base, end, 0): token t of sequence b has row
+   * base + max(t - committed + 1, 0), which is (enter, exit, position, parent).
+   * Row base, of all committed tokens, is an ancestor of every other; position
+   * is committed + depth, less than end, parent the row's parent or -1. Of a
+   * sequence whose rows are a chain committed is INT32_MAX and end 0. */
+  FOVEA_TABLE_BATCH_TREE = 1
+} fovea_bundle_table_rule;
+
+/* A table that the plan computes at every update and keeps: masks, kernels and
+ * the planner read it as they read an argument. */
+typedef struct fovea_bundle_table {
+  uint32_t rule;         /* fovea_bundle_table_rule */
+  uint32_t slot;         /* view slot */
+  int32_t source, cache; /* -1: none */
+} fovea_bundle_table;
 
 /* The storage plan of a cache argument. The cache manager uses only this. */
 typedef struct fovea_bundle_cache {

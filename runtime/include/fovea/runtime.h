@@ -94,7 +94,7 @@ extern "C" {
 
 /* The interface version, major << 16 | minor. fovea_open refuses another
  * major, and a minor newer than the library's. */
-#define FOVEA_API ((1u << 16) | 1u)
+#define FOVEA_API ((1u << 16) | 2u)
 
 typedef enum fovea_status {
   FOVEA_OK = 0,
@@ -339,7 +339,9 @@ FOVEA_EXPORT fovea_status fovea_kv_trim(fovea_kv *, uint64_t seq, int64_t len);
 FOVEA_EXPORT fovea_status fovea_kv_free(fovea_kv *, uint64_t seq);
 /* Of the uncommitted rows keeps keep[0..n), in this order, and forgets the
  * others; keep == NULL keeps the first n, n < 0 all. Then moves tokens between
- * segments, over all layers. */
+ * segments, over all layers. Of a tree keep a path, ancestors before
+ * descendants: the cache then is that of a sequence which appended just these.
+ * Row keep[j] becomes the token committed + j, which was its position. */
 FOVEA_EXPORT fovea_status fovea_kv_commit(fovea_kv *, uint64_t seq,
                                           const int32_t *keep, int n,
                                           fovea_stream);
@@ -414,7 +416,15 @@ struct fovea_batch {
    * that are reserved and uncommitted (by another plan's update in this step)
    * reserve nothing. */
   const int64_t *pos;
-  const int32_t *parent; /* per row; NULL: a chain; others: UNSUPPORTED yet */
+  /* Trees of uncommitted rows, for kernels whose mask says `tree` (others
+   * refuse them). Per row the number of its parent among the uncommitted rows
+   * of its sequence, counted since the last commit as in fovea_kv_commit and
+   * less than its own number, or -1: the last committed token. NULL: every row
+   * follows the one before it. Rows see the committed tokens, their ancestors
+   * and themselves, at the position committed + depth. A cache remembers the
+   * parents until the commit, so a tree may be appended level by level; rows
+   * that are reserved already repeat theirs or give NULL. */
+  const int32_t *parent;
 };
 
 typedef struct fovea_value {
@@ -447,6 +457,8 @@ typedef struct fovea_plan_limits {
   int32_t no_sharing;          /* 1: never read a shared prefix once for several
                                   sequences (a deterministic plan never does) */
   const fovea_dim_limit *dims; /* override the above, by name */
+  int64_t tree_rows; /* uncommitted rows in the trees of a batch, those of
+                        earlier steps included; 0: as many as `rows` */
 } fovea_plan_limits;
 
 /* Allocates everything that updates and runs within the limits need. Call it

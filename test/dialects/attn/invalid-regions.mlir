@@ -55,7 +55,7 @@ func.func @mask_c8_shift(%q: !t, %flags: tensor<?xi32>) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c3(%q: !t) {
-  // expected-error@+1 {{expected the mask region to hold scalar arith and math ops and tensor.extract, got 'scf.if' [mask_c3]}}
+  // expected-error@+1 {{expected the mask region to hold scalar arith and math ops and tensor.extract and sel.ancestor, got 'scf.if' [mask_c3]}}
   %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
     %c = arith.cmpi sle, %j, %i : index
     // expected-note@+1 {{the op is here}}

@@ -238,3 +238,24 @@ tile.program @prob(%w: !tile.view<?x4x?x8xf32> {tile.name = "w"}) {
     }
   }
 }
+
+// -----
+
+tile.program @lineage_source(%p: !tile.view<?xi64> {tile.name = "p"}) {
+  // expected-error@+1 {{expected a source that 'lineage' is made of, got '!tile.view<?xi64>'}}
+  %t = tile.table lineage %p : !tile.view<?xi64> -> !tile.view<?x2xi32>
+}
+
+// -----
+
+tile.program @tree_source(%p: !tile.view<?xi32> {tile.name = "p"}) {
+  // expected-error@+1 {{expected a source that 'batch_tree' is made of, got '!tile.view<?xi32>'}}
+  %t = tile.table batch_tree %p : !tile.view<?xi32> -> !tile.view<?x4xi32>
+}
+
+// -----
+
+tile.program @table_view(%p: !tile.view<?x?xi32> {tile.name = "p"}) {
+  // expected-error@+1 {{expected the view to be '!tile.view<?x?x2xi32>', got '!tile.view<?x2xi32>'}}
+  %t = tile.table lineage %p : !tile.view<?x?xi32> -> !tile.view<?x2xi32>
+}

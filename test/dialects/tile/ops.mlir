@@ -98,6 +98,8 @@ tile.program @cache_ops(
   %scores = tile.buffer "scores" [#tile.extent<"rows">, #tile.extent<4>, #tile.extent<"sk", div = 4>] : !pages
   %list = tile.buffer "list" [#tile.extent<"rows">, #tile.extent<4>, #tile.extent<"sk", div = 4>] : !list
   %count = tile.buffer "count" [#tile.extent<"rows">, #tile.extent<4>] : !tile.view<?x4xi32>
+  // CHECK: tile.table batch_tree %{{.+}} : !kv.cache<{{.*}}> -> <?x4xi32>
+  %tree = tile.table batch_tree %c : !cache -> !tile.view<?x4xi32>
   // CHECK: tile.stage @append launch("append") space(append) {{.*}} service schedule
   tile.stage @append launch("append") space(append) rows(<group = 1, kv_group = 1, heads = 2>) service schedule(<"append", lanes = 0, reg = 1, keys = 1, rows = 16, max_rows = -1, prefetch = 0>) {
   ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
@@ -127,6 +129,8 @@ tile.program @cache_ops(
     // CHECK: tile.rotate %{{.+}} by %{{.+}} position(token) channels(halves) : <16x8xf32>, <?x4x2xf32> -> <16x8xf32>
     %x = tile.load %q[%b, %h, %r] : !rows -> <16x8xf32>
     %y = tile.rotate %x by %t position(token) channels(halves) : <16x8xf32>, <?x4x2xf32> -> <16x8xf32>
+    // CHECK: tile.rotate {{.*}} channels(pairs) tree(%{{.+}} : !tile.view<?x4xi32>) : <16x8xf32>
+    %z = tile.rotate %x by %t position(token) channels(pairs) tree(%tree : !tile.view<?x4xi32>) : <16x8xf32>, <?x4x2xf32> -> <16x8xf32>
   }
 }
 

@@ -220,6 +220,51 @@ TEST(Bundle, EveryRecordIsChecked) {
   refuse("remark's text", [](B b) { b.remarks[0].text = 1 << 20; });
 }
 
+/// A kernel of lengths whose plan makes a table of them.
+BundleBuilder tableKernel() {
+  KernelOptions options;
+  options.lengths = true;
+  BundleBuilder b = sumKernel(options);
+  int32_t source = -1;
+  for (const fovea_bundle_arg &a : b.args)
+    if (a.kind == FOVEA_ARG_TENSOR && a.dtype == FOVEA_DTYPE_I32)
+      source = int32_t(a.slot);
+  b.tables.push_back({FOVEA_TABLE_LINEAGE, b.kernels[0].n_views++, source, -1});
+  b.kernels[0].tables = {0, 1};
+  return b;
+}
+
+TEST(Bundle, TablesAreChecked) {
+  fovea_ctx *ctx = openContext();
+  auto open = [&](const std::function<void(BundleBuilder &)> &spoil) {
+    BundleBuilder b = tableKernel();
+    spoil(b);
+    std::vector<uint8_t> bytes = b.build();
+    fovea_bundle *bundle = nullptr;
+    fovea_status st =
+        fovea_bundle_memory(ctx, bytes.data(), bytes.size(), &bundle);
+    fovea_bundle_close(bundle);
+    return st;
+  };
+  using B = BundleBuilder &;
+  ASSERT_FOVEA(open([](B) {}));
+  auto refuse = [&](const char *words, const std::function<void(B)> &spoil) {
+    EXPECT_REFUSED(FOVEA_BAD_BUNDLE, words, open(spoil));
+  };
+  refuse("tables of a kernel", [](B b) { b.kernels[0].tables.count = 2; });
+  refuse("a table's rule", [](B b) { b.tables[0].rule = 2; });
+  refuse("a table's cache", [](B b) { b.tables[0].cache = 0; });
+  refuse("a table's cache",
+         [](B b) { b.tables[0].rule = FOVEA_TABLE_BATCH_TREE; });
+  refuse("a table's source", [](B b) { b.tables[0].source = -1; });
+  refuse("a table's source", [](B b) { b.tables[0].source = 0; }); // floats
+  refuse("to have one owner", [](B b) { b.tables[0].slot = 0; });
+  refuse("view slot of 'table'", [](B b) { b.tables[0].slot = 64; });
+  // A stage may ask for the tree of a batch only where its table is.
+  refuse("a stage's flags", [](B b) { b.stages[0].flags |= FOVEA_STAGE_TREE; });
+  fovea_close(ctx);
+}
+
 /// first, older in codes with metadata, recent, new.
 CacheOptions richCache(bool appends = true) {
   CacheOptions options;
@@ -376,15 +421,15 @@ TEST(Bundle, TheFrameIsChecked) {
   using S = fovea_bundle_section *;
   refuseFrame("to start with", [](H h, S) { h.magic = 1; });
   refuseFrame(
-      "bundle version 4, got 5", [](H h, S) { h.version = 5; },
+      "bundle version 5, got 6", [](H h, S) { h.version = 6; },
       FOVEA_UNSUPPORTED);
   refuseFrame(
       "ABI version 3, got 4", [](H h, S) { h.abi_version = 4; },
       FOVEA_UNSUPPORTED);
   refuseFrame("at most 64 sections", [](H h, S) { h.n_sections = 65; });
   refuseFrame("(its header)", [](H h, S) { h.file_size = 100; });
-  refuseFrame("a kind between 1 and 17", [](H, S s) { s[0].kind = 18; });
-  refuseFrame("a kind between 1 and 17", [](H, S s) { s[0].kind = 0; });
+  refuseFrame("a kind between 1 and 18", [](H, S s) { s[0].kind = 19; });
+  refuseFrame("a kind between 1 and 18", [](H, S s) { s[0].kind = 0; });
   refuseFrame("at a multiple of 64", [](H, S s) { s[0].offset += 32; });
   refuseFrame("to lie in", [](H, S s) { s[0].offset = 0; });
   refuseFrame("to lie in", [](H, S s) { s[0].size = UINT64_MAX; });
@@ -514,6 +559,7 @@ std::vector<std::pair<std::string, std::vector<uint8_t>>> fuzzSeeds() {
   options.masked = false;
   add("lengths.fvb", sumKernel(options));
   add("count.fvb", countKernel());
+  add("table.fvb", tableKernel());
   add("cache.fvb", cacheKernel(richCache()));
   return seeds;
 }

@@ -167,8 +167,22 @@ TEST(Kv, BatchesAreChecked) {
            static const int64_t pos[] = {4};
            b.pos = pos;
          });
-  refuse(FOVEA_UNSUPPORTED, "trees of rows", {{1, 2}}, [](fovea_batch &b) {
-    static const int32_t parent[] = {-1, -1};
+  refuse(FOVEA_INVALID,
+         "parent of row 1 of sequence 1 to be one of the 1 uncommitted rows "
+         "before it, or -1, got 1",
+         {{1, 2}}, [](fovea_batch &b) {
+           static const int32_t parent[] = {-1, 1};
+           b.parent = parent;
+         });
+  refuse(FOVEA_INVALID,
+         "parent of row 0 of sequence 2 to be one of the 0 uncommitted rows "
+         "before it, or -1, got 0",
+         {{1, 1}, {2, 1}}, [](fovea_batch &b) {
+           static const int32_t parent[] = {-1, 0};
+           b.parent = parent;
+         });
+  refuse(FOVEA_INVALID, "or -1, got -2", {{1, 1}}, [](fovea_batch &b) {
+    static const int32_t parent[] = {-2};
     b.parent = parent;
   });
   // Without appending, rows are of tokens that exist.

@@ -62,7 +62,7 @@ TEST(Serving, ChecksTheBatch) {
   prepared();
   int32_t parents[5] = {};
   s.batch.parent = parents;
-  refused(FOVEA_UNSUPPORTED, "without parents");
+  refused(FOVEA_UNSUPPORTED, "without parents, since the mask of stage");
   prepared();
   s.ids[1] = 1;
   refused(FOVEA_INVALID, "argument 'c'"); // twice

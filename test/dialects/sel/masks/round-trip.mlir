@@ -5,11 +5,13 @@
 // RUN: fovea-opt %s -mlir-print-op-generic | fovea-opt | FileCheck %s
 
 !t = tensor<?x8x?x64xf32>
+!c = !kv.cache<heads = 8, dim = 64, layout = paged<16>, segments = [all : f32]>
 
 // Every word, printed as it was written; parentheses only where they matter,
 // and kept where they group one connective.
 // CHECK-LABEL: @words
-func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: tensor<?x?xi32>) -> !t {
+func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: tensor<?x?xi32>,
+    %parents: tensor<?xi32>, %rows: tensor<?x8x64xf32>, %cache: !c) -> !t {
   // GENERIC: mask = #sel.causal<bottom_right>
   // CHECK: mask(causal) :
   %0 = attn.attention %q, %q, %q mask(causal(bottom_right)) : (!t, !t, !t) -> !t
@@ -66,5 +68,11 @@ func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: te
   // GENERIC: mask = #sel.neighborhood<#sel.group<"grid", #sel.arg<0>, 45 : i64, 80 : i64>, #sel.group<"window", 5 : i64, 7 : i64, 7 : i64>, #sel.group<"dilation", 1 : i64, 2 : i64, 2 : i64>, #sel.group<"stride", 1 : i64, 7 : i64, 1 : i64>, #sel.group<"causal", 0 : i64>>
   // CHECK: mask(neighborhood(grid(%{{.*}} : index, 45, 80), window(5, 7, 7), dilation(1, 2, 2), stride(1, 7, 1), causal(0))) :
   %21 = attn.attention %q, %q, %q mask(neighborhood(grid(%n : index, 45, 80), window(5, 7, 7), dilation(1, 2, 2), stride(1, 7, 1), causal(0))) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.or<#sel.tree<#sel.arg<0>>, #sel.sink<2 : i64>>
+  // CHECK: mask(tree(%{{.*}} : tensor<?xi32>) or sink(2)) :
+  %22 = attn.attention %q, %q, %q mask(tree(%parents : tensor<?xi32>) or sink(2)) : (!t, !t, !t) -> !t
+  // GENERIC: mask = #sel.and<#sel.causal<bottom_right>, #sel.tree>
+  // CHECK: mask(causal and tree) :
+  %23 = attn.attention %rows, %cache mask(causal and tree) : (tensor<?x8x64xf32>, !c) -> tensor<?x8x64xf32>
   return %0 : !t
 }
