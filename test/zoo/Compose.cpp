@@ -199,7 +199,13 @@ struct ComposedMask::State {
   OwningOpRef<ModuleOp> spec;
   func::FuncOp kernel;
   std::unique_ptr<IrMachine> machine;
-  std::vector<size_t> reads; ///< operands of the mask: of the composition
+  /// An operand of the mask: one of the composition, or the table of lineages
+  /// that a plan makes of one.
+  struct Read {
+    size_t operand;
+    bool lineage;
+  };
+  std::vector<Read> reads;
   std::vector<int64_t> summaries;
   std::string problem;
   bool visible = false; ///< the mask hides nothing and is gone
@@ -230,6 +236,33 @@ static IrTable summarise(const IrTable &table) {
   return out;
 }
 
+/// (enter, exit) of every token in its tree of parents: a parent that is
+/// negative or not below its own index makes a root. Children come before the
+/// parent's next sibling, so that subtrees are intervals.
+static IrTable lineages(const IrTable &parents) {
+  int64_t n = parents.shape[0];
+  std::vector<int64_t> size(size_t(n), 1), next(size_t(n), 0);
+  auto parentOf = [&](int64_t i) {
+    int64_t parent = parents.data[size_t(i)];
+    return parent >= 0 && parent < i ? parent : -1;
+  };
+  for (int64_t i = n; i-- > 0;)
+    if (int64_t parent = parentOf(i); parent >= 0)
+      size[size_t(parent)] += size[size_t(i)];
+  IrTable out{{n, 2}, {}};
+  int64_t nextRoot = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t parent = parentOf(i);
+    int64_t &place = parent < 0 ? nextRoot : next[size_t(parent)];
+    int64_t enter = place;
+    place += size[size_t(i)];
+    next[size_t(i)] = enter + 1;
+    out.data.push_back(enter);
+    out.data.push_back(enter + size[size_t(i)]);
+  }
+  return out;
+}
+
 void ComposedMask::State::bind(int64_t tokens) {
   tables.clear();
   inputs.clear();
@@ -240,13 +273,15 @@ void ComposedMask::State::bind(int64_t tokens) {
     word.table = &tables.back();
     inputs.push_back(word);
   };
-  for (size_t i : reads) {
+  for (auto [i, lineage] : reads) {
     const ComposedOperand &operand = composition.operands[i];
     bool byToken = operand.type == "tensor<?xi32>";
     IrTable table{{byToken ? tokens : int64_t(operand.numbers.size())},
                   operand.numbers};
     table.data.resize(size_t(table.shape[0]));
-    if (llvm::StringRef(operand.type).starts_with("tensor"))
+    if (lineage)
+      add(lineages(table));
+    else if (llvm::StringRef(operand.type).starts_with("tensor"))
       add(std::move(table));
     else
       inputs.push_back({operand.numbers[0]});
@@ -295,8 +330,12 @@ ComposedMask::ComposedMask(MLIRContext &context, const Composition &composition,
     return;
   std::string prefix = runs.getMask()->str();
   // The program's arguments are q, k, v, then those of the composition.
-  for (mlir::Value operand : runs.getOperands_())
-    state->reads.push_back(cast<BlockArgument>(operand).getArgNumber() - 3);
+  for (mlir::Value operand : runs.getOperands_()) {
+    auto table = operand.getDefiningOp<tile::TableOp>();
+    mlir::Value argument = table ? table.getSource() : operand;
+    state->reads.push_back(
+        {cast<BlockArgument>(argument).getArgNumber() - 3u, bool(table)});
+  }
   if (auto summaries = runs.getSummaries())
     state->summaries.assign(summaries->begin(), summaries->end());
   state->machine = std::make_unique<IrMachine>(*module);

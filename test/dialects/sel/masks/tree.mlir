@@ -46,7 +46,7 @@ func.func @tree_c1_type(%q: !t, %parents: tensor<?xi64>) {
 !t = tensor<?x8x?x64xf32>
 func.func @tree_c1_operand(%q: !t) {
   // expected-error@+1 {{expected the parents of a tree to be an operand, got #sel.arg<0> [tree_c1]}}
-  "attn.attention"(%q, %q, %q) <{mask = #sel.tree<#sel.arg<0>>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
+  "attn.attention"(%q, %q, %q) <{mask = #sel.tree<#sel.arg<0>>, operandSegmentSizes = array<i32: 1, 2, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {}, {}) : (!t, !t, !t) -> !t
   return
 }
 
