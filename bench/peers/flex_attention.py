@@ -88,7 +88,7 @@ FLEX = {
         (q >= k) & ((k < p["INIT"]) | (q - k < p["LOCAL"]) | (q >= t["dense"])),
     "vertical_slash": lambda p, t: lambda b, h, q, k:
         (q >= k) & ((k < 4) | ((k >= 88) & (k < 96)) | (q - k < 16) |
-                    ((q - k >= 63) & (q - k < 71))),
+                    ((q - k > 63) & (q - k <= 71))),
     "window_by_head": lambda p, t: lambda b, h, q, k:
         window(q, k, t["window"][h]),
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // MInference's vertical-slash heads with constant lines: two vertical lines (k in [0,
-// 4) and [V, V + 8)) and two slashes (q - k in [0, L) and [S0, S1]). A line of keys is
+// 4) and [V, V + 8)) and two slashes (q - k in [0, L) and (S0, S1]). A line of keys is
 // the difference of two prefixes, a slash that of two windows. FlexPrefill and
 // MMInference use the same pattern.
 !q = tensor<?x${H:4}x?x${D:32}x${T:f32}>
