@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The builder of a prefill stage, in four files: items, runs, blocks and
-// masks (PrefillStream.cpp), segments of a cache (PrefillSegments.cpp),
-// probabilities (PrefillProb.cpp), and rows: pointers, packing and results
-// (PrefillRows.cpp). Private to them.
+// The builder of a prefill stage, in five files: items, runs and blocks
+// (PrefillStream.cpp), masks and modifiers (PrefillMask.cpp), segments of a
+// cache (PrefillSegments.cpp), probabilities (PrefillProb.cpp), and rows:
+// pointers, packing and results (PrefillRows.cpp). Private to them.
 #ifndef FOVEA_CODEGEN_CPU_PREFILLBUILDER_H
 #define FOVEA_CODEGEN_CPU_PREFILLBUILDER_H
 

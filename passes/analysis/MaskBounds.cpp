@@ -3,11 +3,11 @@
 // collected into at most FOVEA_ABI_MAX_RUNS sorted runs, and, where a term
 // lost a part of the predicate, scanned with the interval evaluation.
 #include "passes/analysis/MaskBounds.h"
+#include "passes/analysis/MaskText.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Parser/Parser.h"
 
 #include <fovea/abi.h>
 
@@ -257,8 +257,8 @@ Value BoundsEmitter::scan(Value runs, Value n, Value out) {
       Value nextSize = e.select(split, smaller, e.select(grow, larger, size));
       Value many = e.le(e.i64(FOVEA_ABI_MAX_RUNS), e.toI64(found));
       Value idle = e.both(e.both(many, t.any), e.lt(size, largest));
-      undecided = e.add(
-          undecided, e.toI64(e.both(e.either(mixed, idle), e.no(split))));
+      undecided =
+          e.add(undecided, e.toI64(e.both(e.either(mixed, idle), e.no(split))));
       Value enough = e.le(e.i64(kMostUndecided), undecided);
       Value coarser = e.min(e.mul(smallest, e.i64(4)), largest);
       b.create<scf::YieldOp>(
@@ -325,15 +325,7 @@ void BoundsEmitter::run() {
 static func::FuncOp insertHelper(ModuleOp module) {
   if (auto known = module.lookupSymbol<func::FuncOp>(kInsertName))
     return known;
-  Block parsed;
-  ParserConfig config(module.getContext());
-  LogicalResult ok = parseSourceString(kInsertText, &parsed, config);
-  (void)ok; // a constant text: test/unit/passes/analysis covers it
-  assert(succeeded(ok) && "the text above parses");
-  auto func = cast<func::FuncOp>(parsed.front());
-  func->remove();
-  module.push_back(func);
-  return func;
+  return addFunctionText(module, kInsertText);
 }
 
 void emitMaskBounds(ModuleOp module, func::FuncOp bounds,

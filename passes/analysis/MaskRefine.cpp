@@ -2,8 +2,7 @@
 // The search inside undecided tiles; see the header. It is the same for every
 // mask but for the operands, so it is a text.
 #include "passes/analysis/MaskRefine.h"
-
-#include "mlir/Parser/Parser.h"
+#include "passes/analysis/MaskText.h"
 
 #include <fovea/abi.h>
 
@@ -168,15 +167,7 @@ func::FuncOp emitMaskRefine(ModuleOp module, func::FuncOp tile,
   // Prefixes may hold what a bare symbol name cannot.
   text = replaceAll(text, "@TILE", "@\"" + tile.getSymName().str() + "\"");
   text = replaceAll(text, "@REFINE", "@\"" + (prefix + "_refine").str() + "\"");
-  Block parsed;
-  ParserConfig config(module.getContext(), /*verifyAfterParse=*/false);
-  LogicalResult ok = parseSourceString(text, &parsed, config);
-  (void)ok; // a constant text: test/unit/passes/analysis covers it
-  assert(succeeded(ok) && "the text above parses");
-  auto func = cast<func::FuncOp>(parsed.front());
-  func->remove();
-  module.push_back(func);
-  return func;
+  return addFunctionText(module, text);
 }
 
 } // namespace fovea

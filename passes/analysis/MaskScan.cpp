@@ -2,8 +2,7 @@
 // See the header. A stretch is entries at both ends, blocks inside, and blocks
 // of blocks inside those: some hundreds of loads for any length.
 #include "passes/analysis/MaskScan.h"
-
-#include "mlir/Parser/Parser.h"
+#include "passes/analysis/MaskText.h"
 
 #include <fovea/abi.h>
 
@@ -121,15 +120,7 @@ func::FuncOp emitMaskScan(ModuleOp module, StringRef name, MemRefType table,
                      loop("right", "m1", "b1", "left", block) +
                      loop("all", "d0", "d1", "right", block) +
                      "return %alll, %allm : i64, i64\n}\n";
-  Block parsed;
-  ParserConfig config(module.getContext(), /*verifyAfterParse=*/false);
-  LogicalResult ok = parseSourceString(text, &parsed, config);
-  (void)ok; // the same text for every table: test/unit/passes/analysis has it
-  assert(succeeded(ok) && "the text above parses");
-  auto func = cast<func::FuncOp>(parsed.front());
-  func->remove();
-  module.push_back(func);
-  return func;
+  return addFunctionText(module, text);
 }
 
 } // namespace fovea

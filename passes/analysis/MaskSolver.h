@@ -14,9 +14,10 @@
 namespace fovea {
 
 /// What solveMask emits into the module. The functions take the mask's
-/// operands, the summaries, then `index` arguments, and hold arith, scf, memref and func ops
-/// on index and integers only (float compares of the predicate appear in
-/// `keep` alone). docs/dialects/mask-analysis.md states what they promise.
+/// operands, the summaries, then `index` arguments, and hold arith, scf, memref
+/// and func ops on index and integers only (float compares of the predicate
+/// appear in `keep` alone). docs/dialects/mask-analysis.md states what they
+/// promise.
 struct MaskSolution {
   /// @P_bounds(operands..., b, h, q0, q1, len, runs: memref<8x2xi64>) -> i32:
   /// the live keys of queries [q0, q1) as at most 8 runs [lo, hi), ascending,
@@ -48,8 +49,9 @@ struct MaskSolution {
 /// Solves `keep(operands..., b, h, q, k [, len]) -> i1 | i32` and adds the
 /// functions above, named `prefix` + "_bounds" and so on, to `module`.
 /// `numOperands` arguments come before b; by default all but the last four.
-/// Of the last `planTables` operands no summaries are taken: the plan makes these
-/// tables itself. `keep` itself is left alone. An op that a mask cannot have is a diagnostic.
+/// Of the last `planTables` operands no summaries are taken: the plan makes
+/// these tables itself. `keep` itself is left alone. An op that a mask cannot
+/// have is a diagnostic.
 mlir::FailureOr<MaskSolution>
 solveMask(mlir::ModuleOp module, mlir::func::FuncOp keep,
           llvm::StringRef prefix,

@@ -25,7 +25,7 @@ struct TileMask {
   mlir::FlatSymbolRefAttr prefix; ///< null: everything is visible
   mlir::StringAttr text;          ///< the mask as a person would write it
   llvm::SmallVector<mlir::Value> operands; ///< program arguments
-  mlir::DenseI64ArrayAttr summaries; ///< of tile.runs; null: none
+  mlir::DenseI64ArrayAttr summaries;       ///< of tile.runs; null: none
   bool byHead = false;                     ///< the predicate reads the head
   bool topLeft = false; ///< query indices are those of the call
 };

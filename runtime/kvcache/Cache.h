@@ -310,8 +310,8 @@ struct fovea_kv {
   fovea::rt::TreeNode *treeNodes = nullptr; // [limits.rows]
   int32_t treeFree = -1;                    // the first free one
   int64_t uncommittedRows = 0;              // of all sequences
-  int64_t newTop = 0;          // rows used where `new` is contiguous
-  uint32_t reservation = 0;    // counts reserve(.., true)
+  int64_t newTop = 0;       // rows used where `new` is contiguous
+  uint32_t reservation = 0; // counts reserve(.., true)
   int64_t copies = 0, evictions = 0;
 
   // Scratch of one call.

@@ -3,6 +3,7 @@
 // several sequences are appended, attended to and committed, and every result
 // is compared with an attention over plain vectors that knows nothing of pages,
 // rings or segments.
+#include "test/e2e/CallTensor.h"
 #include "test/e2e/Compiled.h"
 
 #include <fovea/runtime.h>
@@ -127,32 +128,6 @@ std::vector<double> attend(const CacheCase &c, const Sequence &s,
   return o;
 }
 
-struct Tensor3 {
-  explicit Tensor3(std::vector<int64_t> dims) : shape(std::move(dims)) {
-    int64_t n = 1;
-    for (int64_t extent : shape)
-      n *= extent;
-    data.resize(size_t(n));
-    dl.data = data.data();
-    dl.device = {kDLCPU, 0};
-    dl.dtype = {kDLFloat, 32, 1};
-    dl.ndim = int(shape.size());
-    dl.shape = shape.data();
-  }
-  Tensor3(const Tensor3 &) = delete;
-  fovea_value value() {
-    fovea_value v = {};
-    v.kind = FOVEA_TENSOR;
-    v.u.tensor = &dl;
-    return v;
-  }
-  std::vector<int64_t> shape;
-  std::vector<float> data;
-  DLTensor dl = {};
-};
-
-#define ASSERT_FOVEA(call) ASSERT_EQ(call, FOVEA_OK) << fovea_message()
-
 /// A kernel, its cache and plan, and the model beside them.
 class Engine {
 public:
@@ -215,16 +190,16 @@ public:
       return ragged ? std::vector<int64_t>{total, heads, kDim}
                     : std::vector<int64_t>{total, heads, 1, kDim};
     };
-    Tensor3 q(shape(kHeads)), k(shape(kKVHeads)), v(shape(kKVHeads)),
+    CallTensor q(shape(kHeads)), k(shape(kKVHeads)), v(shape(kKVHeads)),
         o(shape(kHeads));
-    for (Tensor3 *t : {&q, &k, &v})
+    for (CallTensor *t : {&q, &k, &v})
       for (float &x : t->data)
         x = normal(random);
     std::fill(o.data.begin(), o.data.end(), NAN);
     fovea_value cache = {};
     cache.kind = FOVEA_CACHE;
     cache.u.kv = kv;
-    Tensor3 s({kHeads});
+    CallTensor s({kHeads});
     std::copy_n(c.sinks ? kSinks : kGates, kHeads, s.data.begin());
     fovea_value args[] = {q.value(), k.value(), v.value(),
                           cache,     s.value(), o.value()};
@@ -239,7 +214,7 @@ public:
       Sequence &sequence = model[ids[i]];
       size_t width = kKVHeads * kDim;
       for (int r = offsets[i]; r < offsets[i + 1]; ++r) {
-        auto from = [&](Tensor3 &t) {
+        auto from = [&](CallTensor &t) {
           auto at = t.data.begin() + long(size_t(r) * width);
           return std::vector<float>(at, at + long(width));
         };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Trees by tables of parents: what the plan makes of any table, against walks.
+#include "test/e2e/CallTensor.h"
 #include "test/e2e/Compiled.h"
 
 #include <fovea/inspect.h>
@@ -10,8 +11,6 @@
 
 using namespace fovea;
 using namespace fovea::e2e;
-
-#define ASSERT_FOVEA(call) ASSERT_EQ(call, FOVEA_OK) << fovea_message()
 
 /// Thousands of small tables of parents, most of them with entries that are no
 /// parents: the functions that planner and kernels call against walks.

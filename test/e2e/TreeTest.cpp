@@ -5,6 +5,7 @@
 // tokens and its own path had been appended: the oracle attends to that
 // sequence and knows neither trees nor pages. After a commit the cache must be,
 // byte for byte, that of a sequence which appended the accepted tokens alone.
+#include "test/e2e/CallTensor.h"
 #include "test/e2e/Compiled.h"
 #include "test/support/NaiveAttention.h"
 
@@ -110,32 +111,6 @@ std::vector<TreeCase> cases() {
   return list;
 }
 
-struct Tensor {
-  explicit Tensor(std::vector<int64_t> dims) : shape(std::move(dims)) {
-    int64_t n = 1;
-    for (int64_t extent : shape)
-      n *= extent;
-    data.resize(size_t(n));
-    dl.data = data.data();
-    dl.device = {kDLCPU, 0};
-    dl.dtype = {kDLFloat, 32, 1};
-    dl.ndim = int(shape.size());
-    dl.shape = shape.data();
-  }
-  Tensor(const Tensor &) = delete;
-  fovea_value value() {
-    fovea_value v = {};
-    v.kind = FOVEA_TENSOR;
-    v.u.tensor = &dl;
-    return v;
-  }
-  std::vector<int64_t> shape;
-  std::vector<float> data;
-  DLTensor dl = {};
-};
-
-#define ASSERT_FOVEA(call) ASSERT_EQ(call, FOVEA_OK) << fovea_message()
-
 /// What the model knows of a sequence.
 struct Sequence {
   std::vector<Row> k, v;   ///< committed tokens
@@ -211,7 +186,7 @@ public:
   fovea_status update(std::vector<uint64_t> ids, std::vector<int32_t> offsets,
                       const int32_t *parents, fovea_kv *other = nullptr) {
     int64_t total = offsets.back();
-    Tensor q({total, kHeads, kDim}), k({total, kKVHeads, kDim}),
+    CallTensor q({total, kHeads, kDim}), k({total, kKVHeads, kDim}),
         v({total, kKVHeads, kDim}), o({total, kHeads, kDim});
     fovea_value cache = {};
     cache.kind = FOVEA_CACHE;
@@ -274,7 +249,7 @@ public:
       }
     }
     int64_t total = offsets.back();
-    Tensor q({total, kHeads, kDim}), k({total, kKVHeads, kDim}),
+    CallTensor q({total, kHeads, kDim}), k({total, kKVHeads, kDim}),
         v({total, kKVHeads, kDim}), o({total, kHeads, kDim});
     for (auto [to, from] : {std::pair(&q, &rows.q), std::pair(&k, &rows.k),
                             std::pair(&v, &rows.v)})
@@ -435,7 +410,7 @@ private:
   fovea_kv *kv = nullptr;
   fovea_plan *plan = nullptr;
   void *workspace = nullptr;
-  Tensor table_{{kPositions, kDim / 2, 2}};
+  CallTensor table_{{kPositions, kDim / 2, 2}};
   std::map<uint64_t, Sequence> model;
   double worst = 0; ///< error of the last step
   std::string where;

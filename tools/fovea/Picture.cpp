@@ -34,9 +34,7 @@ static PaintRow paintRow(Paint paint) {
   return {"", "#000000", ""};
 }
 
-static std::string text(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
-static std::string text(const char *format, ...) {
+std::string svgText(const char *format, ...) {
   char buffer[512];
   va_list args;
   va_start(args, format);
@@ -101,16 +99,17 @@ static int64_t tickStep(int64_t extent) {
 std::string Picture::axes() const {
   std::string out;
   double x1 = kLeft + width, y1 = kTop + height;
-  out += text("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
-              "fill=\"none\" stroke=\"#333\"/>\n",
-              kLeft, kTop, width, height);
+  out += svgText("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+                 "fill=\"none\" stroke=\"#333\"/>\n",
+                 kLeft, kTop, width, height);
   int64_t step = tickStep(keys);
   auto first = [](int64_t from, int64_t each) {
     return (from + each - 1) / each * each;
   };
   for (int64_t k = first(window.k0, step); k <= window.k0 + keys; k += step) {
     double x = kLeft + width * double(k - window.k0) / double(keys);
-    out += text("<path d=\"M%.1f %.1fv-5\" stroke=\"#333\"/><text x=\"%.1f\" "
+    out +=
+        svgText("<path d=\"M%.1f %.1fv-5\" stroke=\"#333\"/><text x=\"%.1f\" "
                 "y=\"%.1f\" text-anchor=\"middle\">%lld</text>\n",
                 x, kTop, x, kTop - 8, (long long)k);
   }
@@ -118,16 +117,17 @@ std::string Picture::axes() const {
   for (int64_t q = first(window.q0, step); q <= window.q0 + queries;
        q += step) {
     double y = kTop + height * double(q - window.q0) / double(queries);
-    out += text("<path d=\"M%.1f %.1fh-5\" stroke=\"#333\"/><text x=\"%.1f\" "
+    out +=
+        svgText("<path d=\"M%.1f %.1fh-5\" stroke=\"#333\"/><text x=\"%.1f\" "
                 "y=\"%.1f\" text-anchor=\"end\">%lld</text>\n",
                 kLeft, y, kLeft - 8, y + 4, (long long)q);
   }
-  out += text("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
-              "font-weight=\"bold\">key</text>\n",
-              (kLeft + x1) / 2, kTop - 24);
-  out += text("<text transform=\"translate(16 %.1f) rotate(-90)\" "
-              "text-anchor=\"middle\" font-weight=\"bold\">query</text>\n",
-              (kTop + y1) / 2);
+  out += svgText("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
+                 "font-weight=\"bold\">key</text>\n",
+                 (kLeft + x1) / 2, kTop - 24);
+  out += svgText("<text transform=\"translate(16 %.1f) rotate(-90)\" "
+                 "text-anchor=\"middle\" font-weight=\"bold\">query</text>\n",
+                 (kTop + y1) / 2);
   return out;
 }
 
@@ -139,10 +139,10 @@ std::string Picture::legend() const {
       x = kLeft;
       y += 22;
     }
-    out += text("<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"14\" "
-                "fill=\"%s\" stroke=\"#333\" stroke-width=\"0.5\"/><text "
-                "x=\"%.1f\" y=\"%.1f\">%s</text>\n",
-                x, y, color, x + 20, y + 12, meaning);
+    out += svgText("<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"14\" "
+                   "fill=\"%s\" stroke=\"#333\" stroke-width=\"0.5\"/><text "
+                   "x=\"%.1f\" y=\"%.1f\">%s</text>\n",
+                   x, y, color, x + 20, y + 12, meaning);
     x += 180;
   };
   entry("#ffffff", "skipped");
@@ -156,7 +156,7 @@ std::string Picture::legend() const {
 
 /// A number with at most one decimal, for short paths.
 static std::string number(double value) {
-  std::string digits = text("%.1f", value);
+  std::string digits = svgText("%.1f", value);
   if (digits.size() > 2 && digits.compare(digits.size() - 2, 2, ".0") == 0)
     digits.resize(digits.size() - 2);
   return digits;
@@ -208,7 +208,7 @@ std::string Picture::body() const {
 }
 
 static std::string open(double width, double height) {
-  return text(
+  return svgText(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
       "height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" "
       "font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" "
@@ -222,10 +222,10 @@ std::string Picture::svg() const {
 
 std::string Picture::nested(double x, double y) const {
   constexpr double scale = 0.5;
-  return text("<svg x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" "
-              "viewBox=\"0 0 %.0f %.0f\">\n",
-              x, y, totalWidth() * scale, totalHeight() * scale, totalWidth(),
-              totalHeight()) +
+  return svgText("<svg x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" "
+                 "viewBox=\"0 0 %.0f %.0f\">\n",
+                 x, y, totalWidth() * scale, totalHeight() * scale,
+                 totalWidth(), totalHeight()) +
          body() + "</svg>\n";
 }
 

@@ -50,6 +50,10 @@ private:
 std::string multiples(const std::vector<Picture> &pictures,
                       const std::string &title);
 
+/// printf into a string of at most 511 characters: one element of a drawing.
+std::string svgText(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
 /// `text` with the characters that XML reserves replaced.
 std::string escapeXml(const std::string &text);
 

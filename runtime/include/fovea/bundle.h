@@ -188,10 +188,10 @@ typedef struct fovea_bundle_stage {
   int32_t rope_table; /* stream over a cache: 1 + the view slot of the table of
                          rotations, f32 [position, ...]; 0: none. The planner
                          refuses positions past it */
-  int32_t order_points; /* stream over plain tensors: rows and keys are positions
-                           of a walk over a grid with this many points, which
-                           queries and keys must have; 0: tokens. Item ranges,
-                           runs and mask functions then count positions */
+  /* Stream over plain tensors: rows and keys are positions of a walk over a
+   * grid with this many points, which queries and keys must have; 0: tokens.
+   * Item ranges, runs and mask functions then count positions. */
+  int32_t order_points;
   int32_t reserved;
 } fovea_bundle_stage;
 

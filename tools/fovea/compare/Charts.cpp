@@ -5,29 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdarg>
-#include <cstdio>
 
 namespace fovea::cli {
 
-static std::string text(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
-static std::string text(const char *format, ...) {
-  char buffer[512];
-  va_list args;
-  va_start(args, format);
-  std::vsnprintf(buffer, sizeof(buffer), format, args);
-  va_end(args);
-  return buffer;
-}
-
 static std::string head(double width, double height, const std::string &title,
                         const std::string &subtitle) {
-  return text("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
-              "height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" "
-              "font-family=\"sans-serif\" font-size=\"12\">\n<rect "
-              "width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
-              width, height, width, height) +
+  return svgText("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
+                 "height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" "
+                 "font-family=\"sans-serif\" font-size=\"12\">\n<rect "
+                 "width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
+                 width, height, width, height) +
          "<text x=\"70\" y=\"20\" font-size=\"15\" font-weight=\"bold\">" +
          escapeXml(title) + "</text>\n<text x=\"70\" y=\"38\">" +
          escapeXml(subtitle) + "</text>\n";
@@ -54,7 +41,7 @@ static std::string heat(double share, double largest) {
   for (int c = 0; c < 3; ++c)
     rgb[c] =
         int(std::lround(stops[i][c] + f * (stops[i + 1][c] - stops[i][c])));
-  return text("#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
+  return svgText("#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
 }
 
 /// A step that gives about eight ticks: 1, 2 or 5 times a power of ten.
@@ -93,52 +80,54 @@ std::string drawDropped(const DroppedMap &map, const std::string &title,
       int64_t q1 = std::min(q0 + map.queryTile, map.queries),
               k1 = std::min(k0 + map.keyTile, map.keys);
       std::string color = std::isnan(value) ? "#dddddd" : heat(value, largest);
-      out += text("<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" "
-                  "height=\"%.2f\" fill=\"%s\"><title>queries %lld to %lld, "
-                  "keys %lld to %lld: %.3g</title></rect>\n",
-                  left + double(k0) * sx, top + double(q0) * sy,
-                  double(k1 - k0) * sx, double(q1 - q0) * sy, color.c_str(),
-                  (long long)q0, (long long)q1 - 1, (long long)k0,
-                  (long long)k1 - 1, value);
+      out += svgText("<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" "
+                     "height=\"%.2f\" fill=\"%s\"><title>queries %lld to %lld, "
+                     "keys %lld to %lld: %.3g</title></rect>\n",
+                     left + double(k0) * sx, top + double(q0) * sy,
+                     double(k1 - k0) * sx, double(q1 - q0) * sy, color.c_str(),
+                     (long long)q0, (long long)q1 - 1, (long long)k0,
+                     (long long)k1 - 1, value);
     }
-  out += text("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
-              "fill=\"none\" stroke=\"#333\"/>\n",
-              left, top, width, height);
+  out += svgText("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+                 "fill=\"none\" stroke=\"#333\"/>\n",
+                 left, top, width, height);
   int64_t step = tickStep(map.keys);
   for (int64_t k = 0; k <= map.keys; k += step)
-    out += text("<text x=\"%.1f\" y=\"%.1f\" "
-                "text-anchor=\"middle\">%lld</text>\n",
-                left + double(k) * sx, top - 8, (long long)k);
+    out += svgText("<text x=\"%.1f\" y=\"%.1f\" "
+                   "text-anchor=\"middle\">%lld</text>\n",
+                   left + double(k) * sx, top - 8, (long long)k);
   step = tickStep(map.queries);
   for (int64_t q = 0; q <= map.queries; q += step)
-    out += text("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%lld</text>\n",
+    out +=
+        svgText("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%lld</text>\n",
                 left - 8, top + double(q) * sy + 4, (long long)q);
-  out += text("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
-              "font-weight=\"bold\">key</text>\n",
-              left + width / 2, top - 24);
-  out += text("<text transform=\"translate(16 %.1f) rotate(-90)\" "
-              "text-anchor=\"middle\" font-weight=\"bold\">query</text>\n",
-              top + height / 2);
+  out += svgText("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
+                 "font-weight=\"bold\">key</text>\n",
+                 left + width / 2, top - 24);
+  out += svgText("<text transform=\"translate(16 %.1f) rotate(-90)\" "
+                 "text-anchor=\"middle\" font-weight=\"bold\">query</text>\n",
+                 top + height / 2);
   // The legend: one box per half decade.
   double y = top + height + 24;
   if (largest == 0)
-    return out + text("<text x=\"%.1f\" y=\"%.1f\">nothing is "
-                      "dropped</text>\n</svg>\n",
-                      left, y + 12);
+    return out + svgText("<text x=\"%.1f\" y=\"%.1f\">nothing is "
+                         "dropped</text>\n</svg>\n",
+                         left, y + 12);
   for (int i = 0; i <= 2 * kDecades; ++i) {
     double share = largest * std::pow(10, i / 2.0 - kDecades);
-    out += text("<rect x=\"%.1f\" y=\"%.1f\" width=\"36\" height=\"14\" "
-                "fill=\"%s\"/>\n",
-                left + 36 * i, y, heat(share, largest).c_str());
+    out += svgText("<rect x=\"%.1f\" y=\"%.1f\" width=\"36\" height=\"14\" "
+                   "fill=\"%s\"/>\n",
+                   left + 36 * i, y, heat(share, largest).c_str());
     if (i % 2 == 0)
-      out += text("<text x=\"%.1f\" y=\"%.1f\" "
-                  "text-anchor=\"middle\">%.1g</text>\n",
-                  left + 36 * i + 18, y + 28, share);
+      out += svgText("<text x=\"%.1f\" y=\"%.1f\" "
+                     "text-anchor=\"middle\">%.1g</text>\n",
+                     left + 36 * i + 18, y + 28, share);
   }
   return out +
-         text("<text x=\"%.1f\" y=\"%.1f\">dense probability per query on keys "
-              "that are not seen, by tile</text>\n</svg>\n",
-              left, y + 46);
+         svgText(
+             "<text x=\"%.1f\" y=\"%.1f\">dense probability per query on keys "
+             "that are not seen, by tile</text>\n</svg>\n",
+             left, y + 46);
 }
 
 //===----------------------------------------------------------------------===//
@@ -174,33 +163,33 @@ static std::string panel(double left, double top, const Axis &x, const Axis &y,
   mostX = roundUp(mostX);
   mostY = roundUp(mostY);
   std::string out =
-      text("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
-           "fill=\"none\" stroke=\"#333\"/>\n<text x=\"%.1f\" y=\"%.1f\" "
-           "text-anchor=\"middle\">%s</text>\n<text x=\"%.1f\" y=\"%.1f\" "
-           "font-weight=\"bold\">%s</text>\n",
-           left, top, width, height, left + width / 2, top + height + 34,
-           x.name, left, top - 8, y.name);
+      svgText("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+              "fill=\"none\" stroke=\"#333\"/>\n<text x=\"%.1f\" y=\"%.1f\" "
+              "text-anchor=\"middle\">%s</text>\n<text x=\"%.1f\" y=\"%.1f\" "
+              "font-weight=\"bold\">%s</text>\n",
+              left, top, width, height, left + width / 2, top + height + 34,
+              x.name, left, top - 8, y.name);
   for (int i = 0; i <= 5; ++i) {
     double at = i / 5.0;
-    out += text("<path d=\"M%.1f %.1fv%.1fM%.1f %.1fh%.1f\" "
-                "stroke=\"#e5e5e5\"/>\n<text x=\"%.1f\" y=\"%.1f\" "
-                "text-anchor=\"middle\">%.3g</text>\n<text x=\"%.1f\" "
-                "y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n",
-                left + at * width, top, height, left, top + at * height, width,
-                left + at * width, top + height + 16, at * mostX, left - 6,
-                top + (1 - at) * height + 4, at * mostY);
+    out += svgText("<path d=\"M%.1f %.1fv%.1fM%.1f %.1fh%.1f\" "
+                   "stroke=\"#e5e5e5\"/>\n<text x=\"%.1f\" y=\"%.1f\" "
+                   "text-anchor=\"middle\">%.3g</text>\n<text x=\"%.1f\" "
+                   "y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n",
+                   left + at * width, top, height, left, top + at * height,
+                   width, left + at * width, top + height + 16, at * mostX,
+                   left - 6, top + (1 - at) * height + 4, at * mostY);
   }
   std::string path, marks;
   for (const CurvePoint &point : points) {
     double px = left + point.*x.value / mostX * width,
            py = top + (1 - point.*y.value / mostY) * height;
-    path += text("%s%.2f %.2f", path.empty() ? "M" : "L", px, py);
-    marks +=
-        text("<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3.5\" "
-             "fill=\"#2b6cb0\"/>\n",
-             px, py) +
-        text("<text x=\"%.2f\" y=\"%.2f\" font-size=\"10\">", px + 5, py - 5) +
-        escapeXml(point.value) + "</text>\n";
+    path += svgText("%s%.2f %.2f", path.empty() ? "M" : "L", px, py);
+    marks += svgText("<circle cx=\"%.2f\" cy=\"%.2f\" r=\"3.5\" "
+                     "fill=\"#2b6cb0\"/>\n",
+                     px, py) +
+             svgText("<text x=\"%.2f\" y=\"%.2f\" font-size=\"10\">", px + 5,
+                     py - 5) +
+             escapeXml(point.value) + "</text>\n";
   }
   return out + "<path d=\"" + path +
          "\" fill=\"none\" stroke=\"#2b6cb0\" stroke-width=\"1.5\"/>\n" + marks;

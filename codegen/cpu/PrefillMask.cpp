@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Masks and score modifiers of the prefill stream: the class of a block, and
+// the pass over the scores of a panel that needs one.
+#include "codegen/cpu/PrefillBuilder.h"
+
+#include <fovea/abi.h>
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+using namespace prefill;
+
+/// Runs `body` with the class of a block for all rows of the item, unless it is
+/// empty: then nothing of the block is read. Runs that would be too many have
+/// such blocks between them.
+void PrefillBuilder::unlessEmpty(Value source, Value k, Value n,
+                                 llvm::function_ref<void(Value)> body) {
+  if (!p.keep)
+    return body({});
+  auto solve = [&] { return solveClass(row, rowCount, source, k, n); };
+  Value kind = !shared ? solve()
+                       : e.ifElse(
+                             shared, e.i32,
+                             [&] { return Values{e.cI32(FOVEA_TILE_FULL)}; },
+                             [&] { return Values{solve()}; })[0];
+  e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), [&] { body(kind); });
+}
+
+/// The class of a panel's block, of whose tile `kind` is the class.
+Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n,
+                                Value kind) {
+  if (!p.keep)
+    return {};
+  Value open = e.andI(e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)),
+                      e.cmp(kNe, panelCount, e.cI64(1)));
+  return e.ifElse(
+      open, e.i32,
+      [&] {
+        Value first = e.add(row, e.mul(panel, lanes));
+        Value count = e.minS(e.cI64(lanes), e.sub(e.add(row, rowCount), first));
+        return Values{solveClass(first, count, source, k, n)};
+      },
+      [&] { return Values{kind}; })[0];
+}
+
+/// The class of a block for `count` rows from `first` on; without a classifier
+/// always partial.
+Value PrefillBuilder::solveClass(Value first, Value count, Value source,
+                                 Value k, Value n) {
+  if (!p.classify)
+    return e.cI32(FOVEA_TILE_PARTIAL);
+  Value group = e.cI64(p.group);
+  Value last = e.sub(e.add(first, count), 1);
+  Value q0 = e.add(qOff, e.divU(first, group));
+  Value q1 = e.add(e.add(qOff, e.divU(last, group)), 1);
+  Value k0 = k, k1 = e.add(k, n);
+  if (pooled()) {
+    Value tokens = tokensOf(source);
+    k0 = e.mul(k0, tokens);
+    k1 = e.minS(e.mul(k1, tokens), len);
+  }
+  auto classOf = [&](Value h) {
+    Value kind = e.call(p.classify, {s.args, itemB, h, q0, q1, k0, k1, len})[0];
+    return p.maskLevels ? classOfLevels(e, kind, tokensOf(source)) : kind;
+  };
+  if (!p.maskReadsHead || p.group == 1)
+    return classOf(head);
+  // One head's answer holds for the tile only if all agree.
+  return e.forLoop(e.cI64(1), group, e.cI64(1), classOf(head),
+                   [&](Value g, ValueRange kind) -> Values {
+                     Value other = classOf(e.add(head, g));
+                     return {e.select(e.cmp(kEq, other, kind[0]), other,
+                                      e.cI32(FOVEA_TILE_PARTIAL))};
+                   })[0];
+}
+
+/// Which lanes see row `key` of the source: all of its tokens must be seen.
+Value PrefillBuilder::emitKeep(ElementContext &context, Value key,
+                               Value source) {
+  auto one = [&](Value token) {
+    context.k = token;
+    auto keep = p.keep(e, context);
+    if (failed(keep)) {
+      refused = true;
+      return e.splatInt(lanes, e.i1, 1);
+    }
+    Value v = Emitter::lanesOf(*keep) ? *keep : e.splat(*keep, lanes);
+    if (p.maskLevels)
+      v = e.cmp(kEq, v, e.splat(e.toInt(tokensOf(source), e.i32), lanes));
+    return v;
+  };
+  if (!pooled())
+    return one(key);
+  Value tokens = tokensOf(source);
+  Value lo = e.mul(key, tokens);
+  Value hi = e.minS(e.add(lo, tokens), len);
+  return e.forLoop(lo, hi, e.cI64(1), e.splatInt(lanes, e.i1, 1),
+                   [&](Value token, ValueRange keep) -> Values {
+                     return {e.andI(keep[0], one(token))};
+                   })[0];
+}
+
+ElementContext PrefillBuilder::contextOf(Value panel) {
+  // Rows are packed head fastest; lanes past the end repeat the last row.
+  Value first = e.toInt(e.add(row, e.mul(panel, lanes)), e.i32);
+  Value r = e.add(e.splat(first, lanes), e.iota(lanes, e.i32));
+  r = e.minS(r, e.splat(e.toInt(e.sub(rows, 1), e.i32), lanes));
+  Value group = e.splatInt(lanes, e.i32, p.group);
+  Value pos = e.divU(r, group);
+  ElementContext context;
+  context.b = itemB;
+  context.len = len;
+  context.q = e.add(pos, e.splat(e.toInt(qOff, e.i32), lanes));
+  if (rowTokens)
+    context.q =
+        e.load(e.vec(lanes, e.i32), e.at(rowTokens, e.mul(panel, lanes), 4));
+  context.h =
+      e.add(e.sub(r, e.mul(pos, group)), e.splat(e.toInt(head, e.i32), lanes));
+  // What depends on the head alone then stays scalar, and tables by head are
+  // read at one place.
+  if (p.group == 1)
+    context.head = head;
+  return context;
+}
+
+/// A pass over the scores of a panel: modifier, ln(count), mask. Returns the
+/// maximum of `max` and the new scores.
+Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
+                                 Value max, bool masked) {
+  ElementContext context = contextOf(panel);
+  return e.forLoop(
+      e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
+        Value at = e.at(sPanel, e.mul(i, lanes), 4);
+        Value x = e.load(max.getType(), at);
+        Value key = tokenAt(e.add(k, i));
+        context.k = p.score ? tokenOf(source, key) : key;
+        if (p.score) {
+          auto modified = p.score(e, x, context);
+          if (failed(modified))
+            refused = true;
+          else
+            x = Emitter::lanesOf(*modified) ? *modified
+                                            : e.splat(*modified, lanes);
+          x = e.fmul(x, e.splatF32(lanes, kLog2E));
+        }
+        if (pooled()) {
+          Value bias = perSource(
+              source,
+              [&](const StreamSource &src, unsigned) {
+                int64_t count = src.tokensPerKey;
+                Value rest = e.sub(len, e.mul(key, count));
+                Value value = e.cF32(std::log2(float(count)));
+                for (int64_t c = count - 1; c > 0; --c)
+                  value = e.select(e.cmp(kEq, rest, e.cI64(c)),
+                                   e.cF32(std::log2(float(c))), value);
+                return value;
+              },
+              e.f32);
+          x = e.fadd(x, e.splat(bias, lanes));
+        }
+        if (masked)
+          x = e.select(emitKeep(context, key, source), x,
+                       e.splatF32(lanes, -INFINITY));
+        e.store(x, at);
+        return {e.fmax(x, carried[0])};
+      })[0];
+}
+
+} // namespace fovea::cpu
