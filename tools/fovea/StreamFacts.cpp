@@ -120,6 +120,8 @@ static StreamFacts factsOf(StageInfo &info) {
     facts.score.keys += cost.keys;
     facts.hasScore = true;
   }
+  facts.ordered = bool(info.stage.getOrderAttr());
+  facts.cached = bool(info.segment);
   ValueRange sources = info.stream.getSources();
   facts.keyFormat = formatOf(sources[0]);
   facts.valueFormat = formatOf(sources[1]);

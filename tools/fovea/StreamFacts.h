@@ -26,6 +26,10 @@ struct StreamFacts {
   std::string keyFormat, valueFormat;
   bool listed = false, leveled = false; ///< chosen blocks, a level map
   int64_t unit = 0, queryBlock = 0;     ///< of the list or level map
+  /// Tiles are boxes of a grid: runs and queries of the plan are positions of
+  /// the walk.
+  bool ordered = false;
+  bool cached = false; ///< over the segments of a cache
 };
 
 /// By launch: the stage's name in the plan.

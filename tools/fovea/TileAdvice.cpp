@@ -215,8 +215,27 @@ void Recount::gather(std::vector<Advice> &advice) {
                                {"time_saved", saved}}));
 }
 
+/// The clause that walks boxes of the order's grid; nothing where the language
+/// has none for it.
+static std::string clauseOf(const TokenOrder &order, const StreamWork &stream) {
+  const fovea_mask_info &mask = stream.mask;
+  if (order.stride != 1 || !order.width || stream.facts.cached ||
+      mask.sq != mask.sk)
+    return "";
+  std::string rows = std::to_string(order.width);
+  int64_t plane = order.width * std::max<int64_t>(order.height, 1);
+  if (order.height)
+    rows = std::to_string(order.height) + ", " + rows;
+  return mask.sq < plane ? ""
+                         : "order(grid(" + std::to_string(mask.sq / plane) +
+                               ", " + rows + "))";
+}
+
 /// Tokens ordered by residues or by boxes of a grid that the visible keys show.
 void Recount::permute(std::vector<Advice> &advice) {
+  // Keys of a walk are positions: what pattern they have is the walk's.
+  if (stream.facts.ordered)
+    return;
   int64_t positions = positionsOf(part.classRows);
   std::vector<Region> regions = sample(positions);
   std::vector<std::vector<fovea_abi_run>> rows;
@@ -282,8 +301,12 @@ void Recount::permute(std::vector<Advice> &advice) {
               what, best->positions, best->keys, 100 * efficiency, 100 * saved,
               regions.size(), allRegions)
           .str();
+  std::string clause = clauseOf(best->order, stream);
+  if (!clause.empty())
+    text += "; the clause " + clause + " walks boxes of this grid";
   advice.push_back(make("permute", std::move(text),
                         Object{{"order", what},
+                               {"clause", clause},
                                {"stride", best->order.stride},
                                {"row_width", best->order.width},
                                {"rows_per_plane", best->order.height},
