@@ -124,7 +124,7 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
   }
   StreamMaps maps(stage);
   auto point = [](const ElementContext &c) {
-    return MapPoint{c.b, c.head ? c.head : c.h, c.q, c.k};
+    return MapPoint{c.b, c.head ? c.head : c.h, c.q, c.k, c.outside};
   };
   if (maps.hasMask())
     p.keep = [&](Emitter &e, const ElementContext &c) -> FailureOr<Value> {

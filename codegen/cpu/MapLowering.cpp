@@ -111,8 +111,7 @@ static Value readTable(Emitter &e, const Table &table, Type element,
 Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
                         Value s, const MapPoint &at, int64_t lanes) {
   llvm::DenseMap<Value, Table> tables;
-  // A pair that reads outside a table is masked, as the solved mask has it.
-  Value inTables;
+  RegionVectoriser *reader = nullptr;
   auto hook = [&](Emitter &e, Operation *op,
                   ArrayRef<LaneValue> args) -> FailureOr<LaneValue> {
     auto element = dyn_cast<tile::ElementOp>(op);
@@ -126,12 +125,14 @@ Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
     Value inside;
     Value read = readTable(e, table, type.getElementType(), args.drop_front(),
                            lanes, inside);
-    if (!Emitter::lanesOf(inside))
-      inside = e.splat(inside, lanes);
-    inTables = inTables ? e.andI(inTables, inside) : inside;
+    // A pair that reads outside a table is masked, as the solved mask has it.
+    reader->require(inside, llvm::any_of(args, [](const LaneValue &i) {
+                      return i.looped;
+                    }));
     return LaneValue::any(read);
   };
-  RegionVectoriser vectoriser(e, lanes, hook);
+  RegionVectoriser vectoriser(e, lanes, hook, at.outside);
+  reader = &vectoriser;
   llvm::SetVector<Value> captured;
   getUsedValuesDefinedAbove(body, captured);
   for (Value value : captured) {
@@ -149,14 +150,18 @@ Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
                   : e.constant(constant.getValue())));
   }
   Value plan = e.entryBlock()->getArgument(1);
+  OpBuilder::InsertPoint here = e.b.saveInsertionPoint();
+  if (at.outside)
+    e.b.restoreInsertionPoint(*at.outside);
   // Unused loads fold away.
   Value offset = asI64(e, cabi::loadQueryOffset(e.b, e.loc, plan, at.b));
   Value length = asI64(e, cabi::loadKeyLength(e.b, e.loc, plan, at.b));
-  LaneValue args[] = {LaneValue::any(s ? s : e.cF32(0)),
+  e.b.restoreInsertionPoint(here);
+  LaneValue args[] = {LaneValue::any(s ? s : e.cF32(0)).inLoop(),
                       LaneValue::index(at.b),
                       LaneValue::index(at.h),
                       LaneValue::index(at.q, INT32_MIN),
-                      LaneValue::index(at.k),
+                      LaneValue::index(at.k).inLoop(),
                       LaneValue::index(offset, INT32_MIN),
                       LaneValue::index(length)};
   auto result = vectoriser.emit(body.front(), args);
@@ -173,11 +178,6 @@ Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
     v = e.splat(v, lanes);
   if (!isMask)
     return v;
-  Value nothing = e.splatInt(lanes, elem, 0);
-  for (Value condition : {inTables, vectoriser.valid})
-    if (condition)
-      v = e.select(Emitter::lanesOf(condition) ? condition
-                                               : e.splat(condition, lanes),
-                   v, nothing);
-  return v;
+  Value valid = vectoriser.valid();
+  return valid ? e.select(valid, v, e.splatInt(lanes, elem, 0)) : v;
 }

@@ -7,11 +7,15 @@
 #include "codegen/abi/ProgramLayout.h"
 #include "codegen/cpu/Emitter.h"
 
+#include <optional>
+
 namespace fovea::cpu {
 
-/// Where a map is applied: i64 scalars or i32 lanes each; b is a scalar.
+/// Where a map is applied: i64 scalars or i32 lanes each; b is a scalar. Of
+/// these only k changes in a loop that `outside` is in front of.
 struct MapPoint {
   mlir::Value b, h, q, k;
+  std::optional<mlir::OpBuilder::InsertPoint> outside = {};
 };
 
 /// Emits maps inside a stage function (args, plan, ..). Remembers the first op

@@ -132,6 +132,7 @@ ElementContext PrefillBuilder::contextOf(Value panel) {
 Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
                                  Value max, bool masked) {
   ElementContext context = contextOf(panel);
+  context.outside = e.b.saveInsertionPoint();
   return e.forLoop(
       e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
         Value at = e.at(sPanel, e.mul(i, lanes), 4);

@@ -58,6 +58,7 @@ Value PrefillBuilder::emitProb(Value weight, Value hidden,
 /// A region that is linear in the weights, on those of a block.
 void PrefillBuilder::emitWeights(Value panel, Value source, Value k, Value n) {
   ElementContext context = contextOf(panel);
+  context.outside = e.b.saveInsertionPoint();
   e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
     Value at = e.at(sPanel, e.mul(i, lanes), 4);
     Value w = e.load(e.vec(lanes, e.f32), at);
@@ -74,6 +75,7 @@ void PrefillBuilder::emitShares(Value panel, Value source, Value k, Value n) {
   Value st = panelState(panel);
   Value m = e.load(type, st), l = e.load(type, e.at(st, lanes * 4));
   Value inverse = e.fdiv(e.like(l, 1), l);
+  context.outside = e.b.saveInsertionPoint();
   e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
     Value at = e.at(sPanel, e.mul(i, lanes), 4);
     Value s = e.load(type, at);

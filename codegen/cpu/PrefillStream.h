@@ -41,6 +41,8 @@ struct ElementContext {
   mlir::Value q, h;
   mlir::Value head; ///< i64: h where all lanes have the same, else null
   mlir::Value k;
+  /// In front of the loop over keys: nothing but k changes in it.
+  std::optional<mlir::OpBuilder::InsertPoint> outside;
 };
 
 /// A run of keys: rows [lo, hi) of a source (all i64).

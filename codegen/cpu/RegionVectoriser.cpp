@@ -88,6 +88,21 @@ FailureOr<LaneValue> RegionVectoriser::emitOp(Operation *op) {
   }
   if (isMaskDivision(op))
     args[1] = guardDivisor(op, args[1]);
+  bool looped = llvm::any_of(args, [](const LaneValue &x) { return x.looped; });
+  OpBuilder::InsertionGuard guard(e.b);
+  if (outside && !looped)
+    e.b.restoreInsertionPoint(*outside);
+  auto result = emitPlaced(op, args);
+  if (failed(result))
+    return failure();
+  result->looped = looped;
+  bind(op->getResult(0), *result);
+  return result;
+}
+
+/// An op at the builder's insertion point.
+FailureOr<LaneValue> RegionVectoriser::emitPlaced(Operation *op,
+                                                  ArrayRef<LaneValue> args) {
   FailureOr<LaneValue> result = failure();
   if (OpTrait::hasElementwiseMappableTraits(op) && op->getNumResults() == 1 &&
       op->getNumRegions() == 0)
@@ -98,10 +113,33 @@ FailureOr<LaneValue> RegionVectoriser::emitOp(Operation *op) {
     if (reason.empty())
       reason = "expected ops of the region to have CPU code, got " +
                op->getName().getStringRef().str();
-    return failure();
   }
-  bind(op->getResult(0), *result);
   return result;
+}
+
+void RegionVectoriser::require(Value condition, bool looped) {
+  Value &all = required[looped][Emitter::lanesOf(condition) != 0];
+  OpBuilder::InsertionGuard guard(e.b);
+  if (outside && !looped)
+    e.b.restoreInsertionPoint(*outside);
+  all = all ? e.andI(all, condition) : condition;
+}
+
+Value RegionVectoriser::valid() {
+  Value all;
+  for (bool looped : {false, true})
+    for (bool vector : {false, true}) {
+      Value condition = required[looped][vector];
+      if (!condition)
+        continue;
+      OpBuilder::InsertionGuard guard(e.b);
+      if (outside && !looped)
+        e.b.restoreInsertionPoint(*outside);
+      if (!vector)
+        condition = e.splat(condition, lanes);
+      all = all ? e.andI(all, condition) : condition;
+    }
+  return all;
 }
 
 /// Dividends that f64 divides exactly.
@@ -181,9 +219,9 @@ Value RegionVectoriser::divide(Operation *op, Value x, Value y) {
   return result;
 }
 
-/// A divisor that can be below 1 becomes 1 there, and `valid` false. The rule
-/// is the mask importer's: up to 40 bits without sign are read as they are,
-/// wider ones as signed.
+/// A divisor that can be below 1 becomes 1 there, and the pair invalid. The
+/// rule is the mask importer's: up to 40 bits without sign are read as they
+/// are, wider ones as signed.
 LaneValue RegionVectoriser::guardDivisor(Operation *op, LaneValue divisor) {
   Value operand = op->getOperand(1);
   const ConstantIntRanges &range = divisor.range;
@@ -192,6 +230,9 @@ LaneValue RegionVectoriser::guardDivisor(Operation *op, LaneValue divisor) {
   if (matchPattern(operand, m_Constant()) ||
       (known && range.smin().isStrictlyPositive()))
     return divisor;
+  OpBuilder::InsertionGuard guard(e.b);
+  if (outside && !divisor.looped)
+    e.b.restoreInsertionPoint(*outside);
   int64_t n = Emitter::lanesOf(divisor.v);
   Type elem = getElementTypeOrSelf(divisor.v.getType());
   auto number = [&](int64_t c) -> Value {
@@ -206,13 +247,8 @@ LaneValue RegionVectoriser::guardDivisor(Operation *op, LaneValue divisor) {
   if (known && !isBits)
     result.range = ConstantIntRanges::fromSigned(
         APInt(bits, 1), llvm::APIntOps::smax(range.smax(), APInt(bits, 1)));
-  if (valid && Emitter::lanesOf(valid) != n) {
-    if (n)
-      valid = e.splat(valid, n);
-    else
-      good = e.splat(good, Emitter::lanesOf(valid));
-  }
-  valid = valid ? e.andI(valid, good) : good;
+  result.looped = divisor.looped;
+  require(good, divisor.looped);
   return result;
 }
 

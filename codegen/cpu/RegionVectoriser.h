@@ -2,7 +2,8 @@
 //
 // Turns a scalar region - a mask predicate, a score modifier - into code on
 // lane vectors. What does not vary between lanes stays scalar; `index` lanes
-// are i32 where interval analysis proves that they fit, else i64.
+// are i32 where interval analysis proves that they fit, else i64. What the loop
+// around the code does not change is emitted in front of it.
 #ifndef FOVEA_CODEGEN_CPU_REGIONVECTORISER_H
 #define FOVEA_CODEGEN_CPU_REGIONVECTORISER_H
 
@@ -11,6 +12,7 @@
 #include "mlir/Interfaces/InferIntRangeInterface.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace fovea::cpu {
@@ -20,11 +22,15 @@ namespace fovea::cpu {
 struct LaneValue {
   mlir::Value v;
   mlir::ConstantIntRanges range = mlir::ConstantIntRanges::maxRange(0);
+  /// It changes in the loop that the code runs in.
+  bool looped = false;
 
   /// An index (i64 scalar, or i32/i64 lanes) known to lie in [lo, hi].
   static LaneValue index(mlir::Value v, int64_t lo = 0, int64_t hi = INT32_MAX);
   /// Anything else, nothing known.
   static LaneValue any(mlir::Value v);
+  /// The same value, changing in the loop.
+  LaneValue inLoop() const { return {v, range, true}; }
 };
 
 class RegionVectoriser {
@@ -33,9 +39,13 @@ public:
   /// its operands as emitted, returns its only result, or failure.
   using Hook = std::function<mlir::FailureOr<LaneValue>(
       Emitter &, mlir::Operation *, llvm::ArrayRef<LaneValue>)>;
+  using Place = mlir::OpBuilder::InsertPoint;
 
-  RegionVectoriser(Emitter &e, int64_t lanes, Hook hook = {})
-      : e(e), lanes(lanes), hook(std::move(hook)) {}
+  /// `outside` is in front of the loop that the code runs in, if any. LLVM
+  /// would not move table loads there, because the loop stores scores.
+  RegionVectoriser(Emitter &e, int64_t lanes, Hook hook = {},
+                   std::optional<Place> outside = {})
+      : e(e), lanes(lanes), hook(std::move(hook)), outside(outside) {}
 
   /// Binds a value that the region captures from outside.
   void bind(mlir::Value outer, LaneValue emitted);
@@ -48,12 +58,17 @@ public:
 
   std::string reason;
 
-  /// i1, scalar or lanes: no division so far had a run-time divisor below 1.
-  /// Null where there was none to ask. A divisor below 1 reads as 1, so that
-  /// nothing traps; a mask hides such a pair, as its solved functions do.
-  mlir::Value valid;
+  /// Notes an i1, scalar or lanes, that has to hold for a pair to count. The
+  /// vectoriser asks that no division has a run-time divisor below 1: it reads
+  /// as 1, so that nothing traps; a mask hides such a pair, as its solved
+  /// functions do.
+  void require(mlir::Value condition, bool looped);
+  /// All that was required, i1 lanes; null where nothing was.
+  mlir::Value valid();
 
 private:
+  mlir::FailureOr<LaneValue> emitPlaced(mlir::Operation *op,
+                                        llvm::ArrayRef<LaneValue> args);
   mlir::FailureOr<LaneValue> emitOp(mlir::Operation *op);
   mlir::FailureOr<LaneValue> emitElementwise(mlir::Operation *op,
                                              llvm::ArrayRef<LaneValue> args);
@@ -68,6 +83,8 @@ private:
   Emitter &e;
   int64_t lanes;
   Hook hook;
+  std::optional<Place> outside;
+  mlir::Value required[2][2]; ///< [in the loop][lanes]
   llvm::DenseMap<mlir::Value, LaneValue> map;
 };
 

@@ -7,6 +7,7 @@
 #include "codegen/cpu/RegionVectoriser.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Parser/Parser.h"
 
 #include <gtest/gtest.h>
@@ -137,6 +138,82 @@ TEST_P(VectoriserTest, AgreesWithScalar) {
   }
 }
 
+// In a loop over keys each op that none of them changes stands in front of it,
+// and what the loop computes is the same; also divisors that make pairs
+// invalid.
+TEST_P(VectoriserTest, LeavesTheLoopWhatChangesInIt) {
+  if (!hostRuns(GetParam()))
+    GTEST_SKIP() << "this processor lacks the instruction set";
+  const int lanes = 16, keys = 5;
+  // Products: of lanes alone, of the key alone. Quotients by h and by the key.
+  auto module = parseSourceString<ModuleOp>(
+      R"(func.func @p(%h: index, %q: index, %k: index) -> i1 {
+           %c = arith.constant 2654435761 : index
+           %m = arith.muli %q, %c : index
+           %n = arith.muli %k, %c : index
+           %i = arith.divsi %q, %h : index
+           %j = arith.divsi %q, %k : index
+           %a = arith.addi %m, %n : index
+           %b = arith.addi %i, %j : index
+           %x = arith.xori %a, %b : index
+           %c1 = arith.constant 8 : index
+           %o = arith.andi %x, %c1 : index
+           %r = arith.cmpi eq, %o, %c1 : index
+           return %r : i1 })",
+      &testContext());
+  ASSERT_TRUE(module);
+  OpBuilder builder(&testContext());
+  builder.setInsertionPointToEnd(module->getBody());
+  Type ptr = LLVM::LLVMPointerType::get(&testContext());
+  Type i64 = builder.getI64Type();
+  auto scalar = cast<func::FuncOp>(SymbolTable::lookupSymbolIn(*module, "p"));
+  auto fn = builder.create<func::FuncOp>(
+      module->getLoc(), "v", builder.getFunctionType({i64, i64, i64, ptr}, {}));
+  Emitter e(fn, GetParam());
+  Value q = e.add(e.splat(e.toInt(fn.getArgument(1), e.i32), lanes),
+                  e.iota(lanes, e.i32));
+  auto place = e.b.saveInsertionPoint();
+  e.forLoop(e.cI64(0), e.cI64(keys), e.cI64(1), [&](Value i) {
+    RegionVectoriser vectoriser(e, lanes, {}, place);
+    Value k = e.add(fn.getArgument(2), i);
+    auto out = vectoriser.emit(scalar.front(),
+                               {LaneValue::index(fn.getArgument(0), INT32_MIN),
+                                LaneValue::index(q),
+                                LaneValue::index(k, INT32_MIN).inLoop()});
+    ASSERT_TRUE(succeeded(out)) << vectoriser.reason;
+    Value live = e.andI(out->front().v, vectoriser.valid());
+    e.store(e.toInt(live, e.i32), e.at(fn.getArgument(3), e.mul(i, lanes), 4));
+  });
+  e.ret();
+  int inLoop = 0, products = 0, quotients = 0;
+  fn.walk([&](Operation *op) {
+    bool inside = isa<scf::ForOp>(op->getParentOp());
+    bool lane = op->getNumResults() && Emitter::lanesOf(op->getResult(0));
+    if (isa<arith::MulIOp>(op) && lane)
+      products += 1, inLoop += inside;
+    if (isa<arith::DivFOp>(op))
+      quotients += 1, inLoop += inside;
+  });
+  EXPECT_EQ(products, 1);
+  EXPECT_EQ(quotients, 2);
+  EXPECT_EQ(inLoop, 1) << "only the quotient by the key";
+  LoadedModule loaded(*module, machineFor(GetParam()));
+  ASSERT_EQ(loaded.undefined, "");
+  auto *vector = loaded.get<void(int64_t, int64_t, int64_t, int32_t *)>("v");
+  for (int64_t h : {-1, 0, 1, 7})
+    for (int64_t k0 : {-2, 1, 100}) {
+      int32_t out[keys * lanes];
+      vector(h, 3, k0, out);
+      for (int i = 0; i < keys * lanes; ++i) {
+        int64_t k = k0 + i / lanes, q = 3 + i % lanes;
+        bool want = false;
+        if (h >= 1 && k >= 1)
+          want = ((q * 2654435761 + k * 2654435761) ^ (q / h + q / k)) & 8;
+        ASSERT_EQ(bool(out[i]), want) << "h " << h << " q " << q << " k " << k;
+      }
+    }
+}
+
 // A run-time divisor below 1 traps in no path (scalar, narrow lanes, wide
 // lanes) and makes the pair invalid.
 TEST_P(VectoriserTest, DividesByAnyRunTimeNumber) {
@@ -179,11 +256,11 @@ TEST_P(VectoriserTest, DividesByAnyRunTimeNumber) {
         vectoriser.emit(scalar.front(), {h, LaneValue::index(q),
                                          LaneValue::index(fn.getArgument(2))});
     ASSERT_TRUE(succeeded(out)) << vectoriser.reason;
-    ASSERT_TRUE(bool(vectoriser.valid));
+    ASSERT_TRUE(bool(vectoriser.valid()));
     auto splat = [&](Value v) {
       return Emitter::lanesOf(v) ? v : e.splat(v, lanes);
     };
-    Value live = e.andI(splat(out->front().v), splat(vectoriser.valid));
+    Value live = e.andI(splat(out->front().v), vectoriser.valid());
     e.store(e.toInt(live, e.i32), fn.getArgument(3));
     e.ret();
   }
