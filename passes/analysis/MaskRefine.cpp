@@ -35,7 +35,130 @@ func.func private @REFINE(OPERANDS%b: index, %h: index, %q0: index, %q1: index,
   %someK = arith.cmpi sle, %ka, %kLast : index
   %some = arith.andi %someQ, %someK : i1
   %result = scf.if %some -> i32 {
-    // Most tiles that are partial differ in two corners.
+    CORNERS
+    %stack = memref.alloca() : memref<64x4xindex>
+    memref.store %q0, %stack[%c0, %c0] : memref<64x4xindex>
+    memref.store %q1, %stack[%c0, %c1] : memref<64x4xindex>
+    memref.store %ka, %stack[%c0, %c2] : memref<64x4xindex>
+    memref.store %kb, %stack[%c0, %c3] : memref<64x4xindex>
+    %n9, %left9, %live9, %dead9 = scf.while
+        (%n = %c1, %left = %steps, %live = %live0, %dead = %dead0)
+        : (index, index, i1, i1) -> (index, index, i1, i1) {
+      %both = arith.andi %live, %dead : i1
+      %open = arith.xori %both, %yes : i1
+      %more = arith.cmpi ne, %n, %c0 : index
+      %rest = arith.cmpi ne, %left, %c0 : index
+      %go0 = arith.andi %open, %more : i1
+      %go = arith.andi %go0, %rest : i1
+      scf.condition(%go) %n, %left, %live, %dead : index, index, i1, i1
+    } do {
+    ^bb0(%n: index, %left: index, %live: i1, %dead: i1):
+      %left1 = arith.subi %left, %c1 : index
+      %top = arith.subi %n, %c1 : index
+      %qa = memref.load %stack[%top, %c0] : memref<64x4xindex>
+      %qb = memref.load %stack[%top, %c1] : memref<64x4xindex>
+      %kx = memref.load %stack[%top, %c2] : memref<64x4xindex>
+      %ky = memref.load %stack[%top, %c3] : memref<64x4xindex>
+      // Who asks has found the tile undecided.
+      %first = arith.cmpi eq, %left, %steps : index
+      %c = scf.if %first -> i32 {
+        scf.yield %partial : i32
+      } else {
+        %x = func.call @TILE(ARGS%b, %h, %qa, %qb, %kx, %ky, %len) : TYPE
+        scf.yield %x : i32
+      }
+      %isLive = arith.cmpi eq, %c, %full : i32
+      %isDead = arith.cmpi eq, %c, %empty : i32
+      %decided = arith.ori %isLive, %isDead : i1
+      %n1, %live1, %dead1 = scf.if %decided -> (index, i1, i1) {
+        %l = arith.ori %live, %isLive : i1
+        %d = arith.ori %dead, %isDead : i1
+        scf.yield %top, %l, %d : index, i1, i1
+      } else {
+        // The class of the first row, or, if that is undecided, of the first
+        // key, tells along which axis the tile changes.
+        %rows = arith.subi %qb, %qa : index
+        %keys = arith.subi %ky, %kx : index
+        %oneRow = arith.cmpi eq, %rows, %c1 : index
+        %qSecond = arith.addi %qa, %c1 : index
+        %kSecond = arith.addi %kx, %c1 : index
+        CLASSIFY_ROW
+        %rowLive = arith.cmpi eq, %row, %full : i32
+        %rowDead = arith.cmpi eq, %row, %empty : i32
+        %rowMixed = arith.cmpi eq, %row, %partial : i32
+        %byRow = arith.ori %rowLive, %rowDead : i1
+        %oneKey = arith.cmpi eq, %keys, %c1 : index
+        %skip0 = arith.ori %byRow, %rowMixed : i1
+        %skip1 = arith.ori %oneRow, %oneKey : i1
+        %skip = arith.ori %skip0, %skip1 : i1
+        %key = scf.if %skip -> i32 {
+          scf.yield %partial : i32
+        } else {
+          %x = func.call @TILE(ARGS%b, %h, %qa, %qb, %kx, %kSecond, %len) : TYPE
+          scf.yield %x : i32
+        }
+        %keyLive = arith.cmpi eq, %key, %full : i32
+        %keyDead = arith.cmpi eq, %key, %empty : i32
+        %byKey = arith.ori %keyLive, %keyDead : i1
+        %l0 = arith.ori %rowLive, %keyLive : i1
+        %l1 = arith.ori %l0, %rowMixed : i1
+        %l = arith.ori %live, %l1 : i1
+        %d0 = arith.ori %rowDead, %keyDead : i1
+        %d1 = arith.ori %d0, %rowMixed : i1
+        %d = arith.ori %dead, %d1 : i1
+        // What is left, in halves along that axis, else along the longer one.
+        %qRest = arith.select %byRow, %qSecond, %qa : index
+        %kRest = arith.select %byKey, %kSecond, %kx : index
+        %long = arith.cmpi sgt, %rows, %keys : index
+        %notByKey = arith.xori %byKey, %yes : i1
+        %longOnly = arith.andi %long, %notByKey : i1
+        %tall = arith.ori %byRow, %longOnly : i1
+        %restRows = arith.subi %qb, %qRest : index
+        %restKeys = arith.subi %ky, %kRest : index
+        %halfRows = arith.shrsi %restRows, %c1 : index
+        %halfKeys = arith.shrsi %restKeys, %c1 : index
+        %qMiddle = arith.addi %qRest, %halfRows : index
+        %kMiddle = arith.addi %kRest, %halfKeys : index
+        %qEnd = arith.select %tall, %qMiddle, %qb : index
+        %kEnd = arith.select %tall, %ky, %kMiddle : index
+        %qBegin = arith.select %tall, %qMiddle, %qRest : index
+        %kBegin = arith.select %tall, %kRest, %kMiddle : index
+        // The far half, which is the likelier to differ, comes first. Of one
+        // row or key that is left it is the only one.
+        %left2 = arith.select %tall, %restRows, %restKeys : index
+        %half = arith.select %tall, %halfRows, %halfKeys : index
+        %some2 = arith.cmpi ne, %left2, %c0 : index
+        %two = arith.cmpi ne, %half, %c0 : index
+        %one1 = arith.index_castui %some2 : i1 to index
+        %two1 = arith.index_castui %two : i1 to index
+        %far = arith.addi %top, %two1 : index
+        memref.store %qRest, %stack[%top, %c0] : memref<64x4xindex>
+        memref.store %qEnd, %stack[%top, %c1] : memref<64x4xindex>
+        memref.store %kRest, %stack[%top, %c2] : memref<64x4xindex>
+        memref.store %kEnd, %stack[%top, %c3] : memref<64x4xindex>
+        memref.store %qBegin, %stack[%far, %c0] : memref<64x4xindex>
+        memref.store %qb, %stack[%far, %c1] : memref<64x4xindex>
+        memref.store %kBegin, %stack[%far, %c2] : memref<64x4xindex>
+        memref.store %ky, %stack[%far, %c3] : memref<64x4xindex>
+        %next = arith.addi %far, %one1 : index
+        scf.yield %next, %l, %d : index, i1, i1
+      }
+      scf.yield %n1, %left1, %live1, %dead1 : index, index, i1, i1
+    }
+    %done = arith.cmpi eq, %n9, %c0 : index
+    %alive = arith.select %dead9, %partial, %full : i32
+    %either = arith.select %live9, %alive, %empty : i32
+    %proved = arith.select %done, %either, %partial : i32
+    scf.yield %proved : i32
+  } else {
+    scf.yield %empty : i32
+  }
+  return %result : i32
+}
+)mlir";
+
+// Without exact rows most tiles that are partial are known by their corners.
+static constexpr const char *kCorners = R"mlir(
     %i0, %live0, %dead0 = scf.while (%i = %c0, %live = %no, %dead = %no)
         : (index, i1, i1) -> (index, i1, i1) {
       %both = arith.andi %live, %dead : i1
@@ -61,70 +184,27 @@ func.func private @REFINE(OPERANDS%b: index, %h: index, %q0: index, %q1: index,
       %i1 = arith.addi %i, %c1 : index
       scf.yield %i1, %live1, %dead1 : index, i1, i1
     }
-    %stack = memref.alloca() : memref<64x4xindex>
-    memref.store %q0, %stack[%c0, %c0] : memref<64x4xindex>
-    memref.store %q1, %stack[%c0, %c1] : memref<64x4xindex>
-    memref.store %ka, %stack[%c0, %c2] : memref<64x4xindex>
-    memref.store %kb, %stack[%c0, %c3] : memref<64x4xindex>
-    %n9, %left9, %live9, %dead9 = scf.while
-        (%n = %c1, %left = %steps, %live = %live0, %dead = %dead0)
-        : (index, index, i1, i1) -> (index, index, i1, i1) {
-      %both = arith.andi %live, %dead : i1
-      %open = arith.xori %both, %yes : i1
-      %more = arith.cmpi ne, %n, %c0 : index
-      %rest = arith.cmpi ne, %left, %c0 : index
-      %go0 = arith.andi %open, %more : i1
-      %go = arith.andi %go0, %rest : i1
-      scf.condition(%go) %n, %left, %live, %dead : index, index, i1, i1
-    } do {
-    ^bb0(%n: index, %left: index, %live: i1, %dead: i1):
-      %top = arith.subi %n, %c1 : index
-      %qa = memref.load %stack[%top, %c0] : memref<64x4xindex>
-      %qb = memref.load %stack[%top, %c1] : memref<64x4xindex>
-      %kx = memref.load %stack[%top, %c2] : memref<64x4xindex>
-      %ky = memref.load %stack[%top, %c3] : memref<64x4xindex>
-      %c = func.call @TILE(ARGS%b, %h, %qa, %qb, %kx, %ky, %len) : TYPE
-      %isLive = arith.cmpi eq, %c, %full : i32
-      %isDead = arith.cmpi eq, %c, %empty : i32
-      %live1 = arith.ori %live, %isLive : i1
-      %dead1 = arith.ori %dead, %isDead : i1
-      %decided = arith.ori %isLive, %isDead : i1
-      %left1 = arith.subi %left, %c1 : index
-      %n1 = scf.if %decided -> index {
-        scf.yield %top : index
-      } else {
-        %rows = arith.subi %qb, %qa : index
-        %keys = arith.subi %ky, %kx : index
-        %tall = arith.cmpi sgt, %rows, %keys : index
-        %halfRows = arith.shrsi %rows, %c1 : index
-        %halfKeys = arith.shrsi %keys, %c1 : index
-        %qMiddle = arith.addi %qa, %halfRows : index
-        %kMiddle = arith.addi %kx, %halfKeys : index
-        %qEnd = arith.select %tall, %qMiddle, %qb : index
-        %kEnd = arith.select %tall, %ky, %kMiddle : index
-        %qBegin = arith.select %tall, %qMiddle, %qa : index
-        %kBegin = arith.select %tall, %kx, %kMiddle : index
-        memref.store %qEnd, %stack[%top, %c1] : memref<64x4xindex>
-        memref.store %kEnd, %stack[%top, %c3] : memref<64x4xindex>
-        memref.store %qBegin, %stack[%n, %c0] : memref<64x4xindex>
-        memref.store %qb, %stack[%n, %c1] : memref<64x4xindex>
-        memref.store %kBegin, %stack[%n, %c2] : memref<64x4xindex>
-        memref.store %ky, %stack[%n, %c3] : memref<64x4xindex>
-        %next = arith.addi %n, %c1 : index
-        scf.yield %next : index
-      }
-      scf.yield %n1, %left1, %live1, %dead1 : index, index, i1, i1
-    }
-    %done = arith.cmpi eq, %n9, %c0 : index
-    %alive = arith.select %dead9, %partial, %full : i32
-    %either = arith.select %live9, %alive, %empty : i32
-    %proved = arith.select %done, %either, %partial : i32
-    scf.yield %proved : i32
-  } else {
-    scf.yield %empty : i32
-  }
-  return %result : i32
-}
+)mlir";
+static constexpr const char *kNoCorners = R"mlir(
+    %live0 = arith.constant false
+    %dead0 = arith.constant false
+)mlir";
+
+// How the text classifies the row %qa: exactly, or by one evaluation, which
+// leaves it undecided.
+static constexpr const char *kRowByTerms = R"mlir(
+        %row = func.call @ROW(ARGS%b, %h, %qa, %kx, %ky, %len) : ROWTYPE
+)mlir";
+static constexpr const char *kRowByTile = R"mlir(
+        %undecided = arith.constant 3 : i32
+        %row = scf.if %oneRow -> i32 {
+          scf.yield %undecided : i32
+        } else {
+          %x = func.call @TILE(ARGS%b, %h, %qa, %qSecond, %kx, %ky, %len) : TYPE
+          %open = arith.cmpi eq, %x, %partial : i32
+          %y = arith.select %open, %undecided, %x : i32
+          scf.yield %y : i32
+        }
 )mlir";
 static_assert(FOVEA_TILE_EMPTY == 0 && FOVEA_TILE_PARTIAL == 1 &&
                   FOVEA_TILE_FULL == 2,
@@ -151,8 +231,8 @@ static std::string replaceAll(std::string text, StringRef from, StringRef to) {
 }
 
 func::FuncOp emitMaskRefine(ModuleOp module, func::FuncOp tile,
-                            StringRef prefix) {
-  std::string declared, passed, type;
+                            func::FuncOp row, StringRef prefix) {
+  std::string declared, passed, type, rowType;
   llvm::raw_string_ostream declaredTo(declared), passedTo(passed);
   llvm::raw_string_ostream(type) << tile.getFunctionType();
   for (auto [i, operand] :
@@ -160,7 +240,15 @@ func::FuncOp emitMaskRefine(ModuleOp module, func::FuncOp tile,
     declaredTo << "%o" << i << ": " << operand << ", ";
     passedTo << "%o" << i << ", ";
   }
-  std::string text = replaceAll(kText, "OPERANDS", declared);
+  std::string text =
+      replaceAll(kText, "CLASSIFY_ROW", row ? kRowByTerms : kRowByTile);
+  text = replaceAll(text, "CORNERS", row ? kNoCorners : kCorners);
+  if (row) {
+    llvm::raw_string_ostream(rowType) << row.getFunctionType();
+    text = replaceAll(text, "ROWTYPE", rowType);
+    text = replaceAll(text, "@ROW", "@\"" + row.getSymName().str() + "\"");
+  }
+  text = replaceAll(text, "OPERANDS", declared);
   text = replaceAll(text, "ARGS", passed);
   text = replaceAll(text, "TYPE", type);
   text = replaceAll(text, "STEPS", std::to_string(kMaskRefineSteps));

@@ -18,11 +18,15 @@ bool refinementHelps(const ImportedMask &mask);
 
 /// Adds @<prefix>_refine with the signature of `tile` (operands.., b, h, q0,
 /// q1, k0, k1, len) -> i32 to the module. `tile` answers for any box of keys
-/// inside [0, len); the search looks at the corners, then halves boxes, until
-/// it has met a live and a masked pair (PARTIAL), has proved the rest (EMPTY,
-/// FULL), or has evaluated kMaskRefineSteps boxes (PARTIAL).
+/// inside [0, len); `row`, unless it is null, exactly for the keys of a single
+/// query (operands.., b, h, q, k0, k1, len) -> i32. The search begins with a
+/// tile that `tile` has not decided. It classifies the first row of a box, or
+/// its first key, divides the box along the axis that this has told, until it
+/// has met a live and a masked pair (PARTIAL), has proved the rest (EMPTY,
+/// FULL), or has looked at kMaskRefineSteps boxes (PARTIAL).
 mlir::func::FuncOp emitMaskRefine(mlir::ModuleOp module,
                                   mlir::func::FuncOp tile,
+                                  mlir::func::FuncOp row,
                                   llvm::StringRef prefix);
 
 } // namespace fovea

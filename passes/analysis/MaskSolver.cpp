@@ -95,10 +95,13 @@ func::FuncOp emitKeep(ModuleOp module, func::FuncOp source,
   return f.func;
 }
 
+/// With more terms than this a tile is not asked of them.
+constexpr size_t kMostTerms = 16;
+
 /// Whether the terms can decide tiles that the predicate as written cannot:
 /// something between k and a comparison is not linear.
 bool termsSharpen(const ImportedMask &mask, const MaskSections &sections) {
-  if (!sections.withinCap || sections.terms.size() > 16 ||
+  if (!sections.withinCap || sections.terms.size() > kMostTerms ||
       mask.graph[mask.live].scans)
     return false;
   // Nodes that the rewriting added do no harm here: they are cases of those
@@ -139,6 +142,73 @@ MaskEmitter::Truth termTruth(MaskEmitter &e, const MaskSections &sections,
   return t;
 }
 
+/// @<prefix>_row(operands.., b, h, q, k0, k1, len) -> class of one query by the
+/// terms, which must be exact; the keys lie in [0, len). Walks from key to key
+/// that no term covers.
+func::FuncOp emitRow(ModuleOp module, func::FuncOp source,
+                     const ImportedMask &mask, const MaskSections &sections,
+                     StringRef prefix) {
+  Builder types(module.getContext());
+  Type i32 = types.getI32Type(), i64 = types.getI64Type();
+  FunctionEmitter f(module, source, mask, prefix + "_row", 6, i32);
+  MaskEmitter &e = f.e;
+  OpBuilder &b = f.b;
+  Value k0 = f.arg(3), k1 = f.arg(4), one = e.i64(1), zero = e.i64(0);
+  e.set(VarB, f.arg(0));
+  e.set(VarH, f.arg(1));
+  e.set(VarQ, f.arg(2));
+  e.set(VarLen, f.arg(5));
+  struct Piece {
+    MaskEmitter::Section s;
+    Value end; // of the term inside the keys
+  };
+  SmallVector<Piece, 4> pieces;
+  Value live = e.i1(false);
+  for (const MaskTerm &term : sections.terms) {
+    MaskEmitter::Section s = e.section(term);
+    Value from = e.max(k0, s.lo.lo), end = e.min(k1, e.add(s.hi.lo, one));
+    Value any = e.both(s.guard.all, e.lt(from, end));
+    if (s.period) {
+      Value j = e.floorDiv(e.sub(e.sub(end, one), s.phase.lo), s.period);
+      Value begin = e.add(s.phase.lo, e.mul(j, s.period));
+      any = e.both(any, e.both(e.lt(zero, s.width.lo),
+                               e.lt(from, e.add(begin, s.width.lo))));
+    }
+    live = e.either(live, any);
+    pieces.push_back({s, end});
+  }
+  auto walk = b.create<scf::WhileOp>(f.loc, TypeRange{i64, i64},
+                                     ValueRange{k0, e.sub(k0, one)});
+  SmallVector<Location> locs(2, f.loc);
+  Block *before =
+      b.createBlock(&walk.getBefore(), {}, walk.getResultTypes(), locs);
+  Value at = before->getArgument(0), last = before->getArgument(1);
+  b.create<scf::ConditionOp>(f.loc, e.both(e.lt(at, k1), e.lt(last, at)),
+                             before->getArguments());
+  Block *after =
+      b.createBlock(&walk.getAfter(), {}, walk.getResultTypes(), locs);
+  e.inside(after, [&] {
+    Value begin = after->getArgument(0), next = begin;
+    for (auto &[s, termEnd] : pieces) {
+      Value end = termEnd;
+      Value inside = e.both(s.guard.all, e.le(s.lo.lo, next));
+      if (s.period) {
+        Value j = e.floorDiv(e.sub(next, s.phase.lo), s.period);
+        Value first = e.add(s.phase.lo, e.mul(j, s.period));
+        end = e.min(end, e.add(first, s.width.lo));
+      }
+      next = e.select(inside, e.max(next, end), next);
+    }
+    b.create<scf::YieldOp>(f.loc, ValueRange{next, begin});
+  });
+  b.setInsertionPointAfter(walk);
+  Value full = e.le(k1, walk.getResult(0));
+  Value c = e.select(full, e.i64(FOVEA_TILE_FULL), e.i64(FOVEA_TILE_PARTIAL));
+  c = e.select(live, c, e.i64(FOVEA_TILE_EMPTY));
+  f.finish(b.create<arith::TruncIOp>(f.loc, i32, c).getResult());
+  return f.func;
+}
+
 /// @<name>(operands.., b, h, q0, q1, k0, k1, len) -> class by one evaluation.
 func::FuncOp emitTile(ModuleOp module, func::FuncOp source,
                       const ImportedMask &mask, const MaskSections &sections,
@@ -172,7 +242,10 @@ func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
     return emitTile(module, source, mask, sections, prefix + "_class");
   func::FuncOp tile =
       emitTile(module, source, mask, sections, prefix + "_tile");
-  func::FuncOp refine = emitMaskRefine(module, tile, prefix);
+  func::FuncOp row;
+  if (sections.isExact() && sections.terms.size() <= kMostTerms)
+    row = emitRow(module, source, mask, sections, prefix);
+  func::FuncOp refine = emitMaskRefine(module, tile, row, prefix);
   Builder types(module.getContext());
   Type i32 = types.getI32Type();
   FunctionEmitter f(module, source, mask, prefix + "_class", 7, i32);

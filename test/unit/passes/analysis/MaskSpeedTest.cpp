@@ -201,6 +201,41 @@ TEST(MaskSpeed, PlansOneHeadOf128K) {
   }
 }
 
+/// Rows that differ at random are decided one by one, whatever the tile's keys:
+/// halves of both axes in turn would take a box for each pair.
+TEST(MaskSearch, DividesAlongTheAxisThatDecides) {
+  constexpr int64_t rows = 256, keys = 4096;
+  std::mt19937 random(7);
+  Table start{{rows}, {}, 32, 1}, end{{rows}, {}, 32, 1};
+  for (int64_t i = 0; i < rows; ++i) {
+    // Spans of the keys from 1024 on, and such without a key.
+    int64_t from = random() % 3 ? 1024 + int64_t(random() % 512) : 100;
+    start.data.push_back(from);
+    end.data.push_back(from == 100 ? 90 : 3072 + int64_t(random() % 512));
+  }
+  X span = (k >= load(0, {q})) & (k < load(1, {q}));
+  CompiledMask byRow(span, {{start, end}, {}});
+  EXPECT_EQ(byRow.classify(0, 0, rows, 0, 1024, keys), FOVEA_TILE_EMPTY);
+  EXPECT_EQ(byRow.classify(0, 0, rows, 3584, keys, keys), FOVEA_TILE_EMPTY);
+  EXPECT_EQ(byRow.classify(0, 0, rows, 1536, 2048, keys), FOVEA_TILE_PARTIAL);
+  // What no row hides, by terms that cover each row together.
+  CompiledMask both(!span | (k >= 1000), {{start, end}, {}});
+  EXPECT_EQ(both.classify(0, 0, rows, 0, keys, keys), FOVEA_TILE_FULL);
+  CompiledMask gap(!span | (k >= 1600), {{start, end}, {}});
+  EXPECT_EQ(gap.classify(0, 0, rows, 1536, 2048, keys), FOVEA_TILE_PARTIAL);
+  // The same of keys: a table of when each is dropped.
+  Table drop{{keys}, {}, 32, 1};
+  for (int64_t i = 0; i < keys; ++i)
+    drop.data.push_back(random() % 2 ? 0 : rows);
+  X held = q < load(0, {k});
+  CompiledMask byKey(held | (q >= 128), {{drop}, {}});
+  EXPECT_EQ(byKey.classify(0, 128, rows, 0, 128, keys), FOVEA_TILE_FULL);
+  EXPECT_EQ(byKey.classify(0, 0, 128, 0, 128, keys), FOVEA_TILE_PARTIAL);
+  X inTurn = (q < load(0, {k})) & (q >= load(0, {k}));
+  CompiledMask never(inTurn, {{drop}, {}});
+  EXPECT_EQ(never.classify(0, 0, 128, 0, 128, keys), FOVEA_TILE_EMPTY);
+}
+
 namespace {
 
 /// Tables long enough for blocks and blocks of blocks, and a mask that reads
