@@ -188,6 +188,11 @@ void BlockBuilder::scores(Value first, Value count, Value last) {
       keyRows.push_back(source.rotation.data
                             ? e.at(m.keyTile, e.mul(key, s.keyPad), 4)
                             : keyRow(first, key, last));
+      if (source.far) {
+        prefetchAhead(Part::Keys, key, e.cI64(0),
+                      llvm::divideCeil(p.keyDim * sizeOf(source.kElem), 64));
+        continue;
+      }
       if (!p.prefetchV || pass == Pass::Sums)
         continue;
       Value row = valueRow(first, key, last);

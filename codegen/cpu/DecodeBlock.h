@@ -9,6 +9,8 @@
 #include "codegen/cpu/DecodeStream.h"
 #include "codegen/cpu/StageAbi.h"
 
+#include <array>
+
 namespace fovea::cpu {
 
 /// Sizes that follow from the parameters.
@@ -57,6 +59,12 @@ struct DecodeItem {
   mlir::Value shared; ///< i1: rows of several sequences; null: never
 };
 
+/// A block that comes later: its head's keys and values, and its rows from
+/// `first` on or, where they are no arithmetic sequence, by byte offsets.
+struct BlockAhead {
+  mlir::Value k, v, first, kRows, vRows;
+};
+
 /// Keys and values of the item's head. Strides in elements. `level` is null
 /// where rows are tokens.
 struct SourceValues {
@@ -68,9 +76,9 @@ struct SourceValues {
   /// Where rows are no arithmetic sequence: byte offsets (i64) of the block's
   /// rows.
   mlir::Value kRows, vRows, kScaleRows, vScaleRows;
-  /// The keys that come next: a block of them from row `firstNext` on, or by
-  /// offsets. Null: those behind the block.
-  mlir::Value kNext, firstNext, kRowsNext;
+  /// The next block and, with `far`, the one after it; see prefetchAhead.
+  std::array<BlockAhead, 2> ahead;
+  bool far = false;
   /// Keys turn by the angles of token - shift: view of the rotation, or null
   /// data.
   View rotation, tree; ///< tree: see treePosition
@@ -126,7 +134,16 @@ private:
   void values(Value first, Value n, bool full);
   void valueChunk(Value first, Value n, Value d, Value index,
                   const ValueChunk &chunk);
-  void prefetchKeys(Value first, Value index, Value t, const ValueChunk &chunk);
+  void prefetchBehind(Value index, Value t, const ValueChunk &chunk);
+  /// Where the keys or the values of later blocks are prefetched from.
+  enum class Part { Keys, Values };
+  /// `lines` lines from byte `line` on of row t of the blocks ahead. Nearly all
+  /// walks are bound by the lines in flight, and the processor fetches ahead
+  /// only within 4 KB. Where few rows make the arithmetic short: the values of
+  /// the block itself during its scores, the keys of the next during its
+  /// values. Else (`far`) each kind during its own: the block after the next as
+  /// one that will not stay, and the next again, where it may have been lost.
+  void prefetchAhead(Part part, Value t, Value line, int64_t lines);
   Value keep(const PairLanes &at, Value row);
   Value scaleLanes(Value table, Value firstKey);
   /// Offset of the first score of key `key`.

@@ -158,8 +158,9 @@ void DecodeBuilder::segmentRange(Value lo, Value hi,
                                  const SegmentRows &rows,
                                  const SourceValues &source) {
   Value whole = classOfRun(lo, hi, source), zero = e.cI64(0), one = e.cI64(1);
-  Value bytes = e.cI64(tableBytes()), keys = e.cI64(s.keys);
-  // Tables of this block and, made beside it, of the next.
+  Value keys = e.cI64(s.keys);
+  // Tables of this block, of the next and, made beside it, of the one after:
+  // where each lies among three.
   auto fill = [&](Value first, Value side) {
     if (members.affine)
       return;
@@ -169,58 +170,79 @@ void DecodeBuilder::segmentRange(Value lo, Value hi,
     });
   };
   // The block for the heads [from, to) of the bundle.
-  auto heads = [&](Value first, Value kind, Value side, Value from, Value to) {
-    Value n = e.minS(e.sub(hi, first), keys), other = e.sub(bytes, side);
+  auto heads = [&](Value first, Value kind, ValueRange sides, Value from,
+                   Value to) {
+    Value n = e.minS(e.sub(hi, first), keys), count = e.sub(to, from);
     DecodeItem begun = it;
     DecodeMemory memory = m;
     e.forLoop(from, to, one, [&](Value j) {
       SourceValues own = source;
-      Value next = e.add(j, one), after = e.cmp(CmpIPredicate::eq, next, to);
       auto headOf = [&](Value j) {
         Value head = e.mul(e.add(firstHead, j), p.group);
         return e.sub(e.divU(head, e.cI64(p.kvGroup)), begun.kvHead);
       };
-      Value offset = zero, nextOffset = zero;
+      Value offset = zero;
       if (firstHead) {
         useState(j);
         useHead(e.add(firstHead, j));
         offset = headOf(j);
-        nextOffset = headOf(e.select(after, from, next));
       }
-      auto move = [&](Value &base, const PartRows &part) {
-        if (base)
-          base = e.at(base, e.mul(offset, part.head), 1);
+      auto move = [&](Value base, const PartRows &part, Value heads) {
+        return base ? e.at(base, e.mul(heads, part.head), 1) : base;
       };
-      own.kNext = e.at(own.k, e.mul(nextOffset, rows.k.head), 1);
-      move(own.k, rows.k);
-      move(own.v, rows.v);
-      move(own.kScale, rows.kScale);
-      move(own.vScale, rows.vScale);
-      if (members.affine) {
-        own.firstNext = e.select(after, e.add(first, keys), first);
-      } else {
-        RowTables tables = tablesAt(side, members);
+      own.k = move(source.k, rows.k, offset);
+      own.v = move(source.v, rows.v, offset);
+      own.kScale = move(source.kScale, rows.kScale, offset);
+      own.vScale = move(source.vScale, rows.vScale, offset);
+      if (!members.affine) {
+        RowTables tables = tablesAt(sides[0], members);
         own.kRows = tables.k;
         own.vRows = tables.v;
         own.kScaleRows = tables.kScale;
         own.vScaleRows = tables.vScale;
-        Value ahead = tablesAt(other, members).k;
-        own.kRowsNext = e.select(after, ahead, tables.k);
       }
+      // The unit of a head and a block `distance` later in this order.
+      auto later = [&](int64_t distance) {
+        Value head = e.add(j, distance), block = zero, side = sides[0];
+        for (int64_t turn = 1; turn <= distance; ++turn) {
+          Value past = e.cmp(CmpIPredicate::sge, head, to);
+          head = e.select(past, e.sub(head, count), head);
+          block = e.select(past, e.cI64(turn), block);
+          side = e.select(past, sides[turn], side);
+        }
+        Value heads = firstHead ? headOf(head) : zero;
+        BlockAhead ahead;
+        ahead.k = move(source.k, rows.k, heads);
+        ahead.v = move(source.v, rows.v, heads);
+        ahead.first = e.add(first, e.mul(block, keys));
+        if (!members.affine) {
+          RowTables tables = tablesAt(side, members);
+          ahead.kRows = tables.k;
+          ahead.vRows = tables.v;
+        }
+        return ahead;
+      };
+      own.far = p.prefetchFar && p.rows > 2;
+      own.ahead[0] = later(1);
+      if (own.far)
+        own.ahead[1] = later(2);
       block(first, n, kind, own);
     });
     it = begun;
     m = memory;
   };
   auto blocks = [&](Value from, Value to) {
-    fill(lo, zero);
-    e.forLoop(lo, hi, keys, {zero}, [&](Value first, ValueRange side) {
-      fill(e.add(first, keys), e.sub(bytes, side[0]));
+    Value bytes = e.cI64(tableBytes());
+    Values sides{zero, bytes, e.mul(bytes, 2)};
+    fill(lo, sides[0]);
+    fill(e.add(lo, keys), sides[1]);
+    e.forLoop(lo, hi, keys, sides, [&](Value first, ValueRange sides) {
+      fill(e.add(first, e.mul(keys, 2)), sides[2]);
       Value n = e.minS(e.sub(hi, first), keys);
       Value kind = classOfBlock(whole, first, n, source);
       e.ifThen(e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY)),
-               [&] { heads(first, kind, side[0], from, to); });
-      return Values{e.sub(bytes, side[0])};
+               [&] { heads(first, kind, sides, from, to); });
+      return Values{sides[1], sides[2], sides[0]};
     });
   };
   if (!firstHead)

@@ -46,7 +46,7 @@ void DecodeBuilder::reserveScratch() {
     rotatedRow = f.reserve(4 * s.keyPad);
   }
   if (cached())
-    tables = f.reserve(2 * tableBytes());
+    tables = f.reserve(3 * tableBytes());
   reserveStates();
 }
 
@@ -375,8 +375,10 @@ void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source) {
   e.forLoop(lo, hi, e.cI64(s.keys), [&](Value first) {
     Value n = e.minS(e.sub(hi, first), e.cI64(s.keys));
     Value kind = classOfBlock(whole, first, n, source);
+    SourceValues own = source;
+    own.ahead[0] = {source.k, source.v, e.add(first, s.keys)};
     e.ifThen(e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY)),
-             [&] { block(first, n, kind, source); });
+             [&] { block(first, n, kind, own); });
   });
 }
 

@@ -110,10 +110,13 @@ struct DecodeParams {
   int64_t listUnit = 0, listQueries = 1, listHeads = 1;
 
   // The schedule.
-  int64_t rows = 1;      ///< packed rows of an item
-  int64_t keys = 32;     ///< keys of a block
-  bool prefetchV = true; ///< the block's values during its scores
-  bool prefetchK = true; ///< the next block's keys during the values
+  int64_t rows = 1;         ///< packed rows of an item
+  int64_t keys = 32;        ///< keys of a block
+  bool prefetchV = true;    ///< the block's values during its scores
+  bool prefetchNext = true; ///< the next block's keys during the values
+  /// Instead, in caches: keys and values of the next block and of the one after
+  /// it, each during its own kind, where an item has more than two rows.
+  bool prefetchFar = true;
   /// Scores of coded keys by 16-bit integer dots with a quantised query: for
   /// outputs of 16 bits.
   bool integerDot = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The values of a block of the decode stream, and the prefetch of the keys that
-// come next.
+// The values of a block of the decode stream, and the prefetches of what comes
+// next.
 #include "codegen/cpu/DecodeBlock.h"
 #include "codegen/cpu/LaneTools.h"
 
@@ -32,7 +32,7 @@ void BlockBuilder::values(Value first, Value n, bool full) {
     chunk.rows = std::min(perGroup, s.rows - row0);
     chunk.tail = s.lanes;
     chunk.full = full;
-    chunk.prefetch = full && p.prefetchK && row0 == 0;
+    chunk.prefetch = full && p.prefetchNext && row0 == 0;
     if (whole)
       e.forLoop(e.cI64(0), e.cI64(whole), e.cI64(width), [&](Value d) {
         valueChunk(first, n, d, e.divU(d, e.cI64(width)), chunk);
@@ -46,36 +46,43 @@ void BlockBuilder::values(Value first, Value n, bool full) {
   }
 }
 
-/// Prefetches what chunk `index` takes of the next block's keys, during the
-/// tokens [t, t + 2): row after row, so that memory is read in order.
-void BlockBuilder::prefetchKeys(Value first, Value index, Value t,
-                                const ValueChunk &chunk) {
-  unsigned bytes = sizeOf(source.kElem);
-  int64_t lines = llvm::divideCeil(p.keyDim * bytes, 64);
-  // A key row takes `turns` turns of two tokens; a turn, `rows` key rows.
+void BlockBuilder::prefetchAhead(Part part, Value t, Value line,
+                                 int64_t lines) {
+  bool keys = part == Part::Keys;
+  unsigned bytes = sizeOf(keys ? source.kElem : source.vElem);
+  for (int n = 0; n < 1 + source.far; ++n) {
+    const BlockAhead &block = source.ahead[n];
+    Value rows = keys ? block.kRows : block.vRows;
+    Value offset = rows ? e.loadAt(e.i64, rows, t)
+                        : e.mul(e.mul(e.add(block.first, t),
+                                      keys ? source.kStride : source.vStride),
+                                bytes);
+    Value row = e.at(e.at(keys ? block.k : block.v, offset, 1), line, 1);
+    for (int64_t i = 0; i < lines; ++i)
+      e.prefetch(e.at(row, 64 * i), /*write=*/false,
+                 /*locality=*/n == 0 ? 3 : 0);
+  }
+}
+
+/// Prefetches what chunk `index` takes of the blocks ahead, during the tokens
+/// [t, t + 2): row after row, so that memory is read in order.
+void BlockBuilder::prefetchBehind(Value index, Value t,
+                                  const ValueChunk &chunk) {
+  Part part = source.far ? Part::Values : Part::Keys;
+  int64_t bytes = source.far ? p.valueDim * sizeOf(source.vElem)
+                             : p.keyDim * sizeOf(source.kElem);
+  int64_t lines = llvm::divideCeil(bytes, 64);
+  // A row takes `turns` turns of two tokens; a turn, `rows` rows.
   int64_t turns = std::max<int64_t>(1, std::min(chunk.of / 2, lines));
   int64_t rows = chunk.of == 1 ? 2 : 1;
   int64_t perTurn = llvm::divideCeil(lines, turns);
   Value turn = e.shrU(t, 1);
   Value row = e.add(e.mul(index, llvm::divideCeil(s.keys, chunk.of)),
                     e.mul(e.divU(turn, e.cI64(turns)), rows));
-  Value base = source.kNext ? source.kNext : source.k;
-  if (!source.kRowsNext)
-    row =
-        e.add(source.firstNext ? source.firstNext : e.add(first, s.keys), row);
   Value line = e.mul(e.remU(turn, e.cI64(turns)), perTurn * 64);
-  for (int64_t r = 0; r < rows; ++r) {
-    Value key = e.add(row, r);
-    if (source.kRowsNext)
-      key = e.at(
-          base,
-          e.loadAt(e.i64, source.kRowsNext, e.minS(key, e.cI64(s.keys - 1))),
-          1);
-    else
-      key = e.at(base, e.mul(key, source.kStride), bytes);
-    for (int64_t i = 0; i < perTurn; ++i)
-      e.prefetch(e.at(e.at(key, line, 1), 64 * i));
-  }
+  for (int64_t r = 0; r < rows; ++r)
+    prefetchAhead(part, e.minS(e.add(row, r), e.cI64(s.keys - 1)), line,
+                  perTurn);
 }
 
 /// Values of some vectors from d on, for some rows.
@@ -124,7 +131,7 @@ void BlockBuilder::valueChunk(Value first, Value n, Value d, Value index,
                          [&](Value t, ValueRange carried) {
                            Values next(carried.begin(), carried.end());
                            if (chunk.prefetch && unroll == 2)
-                             prefetchKeys(first, index, t, chunk);
+                             prefetchBehind(index, t, chunk);
                            for (int64_t u = 0; u < unroll; ++u)
                              token(e.add(t, u), next);
                            return next;

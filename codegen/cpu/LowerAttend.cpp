@@ -212,7 +212,8 @@ static FailureOr<uint64_t> lowerDecode(StageContext &stage) {
   p.rows = schedule.getRows();
   p.keys = schedule.getKeys();
   p.prefetchV = schedule.getPrefetch() & 1;
-  p.prefetchK = schedule.getPrefetch() & 2;
+  p.prefetchNext = schedule.getPrefetch() & 2;
+  p.prefetchFar = schedule.getPrefetch() & 4;
   // Integer dots round the queries: near enough for a 16-bit o, not for what is
   // handed out in f32.
   p.integerDot =

@@ -40,8 +40,9 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target) {
   return [&target](MLIRContext *context, const StreamShape &shape) {
     Schedule s =
         chooseSchedule(target, shape.keyDim, shape.valueDim, storageOf(shape));
-    int64_t prefetch =
-        (s.decode.prefetchValue ? 1 : 0) | (s.decode.prefetchNext ? 2 : 0);
+    int64_t prefetch = (s.decode.prefetchValue ? 1 : 0) |
+                       (s.decode.prefetchNext ? 2 : 0) |
+                       (s.decode.prefetchFar ? 4 : 0);
     SmallVector<tile::ScheduleAttr> result;
     auto decode = [&](int64_t rows) {
       return tile::ScheduleAttr::get(context, "decode", s.decode.lanes,

@@ -31,40 +31,42 @@ struct ScheduleRow {
 // take fewer rows where L2 may be small.
 //
 // A decode block is 4 to 8 KB of keys: long enough for what is prefetched
-// meanwhile to arrive, short enough to leave room in L1. With 16-bit keys a
-// block of 32 reads paged and token-major caches an eighth faster than one of
-// 16 on Zen 5, where a page of 4 KB ends what the processor fetches by itself.
+// meanwhile to arrive, short enough to leave room in L1 for two more. On Zen 5
+// 4 KB are best, 8 KB lose a tenth in paged caches; where AVX2 makes the
+// arithmetic the bound, longer blocks save some of it.
 static constexpr ScheduleRow kTable[] = {
     // isa, storage, max dim,
     //     prefill {regRows, lanes, keys, rows, convert}
-    //     decode {lanes, accumulators, keys, maxRows, prefetch v, next}
+    //     decode {lanes, accumulators, keys, maxRows, prefetch v, next, far}
     // clang-format off
     {IsaClass::AVX2, StorageClass::F32, 128,
-         {6, 16, 96, 256, false}, {8, 8, 16, 8, true, true}},
+         {6, 16, 96, 256, false}, {8, 8, 16, 8, true, true, true}},
     {IsaClass::AVX2, StorageClass::F32, 256,
-         {6, 16, 96, 128, false}, {8, 8, 16, 8, true, true}},
+         {6, 16, 96, 128, false}, {8, 8, 16, 8, true, true, true}},
     {IsaClass::AVX2, StorageClass::F32, 576,
-         {6, 16, 96, 64, false}, {8, 8, 16, 8, true, true}},
+         {6, 16, 96, 64, false}, {8, 8, 16, 8, true, true, true}},
     {IsaClass::AVX2, StorageClass::Half, 128,
-         {6, 16, 96, 256, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 96, 256, true}, {8, 8, 32, 8, true, true, true}},
     {IsaClass::AVX2, StorageClass::Half, 256,
-         {6, 16, 96, 128, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 96, 128, true}, {8, 8, 32, 8, true, true, true}},
     {IsaClass::AVX2, StorageClass::Half, 576,
-         {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true, true}},
     {IsaClass::AVX2, StorageClass::Int8, 128,
-         {6, 16, 96, 256, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 96, 256, true}, {8, 8, 32, 8, true, true, true}},
     {IsaClass::AVX2, StorageClass::Int8, 256,
-         {6, 16, 96, 128, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 96, 128, true}, {8, 8, 32, 8, true, true, true}},
     {IsaClass::AVX2, StorageClass::Int8, 576,
-         {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true}},
+         {6, 16, 48, 64, true}, {8, 8, 32, 8, true, true, true}},
     {IsaClass::AVX512, StorageClass::F32, 128,
-         {8, 32, 128, 256, false}, {16, 8, 16, 8, true, true}},
+         {8, 32, 128, 256, false}, {16, 8, 16, 8, true, true, true}},
     {IsaClass::AVX512, StorageClass::F32, 576,
-         {12, 32, 96, 256, false}, {16, 8, 16, 8, true, true}},
+         {12, 32, 96, 256, false}, {16, 8, 16, 8, true, true, true}},
+    {IsaClass::AVX512, StorageClass::Half, 64,
+         {12, 32, 96, 256, true}, {16, 8, 32, 8, true, true, true}},
     {IsaClass::AVX512, StorageClass::Half, 576,
-         {12, 32, 96, 256, true}, {16, 8, 32, 8, true, true}},
+         {12, 32, 96, 256, true}, {16, 8, 16, 8, true, true, true}},
     {IsaClass::AVX512, StorageClass::Int8, 576,
-         {12, 32, 96, 256, true}, {16, 8, 32, 8, true, true}},
+         {12, 32, 96, 256, true}, {16, 8, 32, 8, true, true, true}},
     // clang-format on
 };
 
@@ -101,9 +103,16 @@ std::string toString(const PrefillSchedule &schedule) {
 }
 
 std::string toString(const DecodeSchedule &schedule) {
-  StringRef prefetch = schedule.prefetchValue
-                           ? (schedule.prefetchNext ? "v+next" : "v")
-                           : (schedule.prefetchNext ? "next" : "none");
+  std::string prefetch;
+  auto add = [&](bool made, const char *what) {
+    if (made)
+      prefetch += (prefetch.empty() ? "" : "+") + std::string(what);
+  };
+  add(schedule.prefetchValue, "v");
+  add(schedule.prefetchNext, "next");
+  add(schedule.prefetchFar, "far");
+  if (prefetch.empty())
+    prefetch = "none";
   return formatv("lanes={0} acc={1} keys={2} max_rows={3} prefetch={4}",
                  schedule.lanes, schedule.accumulators, schedule.keys,
                  schedule.maxRows, prefetch)

@@ -31,6 +31,7 @@ struct DecodeSchedule {
   int maxRows;        ///< chosen for at most this many packed rows
   bool prefetchValue; ///< prefetch the block's values during the dots
   bool prefetchNext;  ///< prefetch the next block's keys during P*V
+  bool prefetchFar;   ///< in caches, the two blocks that follow instead
 };
 
 struct Schedule {
@@ -51,7 +52,7 @@ Schedule chooseSchedule(const TargetInfo &target, int64_t keyDim,
 
 /// "6x16 keys=96 rows=64 convert", deterministic.
 std::string toString(const PrefillSchedule &schedule);
-/// "lanes=8 acc=8 keys=32 max_rows=8 prefetch=v+next".
+/// "lanes=8 acc=8 keys=32 max_rows=8 prefetch=v+next+far".
 std::string toString(const DecodeSchedule &schedule);
 
 /// All rows as text: part of the key of a compiled bundle, so that a changed

@@ -127,7 +127,8 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     f32 lanes of a vector, `reg` the rows of the register tile, `keys` the keys
     per block, `rows` the packed rows per item, `max_rows` the most packed rows
     per (b, head) that it is chosen for (-1: any), `prefetch` which prefetches
-    are made (1: the block's values, 2: the next block's keys).
+    are made (1: the block's values, 2: the next block's keys, 4: in caches
+    both parts of the two blocks that follow instead).
 
     Example: `#tile.schedule<"prefill", lanes = 32, reg = 12, keys = 96,
     rows = 64, max_rows = -1, prefetch = 0>`.

@@ -3,6 +3,7 @@
 #include "runtime/kvcache/Storage.h"
 #include "runtime/base/Status.h"
 
+#include <algorithm>
 #include <cinttypes>
 
 namespace fovea::rt {
@@ -106,6 +107,9 @@ fovea_status StoragePlan::kinds() {
   return FOVEA_OK;
 }
 
+/// Bytes of a way of a first-level cache, and of rows that are worth a gap.
+static constexpr int64_t cacheWay = 4096, wideRows = 32768;
+
 /// Offsets of the parts in a page, in bytes, each at a multiple of 64.
 fovea_status StoragePlan::layOut(SegmentPlan &s, int64_t capacity) {
   const fovea_bundle_segment &r = *s.record;
@@ -129,7 +133,6 @@ fovea_status StoragePlan::layOut(SegmentPlan &s, int64_t capacity) {
                               "[page, head, ...] per page");
     Extent row = Extent{p.extent} * Extent{size};
     Extent bytes = row * Extent{heads};
-    part.offset = used.value;
     part.row = row.value;
     part.headStride = row.value;
     part.tokenStride = 0;
@@ -142,7 +145,13 @@ fovea_status StoragePlan::layOut(SegmentPlan &s, int64_t capacity) {
                                    "more");
       part.headStride = r.token_major ? row.value : run.value;
       part.tokenStride = r.token_major ? bytes.value / s.pageTokens : row.value;
+      // Rows a power of two apart share few sets of a first-level cache: a
+      // head's keys and values are kept out of each other's.
+      if (r.token_major && s.nParts > 1 && bytes.value >= wideRows &&
+          part.tokenStride % 512 == 0)
+        used = used + Extent{std::min(part.tokenStride, cacheWay) / 2};
     }
+    part.offset = used.value;
     used = roundUp(used + bytes, 64);
   }
   if (!used.ok || used.value > (int64_t(1) << 46))

@@ -605,32 +605,6 @@ TEST(Kv, SnapshotsKeepToTheirCapacity) {
   EXPECT_EQ(used, 3);
 }
 
-TEST(Kv, CachesOfOneTypeFitEachOthersKernels) {
-  using namespace fovea::rt;
-  auto records = [](const Loaded &k) {
-    CacheRecords r;
-    EXPECT_EQ(cacheRecords(*k.kernel, cacheArg(k.kernel), r), FOVEA_OK);
-    return r;
-  };
-  Loaded a(cacheKernel(cacheOptions(CacheKind::Rich)));
-  Loaded b(cacheKernel(cacheOptions(CacheKind::Rich)));
-  EXPECT_TRUE(sameStorage(records(a), records(b)));
-  auto differs = [&](const char *words, const CacheOptions &options) {
-    Loaded c(cacheKernel(options));
-    EXPECT_FALSE(sameStorage(records(a), records(c)));
-    EXPECT_NE(std::string(fovea_message()).find(words), std::string::npos)
-        << fovea_message();
-  };
-  differs("the formats differ", cacheOptions(CacheKind::Chain));
-  differs("the numbers of segments", cacheOptions(CacheKind::Sink));
-  differs("the layouts", cacheOptions(CacheKind::Rich, {8, 2}));
-  differs("the layouts", cacheOptions(CacheKind::Rich, {4, 2, true}));
-  differs("heads or dims", cacheOptions(CacheKind::Rich, {4, 2, false, 3}));
-  CacheOptions longer = cacheOptions(CacheKind::Rich);
-  longer.segments[2].tokens = 6;
-  differs("the segments", longer);
-}
-
 TEST(Kv, ManyWorkersGiveTheSameCache) {
   // Enough bytes for the executor: 8 layers of 400 rows of 8 x 64.
   KvLimits limits;

@@ -7,7 +7,7 @@
 //
 //   codegen_cpu_decode_bench [format=bf16] [d=128] [group=4] [mb=1024]
 //              [layout=plain|head|token|paged16|ring] [kvheads=8]
-//              [isa=4|3] [keys=16] [prefetch=3] [dot=1] [vnni=0] [reps=7]
+//              [isa=4|3] [keys=16] [prefetch=7] [dot=1] [vnni=0] [reps=7]
 //              [asm=FILE]
 //
 // plain: tensors; the others: sequences of a cache, in pages in a random order,
@@ -95,13 +95,16 @@ int main(int argc, char **argv) {
   int64_t page = layout.rfind("paged", 0) == 0 ? atol(layout.c_str() + 5) : 0;
   int64_t pageTokens = page ? page : tokens;
   int64_t ring = layout == "ring" ? tokens : 0;
-  // The parts of a page: keys, their scales, values, their scales.
+  // The parts of a page: keys, their scales, values, their scales; as apart as
+  // a cache puts them.
   bool coded = elem == Elem::I8;
   size_t codeBytes = kvHeads * pageTokens * d * sizeOf(elem);
   size_t scaleBytes = coded ? (kvHeads * pageTokens * 4 + 63) / 64 * 64 : 0;
-  size_t pageBytes = 2 * (codeBytes + scaleBytes);
-  size_t place[] = {0, codeBytes, codeBytes + scaleBytes,
-                    2 * codeBytes + scaleBytes};
+  size_t gap =
+      tokenMajor ? std::min<size_t>(kvHeads * d * sizeOf(elem) / 2, 2048) : 0;
+  size_t pageBytes = 2 * (codeBytes + scaleBytes) + 2 * gap;
+  size_t place[] = {0, codeBytes, codeBytes + scaleBytes + gap,
+                    2 * codeBytes + scaleBytes + gap};
   int64_t perSequence = tokens / pageTokens;
   int64_t batch =
       (size_t(number("mb", 1024)) << 20) / (perSequence * pageBytes);
@@ -150,8 +153,9 @@ int main(int argc, char **argv) {
   p.scale = 1 / std::sqrt(float(d));
   p.group = p.kvGroup = p.rows = group;
   p.keys = number("keys", 16);
-  p.prefetchV = number("prefetch", 3) & 1;
-  p.prefetchK = number("prefetch", 3) & 2;
+  p.prefetchV = number("prefetch", 7) & 1;
+  p.prefetchNext = number("prefetch", 7) & 2;
+  p.prefetchFar = number("prefetch", 7) & 4;
   p.integerDot = elem == Elem::I8 && number("dot", 1);
   p.qSlot = 0;
   p.oSlot = 1;

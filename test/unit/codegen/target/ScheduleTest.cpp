@@ -43,5 +43,8 @@ TEST(Schedule, textIsStable) {
   EXPECT_EQ(toString(prefill), "6x16 keys=96 rows=64 convert");
   DecodeSchedule decode{8, 8, 32, 8, true, false};
   EXPECT_EQ(toString(decode), "lanes=8 acc=8 keys=32 max_rows=8 prefetch=v");
+  decode = {16, 8, 16, 8, true, true, true};
+  EXPECT_EQ(toString(decode),
+            "lanes=16 acc=8 keys=16 max_rows=8 prefetch=v+next+far");
   EXPECT_EQ(scheduleTableText(), scheduleTableText());
 }
