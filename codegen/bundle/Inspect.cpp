@@ -216,10 +216,9 @@ static void printKernel(const BundleManifest &bundle,
       os << (d ? ", " : "") << extentText(kernel, buffer.record.extent[d]);
     os << "]\n";
   }
+  static const char *const rules[] = {"lineage", "batch_tree", "boundaries"};
   for (const fovea_bundle_table &table : kernel.tables)
-    os << "  table  "
-       << (table.rule == FOVEA_TABLE_BATCH_TREE ? "batch_tree" : "lineage")
-       << " in view " << table.slot << "\n";
+    os << "  table  " << rules[table.rule] << " in view " << table.slot << "\n";
   for (const StageManifest &stage : kernel.stages)
     printStage(bundle, kernel, stage, os);
   for (auto [index, mask] : llvm::enumerate(kernel.masks))

@@ -7,6 +7,7 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
@@ -108,6 +109,96 @@ static Value readTable(Emitter &e, const Table &table, Type element,
       [&] { return Values{zero}; })[0];
 }
 
+namespace {
+
+/// tile.search: the segment of a token in a row of ascending boundaries, for
+/// lanes of tokens (then everything is lanes of i32) or for one (i64).
+class SegmentSearch {
+public:
+  /// `args` are the token, the table and, if it has rows, the row.
+  SegmentSearch(Emitter &e, const Table &table, ArrayRef<LaneValue> args,
+                int64_t lanes);
+  /// i1: the table has the row; null where it has no rows.
+  Value inside;
+  /// Index, begin and end.
+  Values run();
+
+private:
+  Value number(int64_t c) {
+    return varying ? e.splatInt(lanes, e.i32, c) : e.cI64(c);
+  }
+  Value spread(Value scalar) {
+    return varying ? e.splat(e.toInt(scalar, e.i32), lanes) : scalar;
+  }
+  /// Boundary number `at`.
+  Value read(Value at);
+  /// Whether the token is at or past a boundary.
+  Value reached(Value boundary) {
+    Type type = getElementTypeOrSelf(token.getType());
+    return e.cmp(arith::CmpIPredicate::sle, e.toInt(boundary, type), token);
+  }
+
+  Emitter &e;
+  const int64_t lanes;
+  Value token, n, data;
+  Value rowStart; ///< lanes where they differ by row, else null
+  bool varying;
+};
+
+} // namespace
+
+SegmentSearch::SegmentSearch(Emitter &e, const Table &table,
+                             ArrayRef<LaneValue> args, int64_t lanes)
+    : e(e), lanes(lanes), token(args[0].v), n(table.shape.back()),
+      data(table.data), varying(Emitter::lanesOf(token) != 0) {
+  if (args.size() < 3)
+    return;
+  Value row = e.toInt(args[2].v, e.i64), rows = table.shape[0];
+  Value stride = table.stride[0];
+  if (!Emitter::lanesOf(row)) {
+    inside = e.cmp(arith::CmpIPredicate::ult, row, rows);
+    n = e.select(inside, n, e.cI64(0));
+    data = e.at(data, e.mul(row, stride), 4);
+    return;
+  }
+  inside = e.cmp(arith::CmpIPredicate::ult, row, e.splat(rows, lanes));
+  rowStart = e.mul(row, e.splat(stride, lanes));
+  if (!varying)
+    token = e.splat(token, lanes);
+  varying = true;
+}
+
+Value SegmentSearch::read(Value at) {
+  if (!varying)
+    return e.toInt(e.loadAt(e.i32, data, at), e.i64);
+  if (rowStart)
+    return e.gather(e.i32, data, e.add(rowStart, e.toInt(at, e.i64)), inside);
+  return e.gather(e.i32, data, at, e.splatInt(lanes, e.i1, 1));
+}
+
+Values SegmentSearch::run() {
+  using P = arith::CmpIPredicate;
+  // Halving what is left of n entries takes as many steps for all lanes.
+  auto search = [&]() -> Values {
+    Values at = e.whileLoop(
+        {number(0), n},
+        [&](ValueRange state) { return e.cmp(P::sgt, state[1], e.cI64(1)); },
+        [&](ValueRange state) -> Values {
+          Value half = e.shrU(state[1], 1);
+          Value middle = e.add(state[0], spread(half));
+          return {e.select(reached(read(middle)), middle, state[0]),
+                  e.sub(state[1], half)};
+        });
+    Value begin = read(at[0]);
+    Value behind = e.select(reached(begin), e.add(at[0], 1), at[0]);
+    Value end = read(e.minS(behind, spread(e.sub(n, 1))));
+    return {e.sub(behind, 1), begin, end};
+  };
+  SmallVector<Type> types(3, number(0).getType());
+  return e.ifElse(e.cmp(P::sgt, n, e.cI64(0)), types, search,
+                  [&] { return Values{number(-1), number(0), number(0)}; });
+}
+
 Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
                         Value s, const MapPoint &at, int64_t lanes) {
   llvm::DenseMap<Value, Table> tables;
@@ -115,20 +206,34 @@ Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
   auto hook = [&](Emitter &e, Operation *op,
                   ArrayRef<LaneValue> args) -> FailureOr<LaneValue> {
     auto element = dyn_cast<tile::ElementOp>(op);
-    if (!element)
+    auto search = dyn_cast<tile::SearchOp>(op);
+    if (!element && !search)
       return failure();
-    Value view = element.getView();
+    Value view = element ? element.getView() : search.getBoundaries();
     auto type = cast<tile::ViewType>(view.getType());
     Table &table = tables[view];
     if (!table.data)
       table = loadTable(e, layout.view(view), type.getRank());
+    bool looped =
+        llvm::any_of(args, [](const LaneValue &x) { return x.looped; });
+    if (search) {
+      SegmentSearch segment(e, table, args, lanes);
+      LaneValue parts[3];
+      for (auto [i, v] : llvm::enumerate(segment.run())) {
+        parts[i] = LaneValue::index(v, INT32_MIN, INT32_MAX);
+        parts[i].looped = looped;
+      }
+      reader->bind(search.getBegin(), parts[1]);
+      reader->bind(search.getEnd(), parts[2]);
+      if (segment.inside)
+        reader->require(segment.inside, looped);
+      return parts[0];
+    }
     Value inside;
     Value read = readTable(e, table, type.getElementType(), args.drop_front(),
                            lanes, inside);
     // A pair that reads outside a table is masked, as the solved mask has it.
-    reader->require(inside, llvm::any_of(args, [](const LaneValue &i) {
-                      return i.looped;
-                    }));
+    reader->require(inside, looped);
     return LaneValue::any(read);
   };
   RegionVectoriser vectoriser(e, lanes, hook, at.outside);

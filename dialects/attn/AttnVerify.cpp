@@ -398,16 +398,17 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
   for (Operation &inner : region.front().without_terminator()) {
     bool allowed =
         isa<arith::ArithDialect, math::MathDialect>(inner.getDialect()) ||
-        isa<tensor::ExtractOp>(inner) ||
-        (isMask && isa<sel::AncestorOp>(inner));
+        isa<tensor::ExtractOp, sel::CoordinatesOp>(inner) ||
+        (isMask && isa<sel::AncestorOp, sel::SegmentOp>(inner));
     allowed &= inner.getNumRegions() == 0 &&
                llvm::all_of(inner.getResultTypes(), isScalar);
     if (!allowed) {
       InFlightDiagnostic diagnostic =
           op->emitOpError()
           << "expected the " << word
-          << " region to hold scalar arith and math ops and "
-          << (isMask ? "tensor.extract and sel.ancestor" : "tensor.extract")
+          << " region to hold scalar arith and math ops, tensor.extract"
+          << (isMask ? ", sel.ancestor, sel.coordinates and sel.segment"
+                     : " and sel.coordinates")
           << ", got '" << inner.getName() << "' [" << opLabel << "]";
       diagnostic.attachNote(inner.getLoc()) << "the op is here";
       return diagnostic;
@@ -418,6 +419,8 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
       table = extract.getTensor();
     else if (auto ancestor = dyn_cast<sel::AncestorOp>(inner))
       table = ancestor.getParents();
+    else if (auto segment = dyn_cast<sel::SegmentOp>(inner))
+      table = segment.getBoundaries();
     if (table && !isa<BlockArgument>(table)) {
       InFlightDiagnostic diagnostic =
           op->emitOpError()

@@ -12,6 +12,8 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 
+#include <algorithm>
+
 using namespace mlir;
 using namespace fovea::reference;
 
@@ -20,6 +22,10 @@ static unsigned widthOf(Type type) {
   if (type.isIndex())
     return 64;
   return type.isInteger() ? type.getIntOrFloatBitWidth() : 0;
+}
+
+static int64_t floorDivide(int64_t x, int64_t by) {
+  return x / by - (x % by != 0 && (x < 0) != (by < 0));
 }
 
 /// Brings an integer back into its width: sign-extended, but i1 as 0 or 1.
@@ -60,6 +66,10 @@ public:
   llvm::Error operation(Operation &op) {
     if (auto constant = dyn_cast<arith::ConstantOp>(op))
       return emitConstant(constant);
+    if (auto segment = dyn_cast<fovea::sel::SegmentOp>(op))
+      return emitSegment(segment);
+    if (auto coordinates = dyn_cast<fovea::sel::CoordinatesOp>(op))
+      return emitCoordinates(coordinates);
     if (op.getNumResults() != 1)
       return fail(op, "to have one result in scalar code");
     if (auto extract = dyn_cast<tensor::ExtractOp>(op))
@@ -103,10 +113,64 @@ private:
     return llvm::Error::success();
   }
 
-  /// tensor.extract, or sel.ancestor, whose table may be null.
-  llvm::Error emitLoad(Operation &op, mlir::Value table, ValueRange indices) {
+  llvm::Error emitSegment(fovea::sel::SegmentOp op) {
+    llvm::SmallVector<mlir::Value> indices;
+    if (op.getRow())
+      indices.push_back(op.getRow());
+    indices.push_back(op.getToken());
+    for (int result = 0; result < 3; ++result)
+      if (llvm::Error error =
+              emitLoad(*op, op.getBoundaries(), indices, result, result))
+        return error;
+    return llvm::Error::success();
+  }
+
+  /// From the last axis to the first: what is left of the token, divided.
+  llvm::Error emitCoordinates(fovea::sel::CoordinatesOp op) {
+    llvm::SmallVector<OpFoldResult> sizes = op.getMixedSizes();
+    llvm::Expected<unsigned> left = use(op.getToken());
+    if (!left)
+      return left.takeError();
+    for (size_t axis = sizes.size() - 1; axis > 0; --axis) {
+      Instruction divide;
+      divide.divides = true;
+      divide.operands[0] = *left;
+      if (auto value = dyn_cast<mlir::Value>(sizes[axis])) {
+        llvm::Expected<unsigned> size = use(value);
+        if (!size)
+          return size.takeError();
+        divide.operands[1] = *size;
+      } else {
+        Cell size;
+        size.i = cast<IntegerAttr>(cast<Attribute>(sizes[axis])).getInt();
+        divide.operands[1] = program.initial.size();
+        program.initial.push_back(size);
+      }
+      divide.function = [](Cell x, Cell by, Cell, unsigned) {
+        return Cell{x.i - by.i * floorDivide(x.i, by.i)};
+      };
+      emit(divide, *op, op.getPlaces()[axis]);
+      divide.function = [](Cell x, Cell by, Cell, unsigned) {
+        return Cell{floorDivide(x.i, by.i)};
+      };
+      if (axis == 1) {
+        emit(divide, *op, op.getPlaces()[0]);
+      } else {
+        divide.result = *left = program.initial.size();
+        program.initial.push_back({0});
+        append(divide, *op);
+      }
+    }
+    return llvm::Error::success();
+  }
+
+  /// tensor.extract, or sel.ancestor, whose table may be null, or the result
+  /// `found` of sel.segment.
+  llvm::Error emitLoad(Operation &op, mlir::Value table, ValueRange indices,
+                       unsigned result = 0, int found = -1) {
     Instruction instruction;
     instruction.walks = isa<fovea::sel::AncestorOp>(op);
+    instruction.found = found;
     if (table) {
       const Value *bound = outside(table);
       instruction.table = bound ? std::get_if<Tensor>(bound) : nullptr;
@@ -119,7 +183,7 @@ private:
         return id.takeError();
       instruction.indices.push_back(*id);
     }
-    emit(std::move(instruction), op, op.getResult(0));
+    emit(std::move(instruction), op, op.getResult(result));
     return llvm::Error::success();
   }
 
@@ -143,14 +207,19 @@ private:
   }
 
   void emit(Instruction instruction, Operation &op, mlir::Value result) {
+    instruction.resultWidth = widthOf(result.getType());
+    instruction.result = define(result);
+    append(std::move(instruction), op);
+  }
+
+  /// Lets an instruction of `op` run as rarely as may be.
+  void append(Instruction instruction, Operation &op) {
     // The tree of a batch is asked for a pair, though it has no operands.
     bool varies = instruction.walks && !instruction.table;
     varies |= llvm::any_of(op.getOperands(), [&](mlir::Value operand) {
       auto it = registers.find(operand);
       return it != registers.end() && varying.contains(it->second);
     });
-    instruction.resultWidth = widthOf(result.getType());
-    instruction.result = define(result);
     if (varies)
       varying.insert(instruction.result);
     (varies ? program.perElement : program.perRow)
@@ -231,11 +300,44 @@ void ScalarProgram::walk(const Instruction &instruction, Frame &frame) {
   result.i = token == key;
 }
 
+/// Counts the boundaries at or before the token.
+void ScalarProgram::findSegment(const Instruction &instruction, Frame &frame) {
+  const Tensor &table = *instruction.table;
+  auto index = [&](size_t i) {
+    return frame.registers[instruction.indices[i]].i;
+  };
+  int64_t rows = instruction.indices.size() == 2 ? table.dim(0) : 1;
+  int64_t row = instruction.indices.size() == 2 ? index(0) : 0;
+  int64_t token = index(instruction.indices.size() - 1);
+  int64_t n = table.shape.back(), count = 0;
+  Cell &result = frame.registers[instruction.result];
+  result.i = 0;
+  if (row < 0 || row >= rows) {
+    frame.fault = "table index out of range in scalar code";
+    return;
+  }
+  const double *boundaries = table.data.data() + row * n;
+  for (int64_t i = 0; i < n; ++i) {
+    if (i && boundaries[i] < boundaries[i - 1]) {
+      frame.fault = "table of boundaries that do not ascend in scalar code";
+      return;
+    }
+    count += boundaries[i] <= double(token);
+  }
+  if (instruction.found == 0)
+    result.i = count - 1;
+  else if (n > 0)
+    result.i = int64_t(boundaries[std::clamp<int64_t>(
+        count - (instruction.found == 1), 0, n - 1)]);
+}
+
 void ScalarProgram::execute(const Instruction &instruction, Frame &frame) {
   std::vector<Cell> &registers = frame.registers;
   Cell &result = registers[instruction.result];
   if (instruction.walks)
     return walk(instruction, frame);
+  if (instruction.found >= 0)
+    return findSegment(instruction, frame);
   if (!instruction.table) {
     const Cell &divisor = registers[instruction.operands[1]];
     if (instruction.divides && divisor.i == 0) {

@@ -32,8 +32,8 @@ using Lookup = llvm::function_ref<const Value *(mlir::Value)>;
 /// per row.
 class ScalarProgram {
 public:
-  /// Compiles `block`, which may use arith, math, tensor.extract and
-  /// sel.ancestor; its result is `yielded`. Fails on any other op. The
+  /// Compiles `block`, which may use arith, math, tensor.extract and sel's ops
+  /// for regions; its result is `yielded`. Fails on any other op. The
   /// positions of the arguments that are set per row and per element are in the
   /// order in which setRow and evaluate take their values.
   static llvm::Expected<ScalarProgram>
@@ -70,6 +70,9 @@ private:
   struct Instruction {
     Function function = nullptr; ///< null: reads `table` at `indices`
     bool walks = false; ///< sel.ancestor: in `table`, or null: Frame::inTree
+    /// Result `found` of sel.segment at `indices`: the row, if the table has
+    /// rows, and the token.
+    int found = -1;
     unsigned operands[3] = {0, 0, 0};
     unsigned width = 64;       ///< bits of the first operand
     unsigned resultWidth = 64; ///< bits of the result; 0 for a float
@@ -81,6 +84,7 @@ private:
   class Compiler;
 
   static void walk(const Instruction &instruction, Frame &frame);
+  static void findSegment(const Instruction &instruction, Frame &frame);
   static void execute(const Instruction &instruction, Frame &frame);
   static void run(const std::vector<Instruction> &code, Frame &frame);
 

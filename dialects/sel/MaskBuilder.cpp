@@ -22,6 +22,11 @@ Value MaskBuilder::inTree() {
   return b.create<AncestorOp>(loc, b.getI1Type(), Value(), ValueRange());
 }
 
+Segment MaskBuilder::segment(unsigned operand, Value row, Value token) {
+  auto op = b.create<SegmentOp>(loc, token, this->operand(operand), row);
+  return {op.getIndex(), op.getBegin(), op.getEnd()};
+}
+
 Value MaskBuilder::asIndex(Value value) {
   if (value.getType().isIndex())
     return value;

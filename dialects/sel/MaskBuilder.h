@@ -25,6 +25,14 @@ struct Coordinates {
   mlir::Value offset;
 };
 
+/// What sel.segment gives of a token; all are of type index.
+struct Segment {
+  /// The entries at or before the token, less one.
+  mlir::Value index;
+  /// The tokens of its segment: [begin, end), empty where it has none.
+  mlir::Value begin, end;
+};
+
 class MaskBuilder {
 public:
   /// `operands` are what #sel.arg<i> stands for: scalars, and tables whose
@@ -60,6 +68,10 @@ public:
   virtual mlir::Value ancestor(unsigned operand, mlir::ValueRange indices);
   /// An i1: whether the tree of the batch lets the query see the key.
   virtual mlir::Value inTree();
+
+  /// The segment of `token` in the table of boundaries `operand`, in its row
+  /// `row` if the table has rows (sel.segment).
+  virtual Segment segment(unsigned operand, mlir::Value row, mlir::Value token);
 
   /// The q_offset of the batch: query - offset() is the query's row in the
   /// call.

@@ -46,7 +46,7 @@ MaskAttrInterface sel::foldMask(MaskAttrInterface mask) {
   return simple.getConstant() == true ? MaskAttrInterface() : simple;
 }
 
-bool sel::isParentTable(Type type) {
+bool sel::isTokenTable(Type type) {
   auto table = dyn_cast<RankedTensorType>(type);
   return table && !table.getEncoding() &&
          (table.getRank() == 1 || table.getRank() == 2) &&

@@ -25,9 +25,13 @@ llvm::SmallVector<ArgAttr> runtimeArguments(mlir::Attribute sugar);
 /// nothing. The rules are in docs/spec.md (mask folds).
 MaskAttrInterface foldMask(MaskAttrInterface mask);
 
-/// Whether `type` can be a table of parents: i32 by token, or by batch and
-/// token [tree_c1].
-bool isParentTable(mlir::Type type);
+/// Whether `type` is a plain table of i32 with one axis, or with the batch
+/// before it: parents [tree_c1], boundaries [segment_c1].
+bool isTokenTable(mlir::Type type);
+
+/// Whether run-time argument `operand` of `sugar` is a table of boundaries,
+/// as in documents(cu_seqlens(..)).
+bool isBoundaries(mlir::Attribute sugar, unsigned operand);
 
 /// Renumbers the run-time arguments of `sugar` in the order in which they are
 /// written and lists in `kept` the operands that are still used, in the new

@@ -183,11 +183,19 @@ def Sel_DocumentsAttr : Sel_Mask<"Documents", "documents"> {
     document begins and ends, or any other range of keys that it sees
     [documents_c2].
 
+    `documents(cu_seqlens(%c : tensor<?xi32>))`: document i is the tokens
+    c[i] to c[i + 1] - 1, and a query sees the keys of its own. The entries
+    ascend, may repeat (an empty document) and are read when the call is
+    planned, not again by its runs: `sel.segment`. A token before the first
+    entry or from the last one on belongs to no document, sees nothing and is
+    seen by none. With a `tensor<?x?xi32>` the first index is the batch.
+
     Tables are by token; a `tensor<?x?xi32>` is by batch and token
     [documents_c1]. q and k are token indices: a token without an entry sees
     nothing and, with ids, is seen by none.
 
-    Source: packed sequences (document masking) as in Llama 3's training.
+    Source: packed sequences (document masking) as in Llama 3's training;
+    `cu_seqlens` are those of FlashAttention's functions for varying lengths.
 
     Example:
 

@@ -380,3 +380,62 @@ void ChooseLevelsOp::print(OpAsmPrinter &printer) {
       (*this)->getDiscardableAttrDictionary().getValue());
   printer << " : " << getScores().getType() << " -> " << getOutput().getType();
 }
+
+//===----------------------------------------------------------------------===//
+// sel.coordinates
+//===----------------------------------------------------------------------===//
+
+SmallVector<OpFoldResult> CoordinatesOp::getMixedSizes() {
+  Builder b(getContext());
+  SmallVector<OpFoldResult> sizes;
+  unsigned next = 0;
+  for (int64_t size : getStaticSizes())
+    if (ShapedType::isDynamic(size))
+      sizes.push_back(getSizes()[next++]);
+    else
+      sizes.push_back(b.getI64IntegerAttr(size));
+  return sizes;
+}
+
+ParseResult CoordinatesOp::parse(OpAsmParser &parser, OperationState &result) {
+  OpAsmParser::UnresolvedOperand token;
+  ClauseOperands sizes;
+  SmallVector<Attribute> arguments;
+  if (parser.parseOperand(token) || parser.parseKeyword("grid"))
+    return failure();
+  SMLoc loc = parser.getCurrentLocation();
+  if (parseArguments(parser, sizes, arguments) ||
+      parser.parseOptionalAttrDict(result.attributes))
+    return failure();
+  Builder &b = parser.getBuilder();
+  SmallVector<int64_t> numbers;
+  for (Attribute argument : arguments) {
+    auto literal = dyn_cast<IntegerAttr>(argument);
+    if (!literal && !isa<ArgAttr>(argument))
+      return parser.emitError(loc)
+             << "expected the sizes of a grid to be integers or index values, "
+                "got "
+             << argument << " [coordinates_c2]";
+    numbers.push_back(literal ? literal.getInt() : ShapedType::kDynamic);
+  }
+  result.addAttribute("staticSizes", b.getDenseI64ArrayAttr(numbers));
+  result.addTypes(SmallVector<Type>(numbers.size(), b.getIndexType()));
+  return failure(
+      parser.resolveOperand(token, b.getIndexType(), result.operands) ||
+      parser.resolveOperands(sizes.operands, sizes.types, loc,
+                             result.operands));
+}
+
+void CoordinatesOp::print(OpAsmPrinter &printer) {
+  Builder b(getContext());
+  SmallVector<Attribute> arguments;
+  unsigned next = 0;
+  for (int64_t size : getStaticSizes())
+    arguments.push_back(ShapedType::isDynamic(size)
+                            ? Attribute(ArgAttr::get(getContext(), next++))
+                            : b.getI64IntegerAttr(size));
+  printer << " " << getToken() << " grid";
+  printArguments(printer, arguments, getSizes());
+  printer.printOptionalAttrDict(
+      (*this)->getDiscardableAttrDictionary().getValue());
+}

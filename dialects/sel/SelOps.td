@@ -62,6 +62,95 @@ def Sel_AncestorOp : Sel_Op<"ancestor", [Pure, AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def Sel_CoordinatesOp : Sel_Op<"coordinates", [Pure]> {
+  let summary = "Place a token on a grid";
+  let description = [{
+    For mask and modifier regions: the places of a token on the two or three axes
+    of a row-major grid, the last axis fastest, so that masks of images and
+    videos are written in coordinates. With sizes h and w token t is at
+    (floor(t / w), t - w * floor(t / w)); a third size is before them. Tokens
+    past the grid are at places of the first axis past its size; those before
+    token 0 are at places below 0 of it.
+
+    Sizes are integer literals from 1 to 2^31 - 1 or index values
+    [coordinates_c1, coordinates_c2]. By a size below 1 nothing can be divided:
+    the pair is hidden (mask_s3).
+
+    ```mlir
+    func.func @coordinates(%q: tensor<?x8x?x64xf32>, %k: tensor<?x8x?x64xf32>)
+        -> tensor<?x8x?x64xf32> attributes {attn.kernel} {
+      %o = attn.attention %q, %k, %k
+          mask { ^bb0(%b: index, %h: index, %qi: index, %ki: index):
+            %y, %x = sel.coordinates %qi grid(64, 48)
+            %v, %u = sel.coordinates %ki grid(64, 48)
+            %column = arith.cmpi eq, %x, %u : index
+            sel.yield %column : i1
+          }
+          : (tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>)
+          -> tensor<?x8x?x64xf32>
+      return %o : tensor<?x8x?x64xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Index:$token, Variadic<Index>:$sizes,
+                       DenseI64ArrayAttr:$staticSizes);
+  let results = (outs Variadic<Index>:$places);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The size of each axis, a literal or a value.
+    ::llvm::SmallVector<::mlir::OpFoldResult> getMixedSizes();
+  }];
+}
+
+def Sel_SegmentOp : Sel_Op<"segment", [Pure]> {
+  let summary = "Find the segment that holds a token";
+  let description = [{
+    For mask regions, and what `documents(cu_seqlens(..))` expands to.
+    `%t of %c` in a table c of n boundaries: segment i is the tokens c[i] to
+    c[i + 1] - 1.
+
+    * `index` is the number of entries that are at most t, less one: the segment
+      that holds t (of equal boundaries the last, as the segments between them
+      are empty), -1 before the first boundary, n - 1 from the last one on;
+    * [`begin`, `end`) are the tokens of that segment. Where no segment holds t
+      the range is empty: both are the first boundary before it, and the last
+      one from it on (0 if the table has no entry).
+
+    All three ascend with t, so that a mask is solved for whole tiles.
+
+    The table is an argument of the kernel, tensor<?xi32>, or tensor<?x?xi32>
+    with the row in brackets, usually the batch [segment_c1]. Its entries ascend
+    and may repeat [segment_s1]. It is read when the call is planned, not again
+    by its runs.
+
+    ```mlir
+    func.func @segment(%q: tensor<?x8x?x64xf32>, %k: tensor<?x8x?x64xf32>,
+                       %cu: tensor<?xi32>)
+        -> tensor<?x8x?x64xf32> attributes {attn.kernel} {
+      %o = attn.attention %q, %k, %k
+          mask { ^bb0(%b: index, %h: index, %qi: index, %ki: index):
+            %i, %begin, %end = sel.segment %qi of %cu : tensor<?xi32>
+            %behind = arith.cmpi sle, %begin, %ki : index
+            sel.yield %behind : i1
+          }
+          : (tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>)
+          -> tensor<?x8x?x64xf32>
+      return %o : tensor<?x8x?x64xf32>
+    }
+    ```
+
+    Source: the cu_seqlens of FlashAttention.
+  }];
+  let arguments = (ins Index:$token, AnyRankedTensor:$boundaries,
+                       Optional<Index>:$row);
+  let results = (outs Index:$index, Index:$begin, Index:$end);
+  let assemblyFormat = [{
+    $token `of` $boundaries (`[` $row^ `]`)? attr-dict `:` type($boundaries)
+  }];
+  let hasVerifier = 1;
+}
+
 def Sel_PoolOp : Sel_Op<"pool", [Pure]> {
   let summary = "Pool keys and values over groups of tokens";
   let description = [{

@@ -170,13 +170,43 @@ LogicalResult AncestorOp::verify() {
   if (!getParents())
     return success();
   Type type = getParents().getType();
-  if (!isParentTable(type) ||
+  if (!isTokenTable(type) ||
       getIndices().size() != cast<ShapedType>(type).getRank() + 1u)
     return emitOpError() << "expected parents of tensor<?xi32> at a key and a "
                             "query, or of tensor<?x?xi32> at a batch, a key "
                             "and a query, got "
                          << type << " at " << getIndices().size()
                          << " indices [tree_c1]";
+  return success();
+}
+
+LogicalResult CoordinatesOp::verify() {
+  // coordinates_c1
+  size_t axes = getStaticSizes().size();
+  size_t runTime = llvm::count_if(getStaticSizes(), ShapedType::isDynamic);
+  if (axes < 2 || axes > 3 || getPlaces().size() != axes ||
+      getSizes().size() != runTime)
+    return emitOpError() << "expected a grid of two or three sizes and as many "
+                            "results, got "
+                         << axes << " and " << getPlaces().size()
+                         << " [coordinates_c1]";
+  // coordinates_c2
+  for (int64_t size : getStaticSizes())
+    if (!ShapedType::isDynamic(size) && (size < 1 || size > INT32_MAX))
+      return emitOpError() << "expected the sizes of a grid to be from 1 to "
+                              "2147483647, got "
+                           << size << " [coordinates_c2]";
+  return success();
+}
+
+// segment_c1
+LogicalResult SegmentOp::verify() {
+  auto type = cast<RankedTensorType>(getBoundaries().getType());
+  if (!isTokenTable(type) || (type.getRank() == 2) != bool(getRow()))
+    return emitOpError() << "expected boundaries of tensor<?xi32>, or of "
+                            "tensor<?x?xi32> at a row, got "
+                         << type << (getRow() ? " at" : " without")
+                         << " a row [segment_c1]";
   return success();
 }
 

@@ -239,12 +239,13 @@ ViewType TableOp::getViewType(TableRule rule, Type source) {
     return isa<kv::CacheType>(source)
                ? ViewType::get(context, {ShapedType::kDynamic, 4}, i32, {})
                : ViewType();
-  auto parents = dyn_cast<ViewType>(source);
-  if (!parents || parents.getFormat() || parents.getElementType() != i32 ||
-      parents.getRank() < 1 || parents.getRank() > 2)
+  auto entries = dyn_cast<ViewType>(source);
+  if (!entries || entries.getFormat() || entries.getElementType() != i32 ||
+      entries.getRank() < 1 || entries.getRank() > 2)
     return {};
-  SmallVector<int64_t> shape(parents.getShape());
-  shape.push_back(2);
+  SmallVector<int64_t> shape(entries.getShape());
+  if (rule == TableRule::Lineage)
+    shape.push_back(2);
   return ViewType::get(context, shape, i32, {});
 }
 
@@ -255,6 +256,21 @@ LogicalResult TableOp::verify() {
            << stringifyTableRule(getRule()) << "' is made of, got "
            << getSource().getType();
   return expectView(*this, "the view", getView().getType(), want);
+}
+
+LogicalResult SearchOp::verify() {
+  Type type = getBoundaries().getType();
+  auto view = dyn_cast<ViewType>(type);
+  auto memref = dyn_cast<MemRefType>(type);
+  Type element = view     ? view.getElementType()
+                 : memref ? memref.getElementType()
+                          : Type();
+  int64_t rank = view ? view.getRank() : memref ? memref.getRank() : 0;
+  if (!element || !element.isInteger(32) || rank != (getRow() ? 2 : 1))
+    return emitOpError("expected a table of i32 of rank 1, or of rank 2 at a "
+                       "row, got ")
+           << type << (getRow() ? " at" : " without") << " a row";
+  return success();
 }
 
 /// Rows that enter a cache: [row, head, chan] or [b, head, row, chan].

@@ -134,9 +134,13 @@ def Tile_TableOp : Tile_Op<"table", [HasParent<"ProgramOp">, Pure]> {
     base stands for all of them, row base + 1 + i for the uncommitted row i:
     (enter, exit, position, parent).
 
+    `boundaries` of a table of ascending numbers, i32 [n] or [row, n]: the same
+    numbers. The update refuses others, so that `tile.search` may rely on them.
+
     ```mlir
     %t = tile.table lineage %parents : !tile.view<?xi32> -> !tile.view<?x2xi32>
     %u = tile.table batch_tree %c : !kv.cache<..> -> !tile.view<?x4xi32>
+    %s = tile.table boundaries %cu : !tile.view<?xi32> -> !tile.view<?xi32>
     ```
   }];
   let arguments = (ins Tile_TableRule:$rule, AnyType:$source);
@@ -348,6 +352,28 @@ def Tile_ElementOp : Tile_Op<"element", [
   let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$at);
   let results = (outs AnyType:$element);
   let assemblyFormat = "$view `[` $at `]` attr-dict `:` type($view)";
+}
+
+def Tile_SearchOp : Tile_Op<"search", [Pure]> {
+  let summary = "Find the segment that holds a token";
+  let description = [{
+    What `sel.segment` becomes, for `tile.map` and for the functions of masks,
+    whose tables are memrefs: index, begin and end of the token's segment in a
+    table `boundaries` of the plan. In a row outside of the table there is no
+    entry; in a mask the pair is then masked.
+
+    ```mlir
+    %i, %begin, %end = tile.search %q in %s[%b] : !tile.view<?x?xi32>
+    ```
+  }];
+  let arguments = (ins Index:$token,
+                       AnyTypeOf<[Tile_ViewType, AnyMemRef]>:$boundaries,
+                       Optional<Index>:$row);
+  let results = (outs Index:$index, Index:$begin, Index:$end);
+  let assemblyFormat = [{
+    $token `in` $boundaries (`[` $row^ `]`)? attr-dict `:` type($boundaries)
+  }];
+  let hasVerifier = 1;
 }
 
 def Tile_UnpackOp : Tile_Op<"unpack", [Pure]> {

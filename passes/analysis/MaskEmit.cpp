@@ -211,6 +211,8 @@ MaskEmitter::Range MaskEmitter::computeRange(const MaskNode &n) {
   }
   case MaskOp::Load:
     return load(n);
+  case MaskOp::Segment:
+    return segment(n);
   case MaskOp::Opaque: {
     if (llvm::all_of(n.args, [&](MaskId arg) {
           return mask.graph[arg].isPredicate() ? truth(arg).isPoint()

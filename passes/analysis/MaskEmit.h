@@ -90,6 +90,7 @@ private:
   Range computeRange(const MaskNode &n);
   Range linear(const MaskNode &n);
   Range load(const MaskNode &n);
+  Range segment(const MaskNode &n);
   Range scan(const MaskNode &n, llvm::ArrayRef<Range> indices);
   /// The scanning function of a summarised table, in this module.
   mlir::func::FuncOp scanFunction(unsigned operand, unsigned axis);

@@ -4,6 +4,7 @@
 #include "passes/analysis/MaskEmit.h"
 
 #include "passes/analysis/MaskScan.h"
+#include "passes/analysis/MaskSegment.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -55,17 +56,68 @@ Value MaskEmitter::guardedLoad(Value table, ArrayRef<Value> at) {
   return choice.getResult(0);
 }
 
+/// The type of a table as a part of a name.
+static std::string typeText(MemRefType table) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << table.getElementType();
+  for (int64_t d : table.getShape())
+    os << '_' << (ShapedType::isDynamic(d) ? -1 : d);
+  auto layout = dyn_cast<StridedLayoutAttr>(table.getLayout());
+  for (int64_t d : layout ? layout.getStrides() : ArrayRef<int64_t>())
+    os << (ShapedType::isDynamic(d) ? "_s" : "_" + std::to_string(d));
+  return text;
+}
+
 MaskEmitter::Range MaskEmitter::load(const MaskNode &n) {
   SmallVector<Range> indices;
   for (MaskId arg : n.args)
     indices.push_back(range(arg));
-  if (!llvm::all_of(indices, [](Range r) { return r.isPoint(); }))
+  auto read = [&](Value last) {
+    SmallVector<Value> at;
+    for (Range r : indices)
+      at.push_back(r.lo);
+    at.back() = last;
+    return toI64(guardedLoad(operands[n.imm], at));
+  };
+  auto isPoint = [](Range r) { return r.isPoint(); };
+  if (llvm::all_of(indices, isPoint)) {
+    Value v = read(indices.back().lo);
+    return {v, v};
+  }
+  if (!mask.ascending.contains(n.imm) ||
+      !llvm::all_of(ArrayRef(indices).drop_back(), isPoint))
     return scan(n, indices);
-  SmallVector<Value> at;
-  for (Range r : indices)
-    at.push_back(r.lo);
-  Value v = toI64(guardedLoad(operands[n.imm], at));
-  return {v, v};
+  // Entries outside the table do not count, as the pairs that read them are
+  // masked.
+  Value last = sub(extent(n.imm, indices.size() - 1), i64(1));
+  return {read(max(indices.back().lo, i64(0))),
+          read(min(indices.back().hi, last))};
+}
+
+MaskEmitter::Range MaskEmitter::segment(const MaskNode &n) {
+  SmallVector<Range> at;
+  for (MaskId arg : n.args)
+    at.push_back(range(arg));
+  // One function for each type of table and part.
+  auto part = MaskPart(n.coefs[0]);
+  Value table = operands[n.imm];
+  auto type = cast<MemRefType>(table.getType());
+  auto module =
+      b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  func::FuncOp search = emitMaskSegment(
+      module, "fovea_mask_segment_" + typeText(type), type, part);
+  auto call = [&](Value token) {
+    SmallVector<Value> args{table};
+    if (at.size() == 2)
+      args.push_back(toIndex(at[0].lo));
+    args.push_back(token);
+    return b.create<func::CallOp>(loc, search, args).getResult(0);
+  };
+  if (at.size() == 2 && !at[0].isPoint())
+    return {i64(n.lo), i64(n.hi)};
+  Value lo = call(at.back().lo);
+  return {lo, at.back().isPoint() ? lo : call(at.back().hi)};
 }
 
 func::FuncOp MaskEmitter::scanFunction(unsigned operand, unsigned axis) {
@@ -73,14 +125,8 @@ func::FuncOp MaskEmitter::scanFunction(unsigned operand, unsigned axis) {
       b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
   // One for each type of table and axis.
   auto table = cast<MemRefType>(operands[operand].getType());
-  std::string name = "fovea_mask_scan_";
-  llvm::raw_string_ostream os(name);
-  os << axis << '_' << table.getElementType();
-  for (int64_t d : table.getShape())
-    os << '_' << (ShapedType::isDynamic(d) ? -1 : d);
-  auto layout = dyn_cast<StridedLayoutAttr>(table.getLayout());
-  for (int64_t d : layout ? layout.getStrides() : ArrayRef<int64_t>())
-    os << (ShapedType::isDynamic(d) ? "_s" : "_" + std::to_string(d));
+  std::string name =
+      "fovea_mask_scan_" + std::to_string(axis) + "_" + typeText(table);
   if (auto known = module.lookupSymbol<func::FuncOp>(name))
     return known;
   return emitMaskScan(module, name, table, axis);

@@ -345,6 +345,22 @@ MaskId MaskGraph::load(unsigned table, ArrayRef<MaskId> indices, int64_t lo,
   return intern(std::move(n));
 }
 
+MaskId MaskGraph::segment(unsigned table, MaskPart part, ArrayRef<MaskId> at) {
+  if (llvm::any_of(at, [](MaskId i) { return i < 0; }))
+    return -1;
+  int64_t lo = INT32_MIN, hi = INT32_MAX;
+  if (part == MaskPart::Index)
+    lo = -1;
+  if (part == MaskPart::Edge) {
+    lo = -kMaskTermLimit;
+    hi = kMaskTermLimit;
+  }
+  MaskNode n = makeNode(MaskOp::Segment, at, lo, hi);
+  n.imm = table;
+  n.coefs = {int64_t(part)};
+  return intern(std::move(n));
+}
+
 MaskId MaskGraph::opaque(Value result, ArrayRef<MaskId> operands, int64_t lo,
                          int64_t hi) {
   if (llvm::any_of(operands, [](MaskId i) { return i < 0; }))

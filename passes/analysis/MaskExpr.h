@@ -38,9 +38,11 @@ enum class MaskOp : uint8_t {
   Mod,    ///< args[0] - args[1] * floor(args[0] / args[1]), args[1] >= 1
   Min,
   Max,
-  Select, ///< args[0] ? args[1] : args[2]
-  Load,   ///< operand `imm` at args; 0 outside the table
-  Opaque, ///< a copy of `op`: known to nothing but the machine
+  Select,  ///< args[0] ? args[1] : args[2]
+  Load,    ///< operand `imm` at args; 0 outside the table
+  Segment, ///< a MaskPart of boundaries `imm`: coefs[0] says which, args are
+           ///< the row, if the table has rows, and the token
+  Opaque,  ///< a copy of `op`: known to nothing but the machine
   // Predicates.
   Bool,  ///< imm
   Ge0,   ///< args[0] >= 0
@@ -51,6 +53,17 @@ enum class MaskOp : uint8_t {
   Or,
   Not,
   OpaqueBool
+};
+
+/// What a segment node is of the token's segment in ascending boundaries (see
+/// sel.segment). All ascend with the token.
+enum class MaskPart : int64_t {
+  Index,
+  Begin,
+  End,
+  /// The boundary with the number that stands for the token; before the first
+  /// and from the last one on far beyond every token.
+  Edge
 };
 
 /// The variables of a predicate; operand scalars and table extents follow.
@@ -116,6 +129,7 @@ public:
   MaskId select(MaskId c, MaskId a, MaskId b);
   MaskId load(unsigned table, llvm::ArrayRef<MaskId> indices, int64_t lo,
               int64_t hi, mlir::Value result);
+  MaskId segment(unsigned table, MaskPart part, llvm::ArrayRef<MaskId> at);
   MaskId opaque(mlir::Value result, llvm::ArrayRef<MaskId> operands, int64_t lo,
                 int64_t hi);
 

@@ -141,6 +141,10 @@ LogicalResult MaskImporter::importOp(Operation *op) {
     return importLoad(load);
   if (auto dim = dyn_cast<memref::DimOp>(op))
     return importDim(dim);
+  if (auto search = dyn_cast<tile::SearchOp>(op)) {
+    importSearch(search);
+    return success();
+  }
   bool isAbs = isa<math::AbsIOp>(op);
   if (!isAbs && !isa<arith::ArithDialect>(op->getDialect()))
     return op->emitOpError("expected an op that a mask can evaluate (arith, "
@@ -240,12 +244,8 @@ LogicalResult MaskImporter::importLoad(memref::LoadOp op) {
   for (auto [axis, index] : llvm::enumerate(op.getIndices())) {
     MaskId id = at(index);
     indices.push_back(id);
-    MaskId extent =
-        type.isDynamicDim(axis)
-            ? g.var(extentVar(table.getArgNumber(), axis), 0, kMaskTermLimit)
-            : g.constant(type.getDimSize(axis));
     guard(g.ge0(id));
-    guard(g.lt(id, extent));
+    guard(g.lt(id, extentOf(table, axis)));
   }
   Type element = type.getElementType();
   if (isa<FloatType>(element)) {
@@ -267,11 +267,32 @@ LogicalResult MaskImporter::importDim(memref::DimOp op) {
       !g.isConst(at(op.getIndex()), axis) || axis < 0 || axis >= type.getRank())
     return op.emitOpError("expected a mask to take a constant dimension of one "
                           "of its operands, got another value");
-  mask.nodes[op.getResult()] =
-      type.isDynamicDim(axis)
-          ? g.var(extentVar(table.getArgNumber(), axis), 0, kMaskTermLimit)
-          : g.constant(type.getDimSize(axis));
+  mask.nodes[op.getResult()] = extentOf(table, axis);
   return success();
+}
+
+void MaskImporter::importSearch(tile::SearchOp op) {
+  // No op of a mask gives a table.
+  auto table = cast<BlockArgument>(op.getBoundaries());
+  unsigned operand = table.getArgNumber();
+  mask.ascending.insert(operand);
+  SmallVector<MaskId, 2> place;
+  if (Value row = op.getRow()) {
+    place.push_back(at(row));
+    guard(g.ge0(place[0]));
+    guard(g.lt(place[0], extentOf(table, 0)));
+  }
+  place.push_back(at(op.getToken()));
+  mask.nodes[op.getIndex()] = g.segment(operand, MaskPart::Index, place);
+  mask.nodes[op.getBegin()] = g.segment(operand, MaskPart::Begin, place);
+  mask.nodes[op.getEnd()] = g.segment(operand, MaskPart::End, place);
+}
+
+MaskId MaskImporter::extentOf(BlockArgument table, unsigned axis) {
+  auto type = cast<MemRefType>(table.getType());
+  return type.isDynamicDim(axis)
+             ? g.var(extentVar(table.getArgNumber(), axis), 0, kMaskTermLimit)
+             : g.constant(type.getDimSize(axis));
 }
 
 bool isMaskDivision(Operation *op) {

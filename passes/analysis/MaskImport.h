@@ -7,6 +7,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 
 #include <string>
 
@@ -34,6 +35,9 @@ struct ImportedMask {
   unsigned numOperands = 0;
   unsigned planTables = 0; ///< of the operands, the last ones: not summarised
   bool hasLen = false;
+  /// Operands whose entries ascend along the last axis, as the plan has seen
+  /// to: tables of boundaries.
+  llvm::SmallDenseSet<unsigned> ascending;
   /// Tables that are read over stretches of an axis, each once. The emitted
   /// functions take a summary of each behind the operands.
   struct Summary {

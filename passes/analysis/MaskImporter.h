@@ -5,6 +5,7 @@
 #ifndef FOVEA_PASSES_ANALYSIS_MASKIMPORTER_H
 #define FOVEA_PASSES_ANALYSIS_MASKIMPORTER_H
 
+#include "dialects/tile/Tile.h"
 #include "passes/analysis/MaskImport.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -32,6 +33,7 @@ private:
   llvm::LogicalResult importOp(mlir::Operation *op);
   llvm::LogicalResult importLoad(mlir::memref::LoadOp op);
   llvm::LogicalResult importDim(mlir::memref::DimOp op);
+  void importSearch(tile::SearchOp op);
   llvm::LogicalResult finish(mlir::func::ReturnOp op);
 
   /// Finds the tables that need a summary, and the inputs.
@@ -51,6 +53,8 @@ private:
   llvm::LogicalResult makeOpaque(mlir::Operation *op);
   void bitRange(mlir::Operation *op, int64_t &lo, int64_t &hi) const;
 
+  /// The extent of an axis of a table.
+  MaskId extentOf(mlir::BlockArgument table, unsigned axis);
   MaskId at(mlir::Value v) const { return mask.nodes.lookup(v); }
   static unsigned width(mlir::Value v) {
     return v.getType().isIndex() ? 64 : v.getType().getIntOrFloatBitWidth();

@@ -232,6 +232,9 @@ MaskId MaskGraph::substituteIn(MaskId id, MaskId from, MaskId to,
     case MaskOp::Load:
       result = load(n.imm, n.args, n.lo, n.hi, n.value);
       break;
+    case MaskOp::Segment:
+      result = segment(n.imm, MaskPart(n.coefs[0]), n.args);
+      break;
     case MaskOp::Ge0:
       result = ge0(n.args[0]);
       break;

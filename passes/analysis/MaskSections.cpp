@@ -263,6 +263,23 @@ bool Solver::bound(MaskTerm &term, MaskId f, MaskId lo, MaskId hi) {
       residue.hi.push_back(hi);
     return true;
   }
+  case MaskOp::Segment: {
+    if (MaskPart(n.coefs[0]) != MaskPart::Index ||
+        llvm::any_of(llvm::ArrayRef<MaskId>(n.args).drop_back(),
+                     [&](MaskId row) { return g[row].onK; }))
+      return false;
+    // index >= s: the token is at or past boundary s; <= s: before the next.
+    auto edge = [&](MaskId number) {
+      llvm::SmallVector<MaskId> at(n.args.begin(), n.args.end());
+      at.back() = number;
+      return g.segment(n.imm, MaskPart::Edge, at);
+    };
+    MaskId xLo = hasLo ? edge(lo) : -1;
+    MaskId xHi = hasHi ? g.plus(edge(g.plus(hi, 1)), -1) : -1;
+    if ((hasLo && xLo < 0) || (hasHi && xHi < 0))
+      return false;
+    return bound(term, n.args.back(), xLo, xHi);
+  }
   default:
     return false;
   }

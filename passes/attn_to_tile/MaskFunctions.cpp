@@ -24,16 +24,36 @@ using namespace fovea::tile;
 
 namespace {
 
-/// The tables that the plan makes of what a mask reads: by the operand of the
-/// spec that they are made of, or by the cache for the tree of the batch.
-using PlanTables = SmallVector<std::pair<Value, Value>>;
+/// A table that the plan makes of what a mask reads: of an operand of the spec,
+/// or of the cache for the tree of the batch.
+struct PlanTable {
+  TableRule rule;
+  Value source, table;
+};
+using PlanTables = SmallVector<PlanTable>;
 
 /// What stands for the table made of `source`; null if there is none.
-Value tableOf(const PlanTables &tables, Value source) {
-  for (auto [from, table] : tables)
-    if (from == source)
-      return table;
+Value tableOf(const PlanTables &tables, TableRule rule, Value source) {
+  for (const PlanTable &made : tables)
+    if (made.rule == rule && made.source == source)
+      return made.table;
   return {};
+}
+
+/// What stands for the tree of the batch; null if there is none.
+Value batchTreeIn(const PlanTables &tables) {
+  for (const PlanTable &made : tables)
+    if (made.rule == TableRule::BatchTree)
+      return made.table;
+  return {};
+}
+
+/// An element of the spec's table `source`, for which `table` stands. Where the
+/// plan has a copy that is known to ascend, of that.
+Value loadTable(const PlanTables &tables, TableLoad load, Value source,
+                Value table, ValueRange indices) {
+  Value copy = tableOf(tables, TableRule::Boundaries, source);
+  return load(copy ? copy : table, indices);
 }
 
 /// A MaskBuilder or ScoreBuilder whose tables are memrefs or views instead of
@@ -48,13 +68,21 @@ public:
         tree(tree), tables(tables) {}
 
   Value load(unsigned i, ValueRange indices) override {
-    return loadFn(this->operand(i), indices);
+    return loadTable(tables, loadFn, specOperands[i], this->operand(i),
+                     indices);
   }
   Type operandType(unsigned i) override { return specOperands[i].getType(); }
   Value ancestor(unsigned i, ValueRange indices) override {
-    return tree.ancestor(tableOf(tables, specOperands[i]), indices);
+    return tree.ancestor(tableOf(tables, TableRule::Lineage, specOperands[i]),
+                         indices);
   }
   Value inTree() override { return tree.inTree(); }
+  sel::Segment segment(unsigned i, Value row, Value token) override {
+    auto op = this->b.template create<SearchOp>(
+        this->loc, token,
+        tableOf(tables, TableRule::Boundaries, specOperands[i]), row);
+    return {op.getIndex(), op.getBegin(), op.getEnd()};
+  }
 
 private:
   ValueRange specOperands;
@@ -129,26 +157,55 @@ static PlanTables planTables(ProgramBuilder &p, Operation *op,
                              const SpecMask &mask) {
   PlanTables tables;
   auto add = [&](TableRule rule, Value key, Value source) {
-    if (!tableOf(tables, key))
-      tables.emplace_back(key, p.table(op->getLoc(), rule, source));
+    if (source && !tableOf(tables, rule, key))
+      tables.push_back({rule, key, p.table(op->getLoc(), rule, source)});
   };
-  auto lineage = [&](Value parents) {
-    if (Value view = p.view(parents))
-      add(TableRule::Lineage, parents, view);
+  auto addOf = [&](TableRule rule, Value argument) {
+    add(rule, argument, p.view(argument));
   };
-  if (mask.sugar)
+  if (mask.sugar) {
     Attribute(mask.sugar).walk([&](sel::TreeAttr tree) {
       if (auto argument = dyn_cast_if_present<sel::ArgAttr>(tree.getParents()))
-        lineage(mask.operands[argument.getIndex()]);
+        addOf(TableRule::Lineage, mask.operands[argument.getIndex()]);
     });
-  else if (mask.region)
+    for (auto [i, operand] : llvm::enumerate(mask.operands))
+      if (sel::isBoundaries(mask.sugar, i))
+        addOf(TableRule::Boundaries, operand);
+  } else if (mask.region) {
     mask.region->walk([&](sel::AncestorOp ancestor) {
       if (Value parents = ancestor.getParents())
-        lineage(parents);
+        addOf(TableRule::Lineage, parents);
     });
+    mask.region->walk([&](sel::SegmentOp segment) {
+      addOf(TableRule::Boundaries, segment.getBoundaries());
+    });
+  }
   if (Value cache = batchTreeOf(op, mask))
     add(TableRule::BatchTree, cache, p.cache(cache).cache);
   return tables;
+}
+
+/// The places of sel.coordinates by division.
+static SmallVector<Value> expandCoordinates(OpBuilder &b, sel::CoordinatesOp op,
+                                            IRMapping &map) {
+  Location loc = op.getLoc();
+  SmallVector<OpFoldResult> sizes = op.getMixedSizes();
+  SmallVector<Value> places(sizes.size());
+  Value rest = map.lookup(op.getToken());
+  for (size_t axis = sizes.size(); --axis > 0;) {
+    Value size;
+    if (auto value = dyn_cast<Value>(sizes[axis]))
+      size = map.lookupOrDefault(value);
+    else
+      size = b.create<arith::ConstantIndexOp>(
+          loc, cast<IntegerAttr>(cast<Attribute>(sizes[axis])).getInt());
+    Value above = b.create<arith::FloorDivSIOp>(loc, rest, size);
+    places[axis] = b.create<arith::SubIOp>(
+        loc, rest, b.create<arith::MulIOp>(loc, above, size));
+    rest = above;
+  }
+  places[0] = rest;
+  return places;
 }
 
 /// Copies the body of a spec region; tables are read through `loadFn`, trees
@@ -167,18 +224,32 @@ static Value cloneRegion(OpBuilder &b, Region &region, ValueRange args,
       for (Value index : extract.getIndices())
         indices.push_back(map.lookup(index));
       map.map(extract.getResult(),
-              loadFn(map.lookup(extract.getTensor()), indices));
+              loadTable(tables, loadFn, extract.getTensor(),
+                        map.lookup(extract.getTensor()), indices));
+      continue;
+    }
+    if (auto coordinates = dyn_cast<sel::CoordinatesOp>(op)) {
+      map.map(coordinates.getPlaces(), expandCoordinates(b, coordinates, map));
+      continue;
+    }
+    if (auto segment = dyn_cast<sel::SegmentOp>(op)) {
+      auto search = b.create<SearchOp>(
+          op.getLoc(), map.lookup(segment.getToken()),
+          tableOf(tables, TableRule::Boundaries, segment.getBoundaries()),
+          map.lookupOrNull(segment.getRow()));
+      map.map(segment.getResults(), search.getResults());
       continue;
     }
     if (auto ancestor = dyn_cast<sel::AncestorOp>(op)) {
       SmallVector<Value> indices;
       for (Value index : ancestor.getIndices())
         indices.push_back(map.lookup(index));
-      map.map(
-          ancestor.getResult(),
-          ancestor.getParents()
-              ? tree.ancestor(tableOf(tables, ancestor.getParents()), indices)
-              : tree.inTree());
+      map.map(ancestor.getResult(),
+              ancestor.getParents()
+                  ? tree.ancestor(tableOf(tables, TableRule::Lineage,
+                                          ancestor.getParents()),
+                                  indices)
+                  : tree.inTree());
       continue;
     }
     b.clone(op, map);
@@ -187,14 +258,12 @@ static Value cloneRegion(OpBuilder &b, Region &region, ValueRange args,
 }
 
 /// The predicate at `at`: an i1, or the i32 level of a region that gives
-/// levels. `tables` are those of planTables, as `loadFn` knows them;
-/// `batchTree` is that of the batch or null.
+/// levels. `tables` are those of planTables, as `loadFn` knows them.
 static Value buildPredicate(OpBuilder &b, Location loc, const SpecMask &mask,
                             sel::Coordinates at, ValueRange operands,
-                            TableLoad loadFn, const PlanTables &tables,
-                            Value batchTree) {
+                            TableLoad loadFn, const PlanTables &tables) {
   SmallVector<Value> spec = specOperands(mask);
-  TreeMask tree(b, loc, at, batchTree, loadFn);
+  TreeMask tree(b, loc, at, batchTreeIn(tables), loadFn);
   sel::Coordinates seen = tree.positions();
   Value live;
   if (mask.sugar) {
@@ -328,8 +397,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
     result.operands.push_back(view);
   }
   PlanTables tables = planTables(p, op, mask);
-  for (auto [source, table] : tables)
-    result.operands.push_back(table);
+  for (const PlanTable &made : tables)
+    result.operands.push_back(made.table);
 
   // keep(operands.., b, h, q, k, len) -> i1 or i32, with the offset last while
   // it is built.
@@ -368,10 +437,9 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
       return body->getArgument(it - arguments.begin());
     }));
   unsigned next = arguments.size();
-  for (auto &[source, table] : tables)
-    table = body->getArgument(next++);
-  Value live = buildPredicate(b, loc, mask, at, operands, load, tables,
-                              tableOf(tables, batchTreeOf(op, mask)));
+  for (PlanTable &made : tables)
+    made.table = body->getArgument(next++);
+  Value live = buildPredicate(b, loc, mask, at, operands, load, tables);
   b.create<func::ReturnOp>(loc, live);
   result.topLeft =
       !offset.use_empty() && makeTopLeft(body->getArgument(n + 2), offset);
@@ -466,8 +534,8 @@ Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
   auto load = [&](Value view, ValueRange indices) {
     return loadElement(b, loc, view, indices);
   };
-  Value live = buildPredicate(b, loc, mask, coordinates(body), operands, load,
-                              tables, tableOf(tables, batchTreeOf(op, mask)));
+  Value live =
+      buildPredicate(b, loc, mask, coordinates(body), operands, load, tables);
   b.create<tile::YieldOp>(loc, live);
   b.setInsertionPointAfter(map);
   return map.getResult();
@@ -477,8 +545,7 @@ Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
 /// tile op.
 static FailureOr<Value> cloneModifier(ProgramBuilder &p, Operation *op,
                                       Region &region, StringRef word,
-                                      Block &body, const PlanTables &tables,
-                                      Value batchTree) {
+                                      Block &body, const PlanTables &tables) {
   llvm::SetVector<Value> captured;
   getUsedValuesDefinedAbove(region, captured);
   SmallVector<Value> views;
@@ -493,7 +560,8 @@ static FailureOr<Value> cloneModifier(ProgramBuilder &p, Operation *op,
   auto load = [&](Value view, ValueRange indices) {
     return loadElement(p.b, op->getLoc(), view, indices);
   };
-  TreeMask tree(p.b, op->getLoc(), coordinates(body), batchTree, load);
+  TreeMask tree(p.b, op->getLoc(), coordinates(body), batchTreeIn(tables),
+                load);
   sel::Coordinates seen = tree.positions();
   Value args[] = {body.getArgument(0), seen.batch, seen.head, seen.query,
                   seen.key};
@@ -513,9 +581,8 @@ LogicalResult fovea::emitProb(ProgramBuilder &p, attn::AttentionOpInterface op,
   SpecMask mask = specMaskOf(op);
   PlanTables tables = planTables(p, op, mask);
   openRegion(p, op->getLoc(), attend.getBody());
-  FailureOr<Value> result =
-      cloneModifier(p, op, op.getProbRegion(), "prob", attend.getBody().front(),
-                    tables, tableOf(tables, batchTreeOf(op, mask)));
+  FailureOr<Value> result = cloneModifier(p, op, op.getProbRegion(), "prob",
+                                          attend.getBody().front(), tables);
   if (failed(result))
     return failure();
   p.b.create<tile::YieldOp>(op->getLoc(), *result);
@@ -531,7 +598,7 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
   OpBuilder &b = p.b;
   SpecMask mask = specMaskOf(op);
   PlanTables tables = planTables(p, op, mask);
-  Value batchTree = tableOf(tables, batchTreeOf(op, mask));
+  Value batchTree = batchTreeIn(tables);
   auto load = [&](Value view, ValueRange indices) {
     return loadElement(b, loc, view, indices);
   };
@@ -560,8 +627,8 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
   Region &region = op.getScoreRegion();
   if (!region.empty()) {
     MapOp map = openMap(p, loc, scores, block, On::All);
-    FailureOr<Value> s = cloneModifier(
-        p, op, region, "score", map.getBody().front(), tables, batchTree);
+    FailureOr<Value> s =
+        cloneModifier(p, op, region, "score", map.getBody().front(), tables);
     if (failed(s))
       return failure();
     close(map, *s);

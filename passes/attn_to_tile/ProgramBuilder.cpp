@@ -217,7 +217,7 @@ LogicalResult ProgramBuilder::begin() {
 void ProgramBuilder::finish() { kernel.erase(); }
 
 Value ProgramBuilder::table(Location loc, TableRule rule, Value source) {
-  Value &known = tables[source];
+  Value &known = tables[{source, unsigned(rule)}];
   if (!known)
     known = b.create<TableOp>(loc, TableOp::getViewType(rule, source.getType()),
                               rule, source);

@@ -127,7 +127,8 @@ private:
 
   llvm::MapVector<mlir::Value, CacheViews> caches;
   llvm::DenseMap<mlir::Value, mlir::Value> views;
-  llvm::DenseMap<mlir::Value, mlir::Value> tables; ///< by source
+  llvm::DenseMap<std::pair<mlir::Value, unsigned>, mlir::Value>
+      tables; ///< by source and rule
   llvm::DenseMap<mlir::Value, Extents> viewExtents;
   llvm::DenseMap<mlir::Value, mlir::StringAttr> tokenDims;
   llvm::StringMap<unsigned> launches;

@@ -22,14 +22,15 @@ public:
       if (op.getCache()) {
         suggestRows(op.getQuery());
         suggest(op.getRope(), "positions pairs cossin");
-        suggestTables(op.getMaskOperands(), op.getQueryHeads(), "sk");
+        suggestTables(op.getMaskAttr(), op.getMaskOperands(),
+                      op.getQueryHeads(), "sk");
         suggestBiases(op.getScoreOperands(), "sq", "sk");
         return;
       }
       suggestPair(op.getQuery(), op.getSource().front());
       for (Value source : op.getSource())
         suggest(source, "b h " + keysOf(op.getSource().front()) + " d");
-      suggestTables(op.getMaskOperands(), op.getQueryHeads(),
+      suggestTables(op.getMaskAttr(), op.getMaskOperands(), op.getQueryHeads(),
                     keysOf(op.getSource().front()));
       suggestBiases(op.getScoreOperands(), queriesOf(op.getQuery()),
                     keysOf(op.getSource().front()));
@@ -44,8 +45,8 @@ public:
       if (op.getCache())
         return suggestRows(op.getQuery());
       suggestPair(op.getQuery(), op.getKey());
-      suggestTables(op.getMaskOperands(), op.getQuery().getType().getDimSize(1),
-                    keysOf(op.getKey()));
+      suggestTables(op.getMaskAttr(), op.getMaskOperands(),
+                    op.getQuery().getType().getDimSize(1), keysOf(op.getKey()));
       suggest(op.getOffset(), "b");
       suggest(op.getLengths(), "b");
     });
@@ -108,12 +109,19 @@ private:
     suggest(rows, type.getRank() == 3 ? "rows h d" : "b h sq d");
   }
 
-  /// Tables of a mask: numbers by head, or a table by token.
-  void suggestTables(ValueRange tables, int64_t heads, const std::string &sk) {
-    for (Value table : tables) {
+  /// Tables of a mask: numbers by head, or a table by token. Boundaries are as
+  /// many as they are.
+  void suggestTables(Attribute mask, ValueRange tables, int64_t heads,
+                     const std::string &sk) {
+    for (auto [i, table] : llvm::enumerate(tables)) {
       auto type = dyn_cast<RankedTensorType>(table.getType());
       if (!type)
         continue;
+      if (sel::isBoundaries(mask, i)) {
+        if (auto argument = argumentOf(table); argument && type.getRank() == 2)
+          suggest(table, "b " + nameOf(argument.getArgNumber()) + "_1");
+        continue;
+      }
       if (type.getRank() == 1)
         suggest(table, type.getDimSize(0) == heads ? "h" : sk);
       else if (type.getRank() == 2)

@@ -223,8 +223,8 @@ fovea_status KernelCheck::mask(const fovea_bundle_mask &m) {
 }
 
 fovea_status KernelCheck::table(const fovea_bundle_table &t) {
-  if (t.rule > FOVEA_TABLE_BATCH_TREE)
-    return bad(name(), "a table's rule", "0 or 1", t.rule);
+  if (t.rule > FOVEA_TABLE_BOUNDARIES)
+    return bad(name(), "a table's rule", "from 0 to 2", t.rule);
   bool tree = t.rule == FOVEA_TABLE_BATCH_TREE;
   if (t.cache < -1 || t.cache >= int64_t(k.caches.count) ||
       tree != (t.cache >= 0))
@@ -239,8 +239,8 @@ fovea_status KernelCheck::table(const fovea_bundle_table &t) {
               (a.rank == 1 || a.rank == 2);
   if (!source)
     return bad(name(), "a table's source",
-               "the slot of an i32 argument of rank 1 or 2 for rule 0, -1 for "
-               "others",
+               "the slot of an i32 argument of rank 1 or 2 for rules 0 and 2, "
+               "-1 for others",
                t.source);
   return takeSlot("table", t.slot);
 }

@@ -38,6 +38,7 @@ private:
   fovea_status names();
   fovea_status limitsOfSymbols();
   bool needed(uint32_t symbol) const;
+  bool countsBoundaries(uint32_t symbol) const;
   fovea_status corners();
   void corner(int64_t batch);
   void growItems(Phase &phase, Extent n);
@@ -156,6 +157,18 @@ bool Sizer::needed(uint32_t symbol) const {
   return false;
 }
 
+/// Whether the symbol is the number of boundaries of segments, of which a
+/// sequence has no more than tokens and one.
+bool Sizer::countsBoundaries(uint32_t symbol) const {
+  for (const fovea_bundle_table &table : kernel.tables)
+    for (const fovea_bundle_arg &a : kernel.args)
+      if (table.rule == FOVEA_TABLE_BOUNDARIES && a.kind == FOVEA_ARG_TENSOR &&
+          int64_t(a.slot) == table.source &&
+          a.symbol[a.rank - 1] == int64_t(symbol))
+        return true;
+  return false;
+}
+
 fovea_status Sizer::limitsOfSymbols() {
   const fovea_plan_limits &l = plan.limits;
   for (uint32_t i = 0; i < kernel.symbols.size(); ++i) {
@@ -178,7 +191,7 @@ fovea_status Sizer::limitsOfSymbols() {
                     "kernel '%s': expected a capacity for dim '%s' in "
                     "limits.dims",
                     kernel.name(), kernel.symbolName(i));
-      caps.most[i] = INT64_MAX;
+      caps.most[i] = countsBoundaries(i) ? l.max_len + 1 : INT64_MAX;
       break;
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Tables that a plan computes at every update (fovea_bundle_table): ancestors
-// as intervals. In time linear in the entries, without recursion, and whatever
-// the parents hold.
+// as intervals, in time linear in the entries, without recursion, and whatever
+// the parents hold; boundaries that ascend.
 #include "runtime/base/Status.h"
 #include "runtime/plan/Plan.h"
 
@@ -38,6 +38,17 @@ void walk(int32_t *table, int64_t stride, int64_t n, int32_t first,
       exit(p) = exit(k);
 }
 
+/// A row-major shape: the first `rank` extents are those of `source`, a further
+/// one of `all` is set.
+void setShape(const fovea_abi_view &source, uint32_t rank, uint32_t all,
+              fovea_abi_view &out) {
+  for (uint32_t d = 0; d < rank; ++d)
+    out.shape[d] = source.shape[d];
+  int64_t stride = 1;
+  for (uint32_t d = all; d-- > 0; stride *= out.shape[d])
+    out.stride[d] = stride;
+}
+
 void fillLineage(const fovea_abi_view &parents, uint32_t rank,
                  fovea_abi_view &out) {
   int64_t rows = rank == 2 ? parents.shape[0] : 1;
@@ -50,12 +61,31 @@ void fillLineage(const fovea_abi_view &parents, uint32_t rank,
            return from[k] >= 0 && from[k] < k ? from[k] : -1;
          });
   }
-  for (uint32_t d = 0; d < rank; ++d)
-    out.shape[d] = parents.shape[d];
   out.shape[rank] = 2;
-  int64_t stride = 1;
-  for (uint32_t d = rank + 1; d-- > 0; stride *= out.shape[d])
-    out.stride[d] = stride;
+  setShape(parents, rank, rank + 1, out);
+}
+
+/// Copies boundaries of argument `name`, or says which do not ascend.
+fovea_status fillBoundaries(const fovea_plan &plan, const char *name,
+                            const fovea_abi_view &source, uint32_t rank,
+                            fovea_abi_view &out) {
+  int64_t rows = rank == 2 ? source.shape[0] : 1, n = source.shape[rank - 1];
+  int32_t *to = static_cast<int32_t *>(out.data);
+  for (int64_t row = 0; row < rows; ++row) {
+    const int32_t *from = static_cast<const int32_t *>(source.data) +
+                          (rank == 2 ? row * source.stride[0] : 0);
+    for (int64_t i = 0; i < n; ++i, ++to) {
+      if (i && from[i] < from[i - 1])
+        return fail(FOVEA_INVALID,
+                    "kernel '%s': expected the boundaries in '%s' to ascend, "
+                    "got %d and %d at %lld and %lld of row %lld",
+                    plan.kernel->name(), name, from[i - 1], from[i],
+                    (long long)i - 1, (long long)i, (long long)row);
+      *to = from[i];
+    }
+  }
+  setShape(source, rank, rank, out);
+  return FOVEA_OK;
 }
 
 /// Columns of `batch_tree`.
@@ -138,7 +168,7 @@ Extent tableEntries(const fovea_plan &plan, const fovea_bundle_table &table) {
   if (table.rule == FOVEA_TABLE_BATCH_TREE)
     return (Extent{2 * plan.limits.seqs + 1} + Extent{plan.treeRows()}) *
            Extent{Columns};
-  Extent n{2};
+  Extent n{table.rule == FOVEA_TABLE_LINEAGE ? 2 : 1};
   for (const fovea_bundle_arg &a : plan.kernel->args)
     if (a.kind == FOVEA_ARG_TENSOR && int64_t(a.slot) == table.source)
       for (uint32_t d = 0; d < a.rank; ++d)
@@ -158,9 +188,17 @@ fovea_status fillTables(fovea_plan &plan) {
         return st;
       continue;
     }
-    for (const fovea_bundle_arg &a : plan.kernel->args)
-      if (a.kind == FOVEA_ARG_TENSOR && int64_t(a.slot) == record.source)
-        fillLineage(plan.planned.views[record.source], a.rank, out);
+    for (const fovea_bundle_arg &a : plan.kernel->args) {
+      if (a.kind != FOVEA_ARG_TENSOR || int64_t(a.slot) != record.source)
+        continue;
+      const fovea_abi_view &source = plan.planned.views[record.source];
+      if (record.rule == FOVEA_TABLE_LINEAGE)
+        fillLineage(source, a.rank, out);
+      else if (fovea_status st =
+                   fillBoundaries(plan, plan.kernel->view().string(a.name),
+                                  source, a.rank, out))
+        return st;
+    }
   }
   return FOVEA_OK;
 }

@@ -351,6 +351,30 @@ static MakeKeep treeByToken() {
   };
 }
 
+/// documents(cu_seqlens(%cu)), in a row for all or one by batch, and another
+/// mask.
+static MakeKeep segments(naive::Keep other) {
+  return [=](const Given &g) {
+    const naive::Array cu = g.array("cu");
+    int64_t n = cu.shape.back();
+    auto segmentOf = [=](int64_t b, int64_t token) {
+      int64_t found = -1;
+      for (int64_t i = 0; i + 1 < n; ++i) {
+        auto at = [&](int64_t j) {
+          return cu.shape.size() == 2 ? cu(b, j) : cu(j);
+        };
+        if (at(i) <= token && token < at(i + 1))
+          found = i;
+      }
+      return found;
+    };
+    return naive::Keep([=](int64_t b, int64_t h, int64_t q, int64_t k) {
+      int64_t own = segmentOf(b, q);
+      return own >= 0 && own == segmentOf(b, k) && other(b, h, q, k);
+    });
+  };
+}
+
 std::vector<Case> e2e::cases() {
   return {
 #include "test/e2e/cases.inc"

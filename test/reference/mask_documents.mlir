@@ -69,3 +69,29 @@ func.func @offset() -> tensor<1x1x2x1xf32> {
       mask(documents(%d : tensor<4xi32>)) : (tensor<1x1x2x1xf32>, !t, !t) -> tensor<1x1x2x1xf32>
   return %o : tensor<1x1x2x1xf32>
 }
+
+// By boundaries: tokens 0 and 2 are alone, as the second of two equal boundaries
+// begins an empty document, and token 3 is behind the last one.
+// CHECK: boundaries: 1; 2; 4; 0{{$}}
+func.func @boundaries() -> !t {
+  %q = arith.constant dense<0.0> : !t
+  %k = arith.constant dense<1.0> : !t
+  %v = arith.constant dense<[[[[1.0], [2.0], [4.0], [8.0]]]]> : !t
+  %cu = arith.constant dense<[0, 1, 1, 2, 3]> : tensor<5xi32>
+  %o = attn.attention %q, %k, %v
+      mask(documents(cu_seqlens(%cu : tensor<5xi32>))) : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
+// In the row of the batch; token 0 is before the first boundary, and the last
+// document ends past the tokens.
+// CHECK: boundaries_by_batch: 0; 3; 3; 8{{$}}
+func.func @boundaries_by_batch() -> !t {
+  %q = arith.constant dense<0.0> : !t
+  %k = arith.constant dense<1.0> : !t
+  %v = arith.constant dense<[[[[1.0], [2.0], [4.0], [8.0]]]]> : !t
+  %cu = arith.constant dense<[[1, 3, 9]]> : tensor<1x3xi32>
+  %o = attn.attention %q, %k, %v
+      mask(documents(cu_seqlens(%cu : tensor<1x3xi32>))) : (!t, !t, !t) -> !t
+  return %o : !t
+}

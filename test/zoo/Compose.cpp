@@ -73,7 +73,10 @@ public:
         {"queries", [&] { return "queries(" + number(0, far) + ")"; }},
         {"global", [&] { return "global(" + number(0, far) + ")"; }},
         {"documents",
-         [&] { return "documents(" + table(0, 2 + pick(5)) + ")"; }},
+         [&] {
+           return pick(2) ? "documents(" + table(0, 2 + pick(5)) + ")"
+                          : "documents(cu_seqlens(" + boundaries() + "))";
+         }},
         {"neighborhood", [&] { return neighborhood(); }},
         {"tree", [&] { return "tree(" + parents() + ")"; }},
     };
@@ -157,6 +160,15 @@ private:
       numbers.push_back(random.integer(lo, hi));
     if (pick(3))
       std::sort(numbers.begin(), numbers.end());
+    return add("tensor<?xi32>", numbers);
+  }
+
+  /// Boundaries of documents; some tokens may be before or behind them.
+  std::string boundaries() {
+    std::vector<int64_t> numbers;
+    for (int64_t i = 0; i < Composition::tokens; ++i)
+      numbers.push_back(random.integer(-2, Composition::tokens + 4));
+    std::sort(numbers.begin(), numbers.end());
     return add("tensor<?xi32>", numbers);
   }
 
@@ -334,7 +346,8 @@ ComposedMask::ComposedMask(MLIRContext &context, const Composition &composition,
     auto table = operand.getDefiningOp<tile::TableOp>();
     mlir::Value argument = table ? table.getSource() : operand;
     state->reads.push_back(
-        {cast<BlockArgument>(argument).getArgNumber() - 3u, bool(table)});
+        {cast<BlockArgument>(argument).getArgNumber() - 3u,
+         table && table.getRule() == tile::TableRule::Lineage});
   }
   if (auto summaries = runs.getSummaries())
     state->summaries.assign(summaries->begin(), summaries->end());

@@ -11,6 +11,7 @@
 
 #include "llvm/ADT/StringExtras.h"
 
+#include <algorithm>
 #include <cmath>
 
 using namespace mlir;
@@ -79,6 +80,9 @@ static Use maskUse(sel::MaskAttrInterface mask, ValueRange operands,
     });
   if (headsOf(mask, operands, value))
     use = Use::HeadClass;
+  for (auto [i, operand] : llvm::enumerate(operands))
+    if (mask && operand == value && sel::isBoundaries(mask, i))
+      use = Use::Boundaries;
   return use;
 }
 
@@ -142,6 +146,8 @@ static Use useOf(mlir::Value value) {
       use = useIn(op, value);
     else if (isa<sel::AncestorOp>(user))
       use = Use::Parents;
+    else if (isa<sel::SegmentOp>(user))
+      use = Use::Boundaries;
     else if (auto op = dyn_cast<sel::PoolOp>(user))
       use = op.getKey() == value ? Use::Key : Use::Value;
     else if (auto op = dyn_cast<sel::ChooseOp>(user))
@@ -303,6 +309,7 @@ static double randomElement(const SpecArgument &argument, const Dims &dims,
     return i % 2 ? std::sin(angle) : std::cos(angle);
   }
   case Use::Cache:
+  case Use::Boundaries:
   case Use::Documents:
   case Use::Parents:
   case Use::Query:
@@ -326,6 +333,22 @@ static void fillDocuments(HostTensor &tensor, Random &random) {
   for (int64_t i = 0; i < tensor.size(); ++i) {
     id = i % tokens == 0 ? 0 : id + (random.uniform() * double(tokens) < 4);
     tensor.set(i, double(id));
+  }
+}
+
+/// From 0 to the number of keys in every row.
+static void fillBoundaries(HostTensor &tensor, int64_t sk, Random &random) {
+  int64_t n = tensor.shape.back();
+  std::vector<int64_t> row(size_t(n), 0);
+  for (int64_t i = 0; i < tensor.size(); ++i) {
+    if (i % n == 0) {
+      for (int64_t &boundary : row)
+        boundary = random.integer(0, sk);
+      std::sort(row.begin(), row.end());
+      row.back() = sk;
+      row.front() = 0;
+    }
+    tensor.set(i, double(row[size_t(i % n)]));
   }
 }
 
@@ -398,6 +421,8 @@ fovea::randomArguments(func::FuncOp kernel, const Dims &dims, uint64_t seed) {
       fillDocuments(value.tensor, random);
     else if (argument.use == Use::Parents)
       fillParents(value.tensor, random);
+    else if (argument.use == Use::Boundaries)
+      fillBoundaries(value.tensor, dimOr(dims, "sk", 1), random);
     else
       for (int64_t i = 0; i < n; ++i)
         value.tensor.set(i, randomElement(argument, dims, random, i, n));

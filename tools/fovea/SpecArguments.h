@@ -28,6 +28,7 @@ enum class Use {
   Lengths,
   LevelMap,
   Documents,
+  Boundaries,
   Parents,     ///< of a tree
   HeadClass,   ///< which of the masks of `heads`
   MaskNumber,  ///< a width or a count, alone or by head

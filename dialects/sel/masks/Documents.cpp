@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The mask `documents`: by ids, or by spans.
+// The mask `documents`: by ids, by spans, or by boundaries.
 #include "dialects/sel/MaskBuilder.h"
 #include "dialects/sel/masks/Masks.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -8,10 +8,10 @@ using namespace mlir;
 using namespace fovea;
 using namespace fovea::sel;
 
-static constexpr StringRef kSpans = "spans";
+static constexpr StringRef kSpans = "spans", kBoundaries = "cu_seqlens";
 
 ArrayRef<StringRef> sel::documentsGroups() {
-  static constexpr StringRef words[] = {kSpans};
+  static constexpr StringRef words[] = {kBoundaries, kSpans};
   return words;
 }
 
@@ -31,14 +31,12 @@ static LogicalResult verifyTable(EmitError emitError, StringRef what,
                        << " of documents to be an operand, got " << attribute
                        << " [documents_c1]";
   Type type = operandTypes[argument.getIndex()];
-  auto table = llvm::dyn_cast<RankedTensorType>(type);
-  if (!table || table.getEncoding() || table.getRank() < 1 ||
-      table.getRank() > 2 || !table.getElementType().isInteger(32))
+  if (!isTokenTable(type))
     return emitError() << "expected " << what
-                       << " of documents to be a tensor<?xi32> by token or a "
-                          "tensor<?x?xi32> by batch and token, got "
+                       << " of documents to be a tensor<?xi32>, or a "
+                          "tensor<?x?xi32> with the batch first, got "
                        << type << " [documents_c1]";
-  rank = table.getRank();
+  rank = llvm::cast<ShapedType>(type).getRank();
   return success();
 }
 
@@ -50,9 +48,12 @@ LogicalResult DocumentsAttr::verifyMask(EmitError emitError,
     return verifyTable(emitError, "the ids", getTables(), operandTypes, rank);
   // documents_c2
   ArrayRef<Attribute> tables = group.getArguments();
+  if (group.getWord() == kBoundaries && tables.size() == 1)
+    return verifyTable(emitError, "the boundaries", tables[0], operandTypes,
+                       rank);
   if (group.getWord() != kSpans || tables.size() != 2)
-    return emitError() << "expected documents to have ids or "
-                          "spans(start, end), got "
+    return emitError() << "expected documents to have ids, spans(start, end) "
+                          "or cu_seqlens(boundaries), got "
                        << group << " [documents_c2]";
   if (failed(verifyTable(emitError, "the starts", tables[0], operandTypes,
                          rank)) ||
@@ -66,11 +67,15 @@ LogicalResult DocumentsAttr::verifyMask(EmitError emitError,
   return success();
 }
 
+/// Whether the first axis of a table is the batch.
+static bool isByBatch(MaskBuilder &builder, unsigned operand) {
+  return llvm::cast<ShapedType>(builder.operandType(operand)).getRank() == 2;
+}
+
 /// Entry `token` of a table by token, or by batch and token.
 static Value entryOf(MaskBuilder &builder, Attribute table, Value token) {
   unsigned operand = llvm::cast<ArgAttr>(table).getIndex();
-  auto type = llvm::cast<ShapedType>(builder.operandType(operand));
-  if (type.getRank() == 2)
+  if (isByBatch(builder, operand))
     return builder.load(operand, {builder.batch, token});
   return builder.load(operand, token);
 }
@@ -82,6 +87,13 @@ Value DocumentsAttr::expand(MaskBuilder &builder) const {
     return builder.equal(queryId, entryOf(builder, getTables(), builder.key));
   }
   ArrayRef<Attribute> tables = group.getArguments();
+  if (group.getWord() == kBoundaries) {
+    unsigned operand = llvm::cast<ArgAttr>(tables[0]).getIndex();
+    Value row = isByBatch(builder, operand) ? builder.batch : Value();
+    Segment own = builder.segment(operand, row, builder.query);
+    return builder.both(builder.lessEqual(own.begin, builder.key),
+                        builder.lessThan(builder.key, own.end));
+  }
   Value start = builder.asIndex(entryOf(builder, tables[0], builder.query));
   Value end = builder.asIndex(entryOf(builder, tables[1], builder.query));
   return builder.both(builder.lessEqual(start, builder.key),
@@ -99,6 +111,18 @@ Attribute sel::buildDocuments(MLIRContext *context,
     return DocumentsAttr::get(context, arguments[0]);
   emitError() << "expected documents(%ids : tensor<?xi32>) or "
                  "documents(spans(%start : tensor<?xi32>, %end : "
-                 "tensor<?xi32>)) [documents_c1]";
+                 "tensor<?xi32>)) or documents(cu_seqlens(%c : tensor<?xi32>)) "
+                 "[documents_c1]";
   return {};
+}
+
+bool sel::isBoundaries(Attribute sugar, unsigned operand) {
+  bool found = false;
+  sugar.walk([&](DocumentsAttr documents) {
+    GroupAttr group = groupOf(documents);
+    if (group && group.getWord() == kBoundaries)
+      found |= llvm::is_contained(group.getArguments(),
+                                  ArgAttr::get(sugar.getContext(), operand));
+  });
+  return found;
 }

@@ -19,7 +19,7 @@ LogicalResult TreeAttr::verifyMask(EmitError emitError, TypeRange operandTypes,
                           "got "
                        << getParents() << " [tree_c1]";
   Type type = operandTypes[argument.getIndex()];
-  if (!isParentTable(type))
+  if (!isTokenTable(type))
     return emitError() << "expected the parents of a tree to be a "
                           "tensor<?xi32> by token or a tensor<?x?xi32> by "
                           "batch and token, got "

@@ -261,7 +261,10 @@ typedef enum fovea_bundle_table_rule {
    * Row base, of all committed tokens, is an ancestor of every other; position
    * is committed + depth, less than end, parent the row's parent or -1. Of a
    * sequence whose rows are a chain committed is INT32_MAX and end 0. */
-  FOVEA_TABLE_BATCH_TREE = 1
+  FOVEA_TABLE_BATCH_TREE = 1,
+  /* Of the ascending numbers in view `source`, i32 [n] or [row, n]: the same.
+   * An update refuses numbers that do not ascend. */
+  FOVEA_TABLE_BOUNDARIES = 2
 } fovea_bundle_table_rule;
 
 /* A table that the plan computes at every update and keeps: masks, kernels and

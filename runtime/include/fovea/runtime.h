@@ -438,7 +438,8 @@ typedef struct fovea_value {
 } fovea_value;
 
 /* The capacity of one named dim, for dims that are neither the batch, the
- * rows nor the keys of an attention. */
+ * rows nor the keys of an attention. Boundaries of segments (cu_seqlens) are
+ * at most max_len + 1 without one. */
 typedef struct fovea_dim_limit {
   const char *name;
   int64_t extent;

@@ -55,7 +55,7 @@ func.func @mask_c8_shift(%q: !t, %flags: tensor<?xi32>) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c3(%q: !t) {
-  // expected-error@+1 {{expected the mask region to hold scalar arith and math ops and tensor.extract and sel.ancestor, got 'scf.if' [mask_c3]}}
+  // expected-error@+1 {{expected the mask region to hold scalar arith and math ops, tensor.extract, sel.ancestor, sel.coordinates and sel.segment, got 'scf.if' [mask_c3]}}
   %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
     %c = arith.cmpi sle, %j, %i : index
     // expected-note@+1 {{the op is here}}
@@ -134,7 +134,7 @@ func.func @modifier_c2(%q: !t) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @modifier_c3(%q: !t) {
-  // expected-error@+1 {{expected the score region to hold scalar arith and math ops and tensor.extract, got 'tensor.dim' [modifier_c3]}}
+  // expected-error@+1 {{expected the score region to hold scalar arith and math ops, tensor.extract and sel.coordinates, got 'tensor.dim' [modifier_c3]}}
   %o = attn.attention %q, %q, %q score { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
     // expected-note@+1 {{the op is here}}
     %c = tensor.dim %q, %i : !t

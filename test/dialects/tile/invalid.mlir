@@ -259,3 +259,26 @@ tile.program @table_view(%p: !tile.view<?x?xi32> {tile.name = "p"}) {
   // expected-error@+1 {{expected the view to be '!tile.view<?x?x2xi32>', got '!tile.view<?x2xi32>'}}
   %t = tile.table lineage %p : !tile.view<?x?xi32> -> !tile.view<?x2xi32>
 }
+
+// -----
+
+tile.program @boundaries_view(%p: !tile.view<?x?xi32> {tile.name = "p"}) {
+  // expected-error@+1 {{expected the view to be '!tile.view<?x?xi32>', got '!tile.view<?x?x2xi32>'}}
+  %t = tile.table boundaries %p : !tile.view<?x?xi32> -> !tile.view<?x?x2xi32>
+}
+
+// -----
+
+func.func @search_row(%t: memref<?x?xi32>, %q: index) {
+  // expected-error@+1 {{expected a table of i32 of rank 1, or of rank 2 at a row, got 'memref<?x?xi32>' without a row}}
+  %i, %begin, %end = tile.search %q in %t : memref<?x?xi32>
+  return
+}
+
+// -----
+
+func.func @search_type(%t: memref<?xi64>, %q: index) {
+  // expected-error@+1 {{expected a table of i32 of rank 1, or of rank 2 at a row, got 'memref<?xi64>' without a row}}
+  %i, %begin, %end = tile.search %q in %t : memref<?xi64>
+  return
+}

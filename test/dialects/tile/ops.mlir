@@ -100,6 +100,8 @@ tile.program @cache_ops(
   %count = tile.buffer "count" [#tile.extent<"rows">, #tile.extent<4>] : !tile.view<?x4xi32>
   // CHECK: tile.table batch_tree %{{.+}} : !kv.cache<{{.*}}> -> <?x4xi32>
   %tree = tile.table batch_tree %c : !cache -> !tile.view<?x4xi32>
+  // CHECK: tile.table boundaries %{{.+}} : !tile.view<?x4xi32> -> <?x4xi32>
+  %bounds = tile.table boundaries %tree : !tile.view<?x4xi32> -> !tile.view<?x4xi32>
   // CHECK: tile.stage @append launch("append") space(append) {{.*}} service schedule
   tile.stage @append launch("append") space(append) rows(<group = 1, kv_group = 1, heads = 2>) service schedule(<"append", lanes = 0, reg = 1, keys = 1, rows = 16, max_rows = -1, prefetch = 0>) {
   ^bb0(%b: index, %h: index, %r: index, %k0: index, %k1: index, %slot: index):
@@ -164,4 +166,13 @@ tile.program @probabilities(
     %fo, %lse = tile.finish %sunk factor(0.5) : !tile.state<8x8> -> tensor<8x8xf32>, tensor<8xf32>
     tile.store %fo, %o[%b, %h, %r] : tensor<8x8xf32>, !q
   }
+}
+
+// CHECK-LABEL: @search
+func.func @search(%t: memref<?xi32>, %rows: !tile.view<?x?xi32>, %q: index, %b: index) {
+  // CHECK: %{{.+}}, %[[B:.+]], %{{.+}} = tile.search %{{.+}} in %{{.+}} : memref<?xi32>
+  %i, %begin, %end = tile.search %q in %t : memref<?xi32>
+  // CHECK: tile.search %[[B]] in %{{.+}}[%{{.+}}] : !tile.view<?x?xi32>
+  %j, %begin1, %end1 = tile.search %begin in %rows[%b] : !tile.view<?x?xi32>
+  return
 }

@@ -252,7 +252,7 @@ TEST(Bundle, TablesAreChecked) {
     EXPECT_REFUSED(FOVEA_BAD_BUNDLE, words, open(spoil));
   };
   refuse("tables of a kernel", [](B b) { b.kernels[0].tables.count = 2; });
-  refuse("a table's rule", [](B b) { b.tables[0].rule = 2; });
+  refuse("a table's rule", [](B b) { b.tables[0].rule = 3; });
   refuse("a table's cache", [](B b) { b.tables[0].cache = 0; });
   refuse("a table's cache",
          [](B b) { b.tables[0].rule = FOVEA_TABLE_BATCH_TREE; });

@@ -53,11 +53,46 @@ func.func @spans_by_batch(%q: !t, %start: tensor<?x?xi32>, %end: tensor<?x?xi32>
   return %o : !t
 }
 
+// The query's segment between boundaries, of one table and of one by batch.
+// CHECK-LABEL: @boundaries
+// CHECK-SAME: %[[CU:[^ :,]+]]: tensor<?xi32>, %[[ROWS:[^ :,]+]]: tensor<?x?xi32>)
+// CHECK: ^bb0(%[[B:[^ :,]+]]: index, %{{.*}}: index, %[[Q:[^ :,]+]]: index, %[[K:[^ :,]+]]: index):
+// CHECK-NEXT: %{{.*}}, %[[BEGIN:.*]], %[[END:.*]] = sel.segment %[[Q]] of %[[CU]] : tensor<?xi32>
+// CHECK-NEXT: %[[FROM:.*]] = arith.cmpi sle, %[[BEGIN]], %[[K]] : index
+// CHECK-NEXT: %[[TO:.*]] = arith.cmpi slt, %[[K]], %[[END]] : index
+// CHECK-NEXT: arith.andi %[[FROM]], %[[TO]] : i1
+// CHECK-NEXT: sel.segment %[[Q]] of %[[ROWS]][%[[B]]] : tensor<?x?xi32>
+func.func @boundaries(%q: !t, %cu: tensor<?xi32>, %rows: tensor<?x?xi32>) -> !t {
+  %o = attn.attention %q, %q, %q
+      mask(documents(cu_seqlens(%cu : tensor<?xi32>)) or
+           documents(cu_seqlens(%rows : tensor<?x?xi32>))) : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @documents_c1_boundaries(%q: !t, %s: tensor<?xi64>) {
+  // expected-error@+1 {{expected the boundaries of documents to be a tensor<?xi32>, or a tensor<?x?xi32> with the batch first, got 'tensor<?xi64>' [documents_c1]}}
+  %o = attn.attention %q, %q, %q mask(documents(cu_seqlens(%s : tensor<?xi64>))) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @documents_c2_boundaries(%q: !t, %s: tensor<?xi32>) {
+  // expected-error@+1 {{expected documents to have ids, spans(start, end) or cu_seqlens(boundaries), got #sel.group<"cu_seqlens", #sel.arg<0>, #sel.arg<1>> [documents_c2]}}
+  %o = attn.attention %q, %q, %q
+      mask(documents(cu_seqlens(%s : tensor<?xi32>, %s : tensor<?xi32>))) : (!t, !t, !t) -> !t
+  return
+}
+
 // -----
 
 !t = tensor<?x8x?x64xf32>
 func.func @documents_c2_count(%q: !t, %s: tensor<?xi32>) {
-  // expected-error@+1 {{expected documents to have ids or spans(start, end), got #sel.group<"spans", #sel.arg<0>> [documents_c2]}}
+  // expected-error@+1 {{expected documents to have ids, spans(start, end) or cu_seqlens(boundaries), got #sel.group<"spans", #sel.arg<0>> [documents_c2]}}
   %o = attn.attention %q, %q, %q mask(documents(spans(%s : tensor<?xi32>))) : (!t, !t, !t) -> !t
   return
 }
@@ -85,7 +120,7 @@ func.func @documents_c1_spans(%q: !t, %s: tensor<?xi32>) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @documents_c1_ends(%q: !t, %s: tensor<?xi32>, %e: tensor<?xf32>) {
-  // expected-error@+1 {{expected the ends of documents to be a tensor<?xi32> by token or a tensor<?x?xi32> by batch and token, got 'tensor<?xf32>' [documents_c1]}}
+  // expected-error@+1 {{expected the ends of documents to be a tensor<?xi32>, or a tensor<?x?xi32> with the batch first, got 'tensor<?xf32>' [documents_c1]}}
   %o = attn.attention %q, %q, %q
       mask(documents(spans(%s : tensor<?xi32>, %e : tensor<?xf32>))) : (!t, !t, !t) -> !t
   return
@@ -95,7 +130,7 @@ func.func @documents_c1_ends(%q: !t, %s: tensor<?xi32>, %e: tensor<?xf32>) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @group_c1_word(%q: !t, %s: tensor<?xi32>) {
-  // expected-error@+1 {{unknown group 'span': did you mean 'spans'? groups are: spans [group_c1]}}
+  // expected-error@+1 {{unknown group 'span': did you mean 'spans'? groups are: cu_seqlens, spans [group_c1]}}
   %o = attn.attention %q, %q, %q mask(documents(span(%s : tensor<?xi32>))) : (!t, !t, !t) -> !t
   return
 }
@@ -123,7 +158,7 @@ func.func @group_c1_nested(%q: !t, %s: tensor<?xi32>) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @documents_c1_type(%q: !t, %ids: tensor<?xi64>) {
-  // expected-error@+1 {{expected the ids of documents to be a tensor<?xi32> by token or a tensor<?x?xi32> by batch and token, got 'tensor<?xi64>' [documents_c1]}}
+  // expected-error@+1 {{expected the ids of documents to be a tensor<?xi32>, or a tensor<?x?xi32> with the batch first, got 'tensor<?xi64>' [documents_c1]}}
   %o = attn.attention %q, %q, %q mask(documents(%ids : tensor<?xi64>)) : (!t, !t, !t) -> !t
   return
 }
@@ -132,7 +167,7 @@ func.func @documents_c1_type(%q: !t, %ids: tensor<?xi64>) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @documents_c1_arguments(%q: !t) {
-  // expected-error@+1 {{expected documents(%ids : tensor<?xi32>) or documents(spans(%start : tensor<?xi32>, %end : tensor<?xi32>)) [documents_c1]}}
+  // expected-error@+1 {{expected documents(%ids : tensor<?xi32>) or documents(spans(%start : tensor<?xi32>, %end : tensor<?xi32>)) or documents(cu_seqlens(%c : tensor<?xi32>)) [documents_c1]}}
   %o = attn.attention %q, %q, %q mask(documents(4)) : (!t, !t, !t) -> !t
   return
 }

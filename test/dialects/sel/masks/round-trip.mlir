@@ -62,6 +62,8 @@ func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: te
   // CHECK: mask(heads(%{{.*}} : tensor<8xi32>, causal, blocks(4, window(%{{.*}} : index))) and sink(%{{.*}} : index)) :
   %19 = attn.attention %q, %q, %q mask(heads(%w : tensor<8xi32>, causal, blocks(4, window(%n : index))) and sink(%n : index)) : (!t, !t, !t) -> !t
   // Groups of arguments.
+  // CHECK: mask(documents(cu_seqlens(%{{.*}} : tensor<?xi32>))) :
+  %boundaries = attn.attention %q, %q, %q mask(documents(cu_seqlens(%d : tensor<?xi32>))) : (!t, !t, !t) -> !t
   // GENERIC: mask = #sel.and<#sel.window<#sel.arg<0>>, #sel.documents<#sel.group<"spans", #sel.arg<1>, #sel.arg<2>>>>
   // CHECK: mask(window(%{{.*}} : index) and documents(spans(%{{.*}} : tensor<?xi32>, %{{.*}} : tensor<?xi32>))) :
   %20 = attn.attention %q, %q, %q mask(window(%n : index) and documents(spans(%d : tensor<?xi32>, %d : tensor<?xi32>))) : (!t, !t, !t) -> !t

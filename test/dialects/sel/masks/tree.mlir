@@ -110,7 +110,7 @@ func.func @tree_c3(%q: tensor<?x8x64xf32>, %c: !c) {
 !t = tensor<?x8x?x64xf32>
 // A modifier asks for no ancestors.
 func.func @modifier_c3(%q: !t, %parents: tensor<?xi32>) attributes {attn.kernel} {
-  // expected-error@+1 {{expected the score region to hold scalar arith and math ops and tensor.extract, got 'sel.ancestor' [modifier_c3]}}
+  // expected-error@+1 {{expected the score region to hold scalar arith and math ops, tensor.extract and sel.coordinates, got 'sel.ancestor' [modifier_c3]}}
   %o = attn.attention %q, %q, %q score {
     ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
       // expected-note@+1 {{the op is here}}

@@ -5,6 +5,7 @@
 
 #include "codegen/abi/MaskAbi.h"
 #include "codegen/cpu/LowerToLLVM.h"
+#include "dialects/tile/Tile.h"
 
 #include "mlir/IR/Verifier.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
@@ -20,6 +21,7 @@ MLIRContext &testContext() {
   static MLIRContext *context = [] {
     DialectRegistry registry;
     cpu::registerCPUDialects(registry);
+    registry.insert<tile::TileDialect>();
     auto *c = new MLIRContext(registry, MLIRContext::Threading::DISABLED);
     c->loadAllAvailableDialects();
     return c;

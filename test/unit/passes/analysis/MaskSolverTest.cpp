@@ -178,6 +178,27 @@ TEST(MaskSolver, ClosedFormBoundsHaveNoLoopOverKeys) {
   }
 }
 
+/// The keys of the query's segment, and of all segments up to it: between two
+/// boundaries, in closed form.
+TEST(MaskSolver, SolvesSegmentsForTheKey) {
+  for (const char *compare : {"eq", "sle"}) {
+    Solved s = solve(
+        std::string(
+            "func.func @mask(%t: memref<?xi32>, %b: index, %h: index, "
+            "%q: index, %k: index) -> i1 {\n"
+            "%i, %qb, %qe = tile.search %q in %t : memref<?xi32>\n"
+            "%j, %kb, %ke = tile.search %k in %t : memref<?xi32>\n"
+            "%r = arith.cmpi ") +
+            compare + ", %j, %i : index\nreturn %r : i1 }",
+        1);
+    ASSERT_TRUE(succeeded(s.solution)) << s.diagnostics;
+    EXPECT_TRUE(s.solution->closedForm);
+    EXPECT_EQ(s.solution->terms, 1);
+    EXPECT_TRUE(s.solution->remark.empty());
+    EXPECT_TRUE(succeeded(verify(*s.module)));
+  }
+}
+
 /// Two solved masks share a module, and the same mask solved twice is the
 /// same text.
 TEST(MaskSolver, IsDeterministicAndComposes) {
