@@ -110,7 +110,7 @@ private:
   }
 
   /// Tables of a mask: numbers by head, or a table by token. Boundaries are as
-  /// many as they are.
+  /// many as they are; of rank 4 are those of flashmask.
   void suggestTables(Attribute mask, ValueRange tables, int64_t heads,
                      const std::string &sk) {
     for (auto [i, table] : llvm::enumerate(tables)) {
@@ -126,6 +126,8 @@ private:
         suggest(table, type.getDimSize(0) == heads ? "h" : sk);
       else if (type.getRank() == 2)
         suggest(table, "b " + sk);
+      else if (type.getRank() == 4)
+        suggest(table, "b h " + sk + " columns");
     }
   }
 

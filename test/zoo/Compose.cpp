@@ -77,6 +77,13 @@ public:
            return pick(2) ? "documents(" + table(0, 2 + pick(5)) + ")"
                           : "documents(cu_seqlens(" + boundaries() + "))";
          }},
+        {"flashmask",
+         [&] {
+           bool causal = pick(2);
+           int64_t columns = causal ? 1 + pick(2) : 2 + 2 * pick(2);
+           return std::string("flashmask(") + (causal ? "causal, " : "") +
+                  rows(columns) + ")";
+         }},
         {"neighborhood", [&] { return neighborhood(); }},
         {"tree", [&] { return "tree(" + parents() + ")"; }},
     };
@@ -163,6 +170,13 @@ private:
     return add("tensor<?xi32>", numbers);
   }
 
+  /// Ends of intervals of rows for each key.
+  std::string rows(int64_t columns) {
+    std::vector<int64_t> numbers;
+    for (int64_t i = 0; i < Composition::tokens * columns; ++i)
+      numbers.push_back(random.integer(-3, Composition::tokens + 4));
+    return add("tensor<1x1x?x" + std::to_string(columns) + "xi32>", numbers);
+  }
   /// Boundaries of documents; some tokens may be before or behind them.
   std::string boundaries() {
     std::vector<int64_t> numbers;
@@ -233,17 +247,42 @@ struct ComposedMask::State {
                IrTable *runs = nullptr);
 };
 
-/// The summary of a table by token (fovea/abi.h).
-static IrTable summarise(const IrTable &table) {
+/// The shape of a table in a call of `tokens`; empty for a number.
+static std::vector<int64_t> shapeOf(const ComposedOperand &operand,
+                                    int64_t tokens) {
+  llvm::StringRef type = operand.type;
+  if (!type.consume_front("tensor<"))
+    return {};
+  int64_t size = int64_t(operand.numbers.size());
+  if (type.consume_front("1x1x?x"))
+    return {1, 1, tokens, size / Composition::tokens};
+  return {type.starts_with("?") ? tokens : size};
+}
+
+/// The summary of a table along an axis (fovea/abi.h).
+static IrTable summarise(const IrTable &table, size_t axis) {
   constexpr int64_t block = FOVEA_SUMMARY_BLOCK;
-  int64_t n = table.shape[0], blocks = (n + block - 1) / block;
-  IrTable out{{blocks + 1, 2}, {}};
+  int64_t n = table.shape[axis], blocks = (n + block - 1) / block, step = 1;
+  for (size_t d = axis + 1; d < table.shape.size(); ++d)
+    step *= table.shape[d];
+  IrTable out{table.shape, {}};
+  out.shape[axis] = blocks + 1;
+  out.shape.push_back(2);
+  // No axis before this one has more than one place.
   for (int64_t at = 0; at <= blocks; ++at) {
     int64_t begin = at < blocks ? at * block : 0;
     int64_t end = at < blocks ? std::min(n, begin + block) : n;
-    auto first = table.data.begin() + begin, last = table.data.begin() + end;
-    out.data.push_back(*std::min_element(first, last));
-    out.data.push_back(*std::max_element(first, last));
+    for (int64_t inner = 0; inner < step; ++inner) {
+      int64_t least = std::numeric_limits<int64_t>::max();
+      int64_t most = std::numeric_limits<int64_t>::min();
+      for (int64_t i = begin; i < end; ++i) {
+        int64_t entry = table.data[size_t(i * step + inner)];
+        least = std::min(least, entry);
+        most = std::max(most, entry);
+      }
+      out.data.push_back(least);
+      out.data.push_back(most);
+    }
   }
   return out;
 }
@@ -287,10 +326,11 @@ void ComposedMask::State::bind(int64_t tokens) {
   };
   for (auto [i, lineage] : reads) {
     const ComposedOperand &operand = composition.operands[i];
-    bool byToken = operand.type == "tensor<?xi32>";
-    IrTable table{{byToken ? tokens : int64_t(operand.numbers.size())},
-                  operand.numbers};
-    table.data.resize(size_t(table.shape[0]));
+    IrTable table{shapeOf(operand, tokens), operand.numbers};
+    int64_t entries = 1;
+    for (int64_t extent : table.shape)
+      entries *= extent;
+    table.data.resize(size_t(entries));
     if (lineage)
       add(lineages(table));
     else if (llvm::StringRef(operand.type).starts_with("tensor"))
@@ -299,7 +339,8 @@ void ComposedMask::State::bind(int64_t tokens) {
       inputs.push_back({operand.numbers[0]});
   }
   for (size_t i = 0; i < summaries.size(); i += 2)
-    add(summarise(*inputs[size_t(summaries[i])].table));
+    add(summarise(*inputs[size_t(summaries[i])].table,
+                  size_t(summaries[i + 1])));
 }
 
 int64_t ComposedMask::State::call(int function, llvm::ArrayRef<int64_t> numbers,
@@ -403,9 +444,7 @@ llvm::Error ComposedMask::check(Shape shape, Report &report,
       arguments.push_back(reference::Scalar{operand.numbers[0], 0});
       continue;
     }
-    bool byToken = operand.type == "tensor<?xi32>";
-    reference::Tensor table(
-        {byToken ? shape.sk : int64_t(operand.numbers.size())});
+    reference::Tensor table(shapeOf(operand, shape.sk));
     for (int64_t i = 0; i < table.size(); ++i)
       table.data[size_t(i)] = double(operand.numbers[size_t(i)]);
     arguments.push_back(std::move(table));

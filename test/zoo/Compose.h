@@ -21,7 +21,8 @@ namespace fovea::zoo {
 
 /// A run-time number or table of a mask.
 struct ComposedOperand {
-  std::string type; ///< "i32", "tensor<2xi32>", "tensor<?xi32>" (by token)
+  /// "i32", "tensor<2xi32>", by token "tensor<?xi32>", "tensor<1x1x?x4xi32>"
+  std::string type;
   std::vector<int64_t> numbers; ///< of a table by token: as many as asked for
 };
 

@@ -79,6 +79,10 @@ public:
   llvm::Error row(Entries &out, int64_t n);
 
 private:
+  struct Document {
+    int64_t start, end;
+  };
+  std::vector<Document> documentsOf(int64_t n);
   /// A number of the rule.
   int64_t get(llvm::StringRef key);
   void uniform(Entries &row, int64_t n, int64_t lo, int64_t hi) {
@@ -88,6 +92,7 @@ private:
   void documents(Entries &row, int64_t n);
   void growing(Entries &row, int64_t n);
   void ring(Entries &row, int64_t n);
+  void columns(Entries &row, int64_t n, int64_t done);
 
   const llvm::json::Object &rule;
   const Dims &dims;
@@ -120,16 +125,42 @@ void Filler::documents(Entries &row, int64_t n) {
   }
 }
 
-void Filler::growing(Entries &row, int64_t n) {
-  struct Document {
-    int64_t start, end;
-  };
+/// Documents of the rule's sizes that cover n tokens.
+std::vector<Filler::Document> Filler::documentsOf(int64_t n) {
   std::vector<Document> documents;
   int64_t size = std::max<int64_t>(1, get("size")), grow = get("grow");
   for (int64_t at = 0; at < n; size = std::max<int64_t>(1, size + grow)) {
     documents.push_back({at, std::min(n, at + size)});
     at = documents.back().end;
   }
+  return documents;
+}
+
+void Filler::columns(Entries &row, int64_t n, int64_t done) {
+  int64_t keys = dims.at("sk"), key = done / n % keys;
+  if (rule.get("free") && key < get("free")) {
+    row.assign(size_t(n), keys);
+    return;
+  }
+  Dims known = dims;
+  known["k"] = key;
+  for (Document document : documentsOf(keys))
+    if (document.start <= key && key < document.end) {
+      known["start"] = document.start;
+      known["end"] = document.end;
+    }
+  const llvm::json::Array *rows = rule.getArray("rows");
+  for (int64_t i = 0; rows && i < n && i < int64_t(rows->size()); ++i) {
+    llvm::Expected<int64_t> value = number((*rows)[size_t(i)], known);
+    if (value)
+      row.push_back(*value);
+    else
+      problem = llvm::toString(value.takeError());
+  }
+}
+
+void Filler::growing(Entries &row, int64_t n) {
+  std::vector<Document> documents = documentsOf(n);
   llvm::StringRef of = rule.getString("of").value_or("");
   int64_t plus = rule.get("plus") ? get("plus") : 0;
   int64_t every = rule.get("every") ? std::max<int64_t>(1, get("every")) : 1;
@@ -192,6 +223,8 @@ llvm::Error Filler::row(Entries &out, int64_t n) {
     documents(row, n);
   } else if (kind == "growing") {
     growing(row, n);
+  } else if (kind == "columns") {
+    columns(row, n, int64_t(out.size()));
   } else if (kind == "cu_seqlens") {
     uniform(row, n, 0, get("total"));
     std::sort(row.begin(), row.end());

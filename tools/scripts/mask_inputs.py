@@ -51,6 +51,18 @@ def growing(rule, n):
     return numbers
 
 
+def columns(rule, n, dims, done):
+    """The n columns of a key; `done` numbers are those of keys before it."""
+    key = done // n % dims["sk"]
+    document = {}
+    for of in ("start", "end"):
+        document[of] = growing({"size": rule["size"], "grow": rule["grow"],
+                                "of": of}, dims["sk"])[key]
+    if key < rule.get("free", 0):
+        return [dims["sk"]] * n
+    return [evaluate(e, dict(dims, k=key, **document)) for e in rule["rows"]]
+
+
 def row(rule, n, dims, rng, done):
     """One row of n numbers; `done` have been made before it."""
     def number(key):
@@ -76,6 +88,8 @@ def row(rule, n, dims, rng, done):
         return ids
     if kind == "growing":
         return growing(rule, n)
+    if kind == "columns":
+        return columns(rule, n, dims, done)
     if kind == "cu_seqlens":
         total = number("total")
         inner = sorted(rng.randint(0, total) for _ in range(n - 2))

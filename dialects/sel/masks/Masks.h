@@ -44,6 +44,8 @@ mlir::Attribute buildDilated(mlir::MLIRContext *,
                              llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildDocuments(mlir::MLIRContext *,
                                llvm::ArrayRef<mlir::Attribute>, EmitError);
+mlir::Attribute buildFlashMask(mlir::MLIRContext *,
+                               llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildGlobal(mlir::MLIRContext *,
                             llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildHeads(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,

@@ -256,4 +256,46 @@ def Sel_HeadsAttr : Sel_Mask<"Heads", "heads", ["simplify", "getConstant"]> {
   let assemblyFormat = "`<` $choice `,` $masks `>`";
 }
 
+def Sel_FlashMaskAttr : Sel_Mask<"FlashMask", "flashmask"> {
+  let summary = "Hide keys from intervals of rows";
+  let description = [{
+    Takes the tables of FlashMask as they are, i32 [batch, head, key, column]:
+    for each key the ends of the intervals of rows that do not see it. With
+    start and end below ([s, e)) and above ([t, u)) the diagonal, key k is kept
+    for row q where
+
+    * `flashmask(causal, %rows)` with one column s: k <= q < s;
+    * `flashmask(causal, %rows)` with two, s and e: k <= q, and not s <= q < e;
+    * `flashmask(%rows)` with two, s and u: u <= q < s;
+    * `flashmask(%rows)` with four, s, e, t and u: neither s <= q < e nor
+      t <= q < u.
+
+    Rows are tokens q, so that the same table serves a prompt as a whole and in
+    chunks; where sq is sk these are the rows of FlashMask. The first extent may
+    be 1, for all of the batch, the second 1 or the query heads (tables by KV
+    head are repeated by the caller) [flashmask_c1]. Other numbers of columns
+    have no meaning [flashmask_c2]. A key without an entry is hidden.
+
+    Source: FlashMask (the argument startend_row_indices of Paddle's
+    flashmask_attention).
+
+    Example:
+
+    ```mlir
+    func.func @flashmask(%q: tensor<?x8x?x64xf32>, %k: tensor<?x8x?x64xf32>,
+                         %rows: tensor<?x1x?x1xi32>)
+        -> tensor<?x8x?x64xf32> attributes {attn.kernel} {
+      %o = attn.attention %q, %k, %k
+          mask(flashmask(causal, %rows : tensor<?x1x?x1xi32>))
+          : (tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>)
+          -> tensor<?x8x?x64xf32>
+      return %o : tensor<?x8x?x64xf32>
+    }
+    ```
+  }];
+  let parameters = (ins "::mlir::Attribute":$table,
+                        OptionalParameter<"::mlir::UnitAttr">:$causal);
+  let assemblyFormat = "`<` $table (`,` $causal^)? `>`";
+}
+
 #endif // FOVEA_DIALECTS_SEL_MASKS_PATTERNMASKS

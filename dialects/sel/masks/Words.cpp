@@ -17,6 +17,7 @@ ArrayRef<MaskWord> sel::maskWords() {
       {"columns", buildColumns},
       {"dilated", buildDilated},
       {"documents", buildDocuments, /*ofMasks=*/false, documentsGroups()},
+      {"flashmask", buildFlashMask},
       {"global", buildGlobal},
       {"heads", buildHeads, /*ofMasks=*/true},
       {"neighborhood", buildNeighborhood, /*ofMasks=*/false,

@@ -11,7 +11,8 @@
 // and kept where they group one connective.
 // CHECK-LABEL: @words
 func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: tensor<?x?xi32>,
-    %parents: tensor<?xi32>, %rows: tensor<?x8x64xf32>, %cache: !c) -> !t {
+    %parents: tensor<?xi32>, %rows: tensor<?x8x64xf32>, %cache: !c,
+    %ends: tensor<?x1x?x2xi32>) -> !t {
   // GENERIC: mask = #sel.causal<bottom_right>
   // CHECK: mask(causal) :
   %0 = attn.attention %q, %q, %q mask(causal(bottom_right)) : (!t, !t, !t) -> !t
@@ -62,6 +63,10 @@ func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: te
   // CHECK: mask(heads(%{{.*}} : tensor<8xi32>, causal, blocks(4, window(%{{.*}} : index))) and sink(%{{.*}} : index)) :
   %19 = attn.attention %q, %q, %q mask(heads(%w : tensor<8xi32>, causal, blocks(4, window(%n : index))) and sink(%n : index)) : (!t, !t, !t) -> !t
   // Groups of arguments.
+  // CHECK: mask(flashmask(causal, %{{.*}} : tensor<?x1x?x2xi32>)) :
+  %flash = attn.attention %q, %q, %q mask(flashmask(causal, %ends : tensor<?x1x?x2xi32>)) : (!t, !t, !t) -> !t
+  // CHECK: mask(flashmask(%{{.*}} : tensor<?x1x?x2xi32>)) :
+  %flash2 = attn.attention %q, %q, %q mask(flashmask(%ends : tensor<?x1x?x2xi32>)) : (!t, !t, !t) -> !t
   // CHECK: mask(documents(cu_seqlens(%{{.*}} : tensor<?xi32>))) :
   %boundaries = attn.attention %q, %q, %q mask(documents(cu_seqlens(%d : tensor<?xi32>))) : (!t, !t, !t) -> !t
   // GENERIC: mask = #sel.and<#sel.window<#sel.arg<0>>, #sel.documents<#sel.group<"spans", #sel.arg<1>, #sel.arg<2>>>>

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A table of four columns for each sequence and head, of numbers at random.
+!q = tensor<?x2x?x16xf32>
+!r = tensor<?x2x?x4xi32>
+
+func.func @flashmask_by_head(%q: !q, %k: !q, %v: !q, %rows: !r) -> !q attributes {attn.kernel} {
+  %o = attn.attention %q, %k, %v mask(flashmask(%rows : !r) and window(90, 30)) : (!q, !q, !q) -> !q
+  return %o : !q
+}
