@@ -49,6 +49,7 @@ public:
 
 private:
   CompileStatus compile();
+  bool readTuning();
   CompileStatus lower(ModuleOp spec);
   CompileStatus preparePlan();
   void compilePlan();
@@ -68,6 +69,7 @@ private:
   const CompileOptions &options;
   const DiagnosticHandler &diagnose;
   std::string substituted; ///< the spec with its parameters
+  std::optional<TuningTable> tuning;
   std::unique_ptr<MLIRContext> context;
   std::vector<TargetBuild> builds;
   OwningOpRef<ModuleOp> planModule; ///< null if there is no mask
@@ -116,7 +118,8 @@ CompileStatus Compilation::lower(ModuleOp spec) {
       return failed("expected a target with a back end, got '" + target->name +
                     "'");
     build.module = cast<ModuleOp>(spec->clone());
-    if (mlir::failed(lowerToTile(*build.module, *target)))
+    if (mlir::failed(
+            lowerToTile(*build.module, *target, tuning ? &*tuning : nullptr)))
       return CompileStatus::Rejected;
     dump("tile-" + target->name, *build.module);
     std::string why = build.backend->whyNotSupported(*build.module, *target);
@@ -332,7 +335,28 @@ CompileStatus Compilation::writeFile() {
 // The whole
 //===----------------------------------------------------------------------===//
 
+bool Compilation::readTuning() {
+  if (options.tuning.empty())
+    return true;
+  TuningFault fault;
+  tuning = parseTuningTable(options.tuning, fault);
+  if (tuning)
+    if (std::optional<TuningFault> other = whyNotFor(*tuning, options.targets))
+      fault = *other;
+  if (fault.text.empty())
+    return true;
+  fovea::Diagnostic d;
+  d.file = options.tuningName;
+  d.line = fault.line;
+  d.column = fault.column;
+  d.text = fault.text;
+  diagnose(d);
+  return false;
+}
+
 CompileStatus Compilation::compile() {
+  if (!readTuning())
+    return CompileStatus::Rejected;
   std::vector<std::pair<std::string, std::string>> defines;
   for (const std::string &text : options.defines) {
     defines.emplace_back();

@@ -28,6 +28,9 @@ struct CompileOptions {
   std::vector<const TargetInfo *> targets;
   std::vector<std::string> defines; ///< "H=32"
   EmitKind emit = EmitKind::Bundle;
+  /// The text of a tuning table, and its name in diagnostics; no text: the
+  /// built-in schedules.
+  std::string tuning, tuningName = "tuning table";
   /// A folder that gets the IR after each phase; empty: none.
   std::string dumpPhases;
   /// Written to the bundle's header.

@@ -48,11 +48,6 @@ extern "C" fovea_status fovea_jit_build(const fovea_jit_request *request,
   result->n_bytes = 0;
   result->release = releaseResult;
   result->message[0] = '\0';
-  if (request->tuning) {
-    setMessage(result, "expected the built-in tuning table: this compiler "
-                       "reads no other");
-    return FOVEA_UNSUPPORTED;
-  }
   CompileOptions options;
   auto targets = resolveTargets(request->targets);
   if (!targets) {
@@ -62,6 +57,10 @@ extern "C" fovea_status fovea_jit_build(const fovea_jit_request *request,
   options.targets = *targets;
   for (int32_t i = 0; i < request->n_defines; ++i)
     options.defines.push_back(request->defines[i]);
+  if (request->tuning)
+    options.tuning = request->tuning;
+  if (request->tuning_name)
+    options.tuningName = request->tuning_name;
   options.key = request->key;
   options.compilerId = request->compiler_id;
   options.cancel = request->cancel;

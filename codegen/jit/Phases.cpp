@@ -3,7 +3,6 @@
 #include "codegen/jit/Phases.h"
 
 #include "codegen/cpu/CpuBackend.h"
-#include "codegen/target/Schedule.h"
 #include "dialects/RegisterDialects.h"
 #include "dialects/kv/KV.h"
 
@@ -36,10 +35,24 @@ static fovea_dtype storageOf(const StreamShape &shape) {
   return shape.element.isBF16() ? FOVEA_DTYPE_BF16 : FOVEA_DTYPE_F32;
 }
 
-ScheduleProvider fovea::scheduleProvider(const TargetInfo &target) {
-  return [&target](MLIRContext *context, const StreamShape &shape) {
-    Schedule s =
-        chooseSchedule(target, shape.keyDim, shape.valueDim, storageOf(shape));
+StreamTraits fovea::traitsOf(const StreamShape &shape) {
+  StreamTraits traits;
+  traits.keyDim = shape.keyDim;
+  traits.valueDim = shape.valueDim;
+  traits.dtype = storageOf(shape);
+  traits.group = shape.group;
+  traits.cached = shape.cached;
+  traits.mask = shape.mask;
+  return traits;
+}
+
+ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
+                                         const TuningTable *tuning) {
+  return [&target, tuning](MLIRContext *context, const StreamShape &shape) {
+    Schedule s = chooseSchedule(target, traitsOf(shape), tuning);
+    auto origin = [&](const std::string &entry) {
+      return entry.empty() ? StringAttr() : StringAttr::get(context, entry);
+    };
     int64_t prefetch = (s.decode.prefetchValue ? 1 : 0) |
                        (s.decode.prefetchNext ? 2 : 0) |
                        (s.decode.prefetchFar ? 4 : 0);
@@ -47,7 +60,7 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target) {
     auto decode = [&](int64_t rows) {
       return tile::ScheduleAttr::get(context, "decode", s.decode.lanes,
                                      s.decode.accumulators, s.decode.keys, rows,
-                                     rows, prefetch);
+                                     rows, prefetch, origin(s.decodeTuned));
     };
     // Rows past the last live one cost as much as the others, so the step of
     // one position, the common one, has its own variant.
@@ -56,13 +69,15 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target) {
     result.push_back(decode(s.decode.maxRows));
     result.push_back(tile::ScheduleAttr::get(
         context, "prefill", s.prefill.lanes, s.prefill.regRows, s.prefill.keys,
-        s.prefill.rows, /*maxRows=*/-1, s.prefill.convert ? 0 : 1));
+        s.prefill.rows, /*maxRows=*/-1, s.prefill.convert ? 0 : 1,
+        origin(s.prefillTuned)));
     return result;
   };
 }
 
-LogicalResult fovea::lowerToTile(ModuleOp module, const TargetInfo &target) {
-  return convertAttnToTile(module, scheduleProvider(target));
+LogicalResult fovea::lowerToTile(ModuleOp module, const TargetInfo &target,
+                                 const TuningTable *tuning) {
+  return convertAttnToTile(module, scheduleProvider(target, tuning));
 }
 
 /// The back end of a target; registration of a back end is a line here.

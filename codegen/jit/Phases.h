@@ -4,7 +4,7 @@
 #ifndef FOVEA_CODEGEN_JIT_PHASES_H
 #define FOVEA_CODEGEN_JIT_PHASES_H
 
-#include "codegen/target/Target.h"
+#include "codegen/target/Tuning.h"
 #include "passes/attn_to_tile/AttnToTile.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -23,17 +23,22 @@ void registerSpecDialects(mlir::DialectRegistry &registry);
 /// Phase `planned`: canonical form of the spec.
 mlir::LogicalResult planSpec(mlir::ModuleOp module);
 
-/// Phase `tile`: a tile.program per kernel, schedules from the target's table.
-mlir::LogicalResult lowerToTile(mlir::ModuleOp module,
-                                const TargetInfo &target);
+/// Phase `tile`: a tile.program per kernel, schedules from the target's table
+/// and from `tuning`, which may be null.
+mlir::LogicalResult lowerToTile(mlir::ModuleOp module, const TargetInfo &target,
+                                const TuningTable *tuning = nullptr);
 
 /// Registers `attn-to-tile` and `lower-stages` for fovea-opt; both take
 /// `target=NAME`. The latter replaces every tile.program by one module per
 /// stage variant, what a back end makes of it before machine code.
 void registerPhasePasses();
 
-/// The schedules of `target` as attributes.
-ScheduleProvider scheduleProvider(const TargetInfo &target);
+/// What schedules are chosen by.
+StreamTraits traitsOf(const StreamShape &shape);
+
+/// The schedules of `target` as attributes; both arguments outlive them.
+ScheduleProvider scheduleProvider(const TargetInfo &target,
+                                  const TuningTable *tuning = nullptr);
 
 } // namespace fovea
 

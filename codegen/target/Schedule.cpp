@@ -4,6 +4,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
 
@@ -70,6 +71,10 @@ static constexpr ScheduleRow kTable[] = {
     // clang-format on
 };
 
+/// Above these a block or an item is no tile of a cache any more, and scratch
+/// grows with them.
+static constexpr int64_t kMostBlockKeys = 1024, kMostItemRows = 1024;
+
 static StringRef toString(StorageClass storage) {
   switch (storage) {
   case StorageClass::F32:
@@ -102,20 +107,22 @@ std::string toString(const PrefillSchedule &schedule) {
       .str();
 }
 
-std::string toString(const DecodeSchedule &schedule) {
-  std::string prefetch;
+std::string prefetchText(const DecodeSchedule &schedule) {
+  std::string text;
   auto add = [&](bool made, const char *what) {
     if (made)
-      prefetch += (prefetch.empty() ? "" : "+") + std::string(what);
+      text += (text.empty() ? "" : "+") + std::string(what);
   };
   add(schedule.prefetchValue, "v");
   add(schedule.prefetchNext, "next");
   add(schedule.prefetchFar, "far");
-  if (prefetch.empty())
-    prefetch = "none";
+  return text.empty() ? "none" : text;
+}
+
+std::string toString(const DecodeSchedule &schedule) {
   return formatv("lanes={0} acc={1} keys={2} max_rows={3} prefetch={4}",
                  schedule.lanes, schedule.accumulators, schedule.keys,
-                 schedule.maxRows, prefetch)
+                 schedule.maxRows, prefetchText(schedule))
       .str();
 }
 
@@ -125,10 +132,9 @@ static std::string describeRow(const ScheduleRow &row) {
       .str();
 }
 
-Schedule chooseSchedule(const TargetInfo &target, int64_t keyDim,
-                        int64_t valueDim, fovea_dtype storage) {
-  int64_t dim = std::max(keyDim, valueDim);
-  StorageClass wanted = storageClass(storage);
+Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
+  int64_t dim = std::max(traits.keyDim, traits.valueDim);
+  StorageClass wanted = storageClass(traits.dtype);
   const ScheduleRow *last = nullptr;
   for (const ScheduleRow &row : kTable) {
     if (row.isa != target.isa || row.storage != wanted)
@@ -137,7 +143,48 @@ Schedule chooseSchedule(const TargetInfo &target, int64_t keyDim,
     if (dim <= row.maxDim)
       break;
   }
-  return {last->prefill, last->decode, "table row: " + describeRow(*last)};
+  Schedule chosen;
+  chosen.prefill = last->prefill;
+  chosen.decode = last->decode;
+  chosen.reason = "table row: " + describeRow(*last);
+  return chosen;
+}
+
+static bool inRange(int64_t value, int64_t most) {
+  return value >= 1 && value <= most;
+}
+
+std::string whyNot(const TargetInfo &target, const PrefillSchedule &s) {
+  int64_t lanes = target.lanes();
+  if (s.lanes < lanes || !isPowerOf2_64(s.lanes) || s.regRows < 1)
+    return formatv("expected a tile of one row at least and {0} lanes times a "
+                   "power of two for {1}, got {2}x{3}",
+                   lanes, target.name, s.regRows, s.lanes)
+        .str();
+  // Accumulators, a row of queries, and what is broadcast.
+  int64_t perRow = s.lanes / lanes, taken = s.regRows * perRow + perRow + 1;
+  if (taken > int64_t(target.vectorRegisters))
+    return formatv("expected a tile within the {0} vector registers of {1}, "
+                   "got {2}x{3}, which takes {4}",
+                   target.vectorRegisters, target.name, s.regRows, s.lanes,
+                   taken)
+        .str();
+  if (!inRange(s.keys, kMostBlockKeys))
+    return formatv("expected keys in [1, {0}], got {1}", kMostBlockKeys, s.keys)
+        .str();
+  if (!inRange(s.rows, kMostItemRows) || s.rows % s.lanes)
+    return formatv("expected rows in [1, {0}] that are a multiple of the "
+                   "tile's {1} lanes, got {2}",
+                   kMostItemRows, s.lanes, s.rows)
+        .str();
+  return "";
+}
+
+std::string whyNot(const TargetInfo &, const DecodeSchedule &s) {
+  if (!inRange(s.keys, kMostBlockKeys))
+    return formatv("expected keys in [1, {0}], got {1}", kMostBlockKeys, s.keys)
+        .str();
+  return "";
 }
 
 std::string scheduleTableText() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The schedule tables: tile sizes per instruction set, dims and storage type.
 // Passes, emitters and `explain` read the same rows; whoever tunes a number
-// changes one line of Schedule.cpp.
+// changes one line of Schedule.cpp. What was measured on one machine instead
+// is in a tuning table (Tuning.h).
 #ifndef FOVEA_CODEGEN_TARGET_SCHEDULE_H
 #define FOVEA_CODEGEN_TARGET_SCHEDULE_H
 
@@ -39,19 +40,36 @@ struct Schedule {
   DecodeSchedule decode;
   /// Which row of the table it is and why, for remarks and explain.
   std::string reason;
+  /// Keys of the tuning table's entries that replaced the row's numbers;
+  /// empty: none.
+  std::string prefillTuned, decodeTuned;
+};
+
+/// What a schedule is chosen by.
+struct StreamTraits {
+  int64_t keyDim = 0, valueDim = 0;
+  fovea_dtype dtype = FOVEA_DTYPE_F32; ///< of the keys; I8: they are coded
+  int64_t group = 1;                   ///< packed rows of one query position
+  bool cached = false;                 ///< keys lie in segments of a cache
+  std::string mask; ///< what tells it from others; empty: there is none
 };
 
 /// How K and V are stored, as far as the tables care.
 enum class StorageClass { F32, Half, Int8 };
 StorageClass storageClass(fovea_dtype dtype);
 
-/// The row for a stream with these dims whose keys and values are stored as
-/// `storage`. Every target and dim from 1 to 576 has one.
-Schedule chooseSchedule(const TargetInfo &target, int64_t keyDim,
-                        int64_t valueDim, fovea_dtype storage);
+/// The row for a stream of these traits. Every target and dim from 1 to 576
+/// has one.
+Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits);
+
+/// Why `target` cannot run a schedule, "expected ..., got ..."; empty: it can.
+std::string whyNot(const TargetInfo &target, const PrefillSchedule &schedule);
+std::string whyNot(const TargetInfo &target, const DecodeSchedule &schedule);
 
 /// "6x16 keys=96 rows=64 convert", deterministic.
 std::string toString(const PrefillSchedule &schedule);
+/// "v+next+far", or "none".
+std::string prefetchText(const DecodeSchedule &schedule);
 /// "lanes=8 acc=8 keys=32 max_rows=8 prefetch=v+next+far".
 std::string toString(const DecodeSchedule &schedule);
 

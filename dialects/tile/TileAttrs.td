@@ -121,7 +121,7 @@ def Tile_OrderAttr : Tile_Attr<"Order", "order"> {
 }
 
 def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
-  let summary = "The schedule that the target's table chose for a stage";
+  let summary = "The schedule that a table chose for a stage";
   let description = [{
     `kind` names the way to run the stage (`prefill`: queries in lanes,
     `decode`: the head dim in lanes, `grid`: one row at a time), `lanes` the
@@ -129,18 +129,29 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     per block, `rows` the packed rows per item, `max_rows` the most packed rows
     per (b, head) that it is chosen for (-1: any), `prefetch` which prefetches
     are made (1: the block's values, 2: the next block's keys, 4: in caches
-    both parts of the two blocks that follow instead).
+    both parts of the two blocks that follow instead). `tuned`
+    names the entry of a tuning table that chose it; without, the built-in
+    table did.
 
     Example: `#tile.schedule<"prefill", lanes = 32, reg = 12, keys = 96,
     rows = 64, max_rows = -1, prefetch = 0>`.
   }];
   let parameters = (ins StringRefParameter<>:$kind, "int64_t":$lanes,
                         "int64_t":$reg, "int64_t":$keys, "int64_t":$rows,
-                        "int64_t":$maxRows, "int64_t":$prefetch);
+                        "int64_t":$maxRows, "int64_t":$prefetch,
+                        OptionalParameter<"mlir::StringAttr">:$tuned);
+  let builders = [
+    AttrBuilder<(ins "llvm::StringRef":$kind, "int64_t":$lanes, "int64_t":$reg,
+                     "int64_t":$keys, "int64_t":$rows, "int64_t":$maxRows,
+                     "int64_t":$prefetch), [{
+      return $_get($_ctxt, kind, lanes, reg, keys, rows, maxRows, prefetch,
+                   mlir::StringAttr());
+    }]>
+  ];
   let assemblyFormat = [{
     `<` $kind `,` `lanes` `=` $lanes `,` `reg` `=` $reg `,` `keys` `=` $keys
     `,` `rows` `=` $rows `,` `max_rows` `=` $maxRows `,` `prefetch` `=`
-    $prefetch `>`
+    $prefetch (`,` `tuned` `=` $tuned^)? `>`
   }];
 }
 

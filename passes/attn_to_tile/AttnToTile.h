@@ -9,6 +9,7 @@
 #include "mlir/IR/BuiltinOps.h"
 
 #include <functional>
+#include <string>
 
 namespace fovea {
 
@@ -18,6 +19,10 @@ struct StreamShape {
   mlir::Type element;     ///< of the keys, as stored
   mlir::Attribute format; ///< of the keys, or null
   int64_t group;          ///< packed rows of one query position
+  bool cached;            ///< keys lie in the segments of a cache
+  /// What tells the mask from others: its words, or a hash of its region.
+  /// Empty: there is none.
+  std::string mask;
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes

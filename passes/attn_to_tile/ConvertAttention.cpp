@@ -155,10 +155,10 @@ static SmallVector<ScheduleAttr> orderedSchedules(ArrayRef<ScheduleAttr> table,
   SmallVector<ScheduleAttr> fitting;
   for (ScheduleAttr s : table)
     if (s.getKind() == "prefill")
-      fitting.push_back(
-          ScheduleAttr::get(s.getContext(), s.getKind(), s.getLanes(),
-                            s.getReg(), orderKeys(order, s.getKeys()),
-                            s.getRows(), s.getMaxRows(), s.getPrefetch()));
+      fitting.push_back(ScheduleAttr::get(
+          s.getContext(), s.getKind(), s.getLanes(), s.getReg(),
+          orderKeys(order, s.getKeys()), s.getRows(), s.getMaxRows(),
+          s.getPrefetch(), s.getTuned()));
   return fitting;
 }
 
@@ -193,8 +193,9 @@ LogicalResult AttentionConverter::chooseSchedules() {
   auto keyType = cast<ViewType>(
       (cache ? cache->largest().getKeys() : sources[0]).getType());
   schedules = p.schedules(
-      op.getContext(), StreamShape{keyDim, valueDim, keyType.getElementType(),
-                                   keyType.getFormat(), group});
+      op.getContext(),
+      StreamShape{keyDim, valueDim, keyType.getElementType(),
+                  keyType.getFormat(), group, cache != nullptr, mask.identity});
   if (queryBlock)
     fitQueryBlock();
   if (order)
@@ -213,7 +214,7 @@ void AttentionConverter::fitQueryBlock() {
   auto resized = [&](ScheduleAttr s, int64_t tile, int64_t most) {
     return ScheduleAttr::get(op.getContext(), s.getKind(), s.getLanes(),
                              s.getReg(), std::min(s.getKeys(), unit), tile,
-                             most, s.getPrefetch());
+                             most, s.getPrefetch(), s.getTuned());
   };
   SmallVector<ScheduleAttr> fitting;
   for (ScheduleAttr s : schedules) {

@@ -17,6 +17,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace fovea;
@@ -353,6 +355,19 @@ static std::string describe(const SpecMask &mask) {
   return text;
 }
 
+/// The words of sugar say it all; a region is told from others by the ops of
+/// its predicate.
+static std::string identify(const SpecMask &mask, func::FuncOp keep) {
+  if (mask.sugar)
+    return describe(mask);
+  std::string ops;
+  llvm::raw_string_ostream os(ops);
+  for (Operation &op : keep.getBody().front())
+    op.print(os, OpPrintingFlags().useLocalScope());
+  return "region " +
+         llvm::utohexstr(llvm::xxh3_64bits(ops), /*LowerCase=*/true);
+}
+
 /// @P_levels, which gives both bounds of @P_level in one number: the lower one
 /// in bits 0 to 7, the upper one above. What is no level of any pyramid stays
 /// none.
@@ -474,6 +489,7 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   body->eraseArgument(n + 5);
   result.byHead = !body->getArgument(n + 1).use_empty();
 
+  result.identity = identify(mask, keep);
   FailureOr<MaskSolution> solution = solveMask(
       p.program->getParentOfType<ModuleOp>(), keep, prefix, n, tables.size());
   if (failed(solution))

@@ -24,6 +24,7 @@ bool isScalarOp(mlir::Operation *op);
 struct TileMask {
   mlir::FlatSymbolRefAttr prefix; ///< null: everything is visible
   mlir::StringAttr text;          ///< the mask as a person would write it
+  std::string identity;           ///< see StreamShape::mask
   llvm::SmallVector<mlir::Value> operands; ///< program arguments
   mlir::DenseI64ArrayAttr summaries;       ///< of tile.runs; null: none
   bool byHead = false;                     ///< the predicate reads the head

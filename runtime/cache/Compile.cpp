@@ -7,6 +7,8 @@
 #include "runtime/loader/Bundle.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fovea/jit.h>
@@ -36,6 +38,7 @@ public:
 private:
   fovea_status resolveTargets();
   fovea_status findLibrary();
+  fovea_status readTuning();
   void computeKey();
   fovea_status build(fovea_bundle **out, const DiskCache *cache);
   void warn(const std::string &what) const;
@@ -45,7 +48,7 @@ private:
   const char *name, *text;
   size_t len;
   const fovea_jit_options &options;
-  std::string targets, library, compilerId;
+  std::string targets, library, compilerId, tuning, tuningName;
   Key key;
 };
 
@@ -96,6 +99,40 @@ fovea_status Compile::findLibrary() {
   return FOVEA_OK;
 }
 
+/// The text that the options hold or the environment names.
+fovea_status Compile::readTuning() {
+  if (options.tuning_name)
+    tuningName = options.tuning_name;
+  if (options.tuning) {
+    tuning = options.tuning;
+    return FOVEA_OK;
+  }
+  const char *path = std::getenv("FOVEA_TUNING");
+  if (!path || !*path)
+    return FOVEA_OK;
+  tuningName = path;
+  std::FILE *file = std::fopen(path, "rb");
+  char chunk[4096];
+  size_t n = 0;
+  while (file && (n = std::fread(chunk, 1, sizeof chunk, file)) > 0)
+    tuning.append(chunk, n);
+  bool bad = !file || std::ferror(file);
+  int reason = errno;
+  if (file)
+    std::fclose(file);
+  if (bad)
+    return fail(FOVEA_INVALID,
+                "expected FOVEA_TUNING to name a tuning table, got '%s': %s",
+                path, std::strerror(reason));
+  // An empty text would mean the built-in schedules.
+  if (tuning.empty())
+    return fail(FOVEA_INVALID,
+                "expected FOVEA_TUNING to name a tuning table, got '%s', which "
+                "is empty",
+                path);
+  return FOVEA_OK;
+}
+
 void Compile::computeKey() {
   KeyBuilder builder;
   uint32_t versions[] = {FOVEA_BUNDLE_VERSION, FOVEA_ABI_VERSION};
@@ -107,8 +144,7 @@ void Compile::computeKey() {
   std::sort(defines.begin(), defines.end());
   for (const std::string &define : defines)
     builder.part(define);
-  builder.part(options.tuning ? std::string("tuning:") + options.tuning
-                              : std::string("built-in"));
+  builder.part(tuning.empty() ? "built-in" : "tuning:" + tuning);
   key = builder.finish();
 }
 
@@ -133,7 +169,8 @@ fovea_status Compile::build(fovea_bundle **out, const DiskCache *cache) {
   request.n_defines = options.n_defines;
   request.defines = options.defines;
   request.targets = targets.c_str();
-  request.tuning = options.tuning;
+  request.tuning = tuning.empty() ? nullptr : tuning.c_str();
+  request.tuning_name = tuningName.empty() ? nullptr : tuningName.c_str();
   request.name = name;
   request.text = text;
   request.len = len;
@@ -170,6 +207,8 @@ fovea_status Compile::run(fovea_bundle **out) {
   if (fovea_status st = resolveTargets())
     return st;
   if (fovea_status st = findLibrary())
+    return st;
+  if (fovea_status st = readTuning())
     return st;
   if (cancelled())
     return fail(FOVEA_CANCELLED, "the compilation of '%s' was cancelled", name);

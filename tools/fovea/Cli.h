@@ -63,6 +63,7 @@ void addInspect(CLI::App &app, int &exitCode);
 void addNew(CLI::App &app, int &exitCode);
 void addRun(CLI::App &app, int &exitCode);
 void addTargets(CLI::App &app, int &exitCode);
+void addTune(CLI::App &app, int &exitCode);
 void addVerify(CLI::App &app, int &exitCode);
 void addView(CLI::App &app, int &exitCode);
 

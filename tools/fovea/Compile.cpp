@@ -18,6 +18,7 @@ struct Options {
   std::string path, output, targets = "host", dumpPhases;
   std::vector<std::string> defines;
   EmitKind emit = EmitKind::Bundle;
+  TuningOption tuning;
 };
 } // namespace
 
@@ -27,7 +28,7 @@ static const std::map<std::string, EmitKind> kKinds = {
     {"bundle", EmitKind::Bundle},
 };
 
-static int compile(const Options &options) {
+static int compile(Options &options) {
   parseDefines(options.defines); // refuses malformed ones as usage
   if (options.emit == EmitKind::Bundle && options.output.empty())
     throw Failure(ExitUsage, "expected -o FILE for a bundle");
@@ -51,6 +52,9 @@ static int compile(const Options &options) {
     if (std::error_code error =
             llvm::sys::fs::create_directories(options.dumpPhases))
       throw Failure(ExitMachine, options.dumpPhases + ": " + error.message());
+  compileOptions.tuning = options.tuning.read();
+  compileOptions.tuningName = options.tuning.path;
+  DiagnosticTexts texts{text, options.tuning.path, compileOptions.tuning};
   CompileResult result =
       compileSpec(text, options.path, compileOptions, [&](const Diagnostic &d) {
         fovea_diag diag{};
@@ -61,7 +65,7 @@ static int compile(const Options &options) {
         diag.col = d.column;
         diag.label = d.label.c_str();
         diag.text = d.text.c_str();
-        printDiagnostic(diag, text);
+        texts.print(diag);
       });
   if (result.status != CompileStatus::Ok)
     return ExitRejected;
@@ -94,6 +98,7 @@ void cli::addCompile(CLI::App &app, int &exitCode) {
                       "A folder for the IR after each phase");
   command->add_option("-D,--define", options.defines,
                       "NAME=VALUE: the value of a parameter ${NAME}");
+  options.tuning.addTo(*command);
   command->footer("Example: fovea compile spec.mlir -o spec.fvb "
                   "--target=x86-64-v3,x86-64-v4 -D H=32");
   command->callback([&exitCode] { exitCode = compile(options); });

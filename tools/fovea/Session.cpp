@@ -6,13 +6,44 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace fovea::cli {
 
+void TuningOption::addTo(CLI::App &command) {
+  command
+      .add_option("--tuning", path,
+                  "A tuning table that `fovea tune` wrote (default: that which "
+                  "FOVEA_TUNING names; \"\": the built-in schedules)")
+      ->each([this](const std::string &) { given = true; });
+}
+
+std::string TuningOption::read() {
+  if (text)
+    return *text;
+  if (!given) {
+    const char *variable = std::getenv("FOVEA_TUNING");
+    path = variable ? variable : "";
+  }
+  if (path.empty())
+    return "";
+  std::string bytes = readFile(path);
+  // An empty text would mean the built-in schedules.
+  if (bytes.empty())
+    throw Failure(ExitRejected,
+                  path + ": expected a tuning table, got an empty file");
+  return bytes;
+}
+
 void SpecOptions::addTo(CLI::App &command) {
   command.add_option("SPEC", path, "A spec (text) or a bundle (compiled)")
       ->required();
+  addChoicesTo(command);
+  tuning.addTo(command);
+}
+
+void SpecOptions::addChoicesTo(CLI::App &command) {
   command.add_option("--kernel", kernel,
                      "The kernel's name; needed if there are several");
   command.add_option("-D,--define", defines,
@@ -35,6 +66,8 @@ std::string SpecOptions::commandLine() const {
     line += " -D " + define;
   if (target != "host")
     line += " --target=" + target;
+  if (tuning.given)
+    line += " --tuning=" + (tuning.path.empty() ? "''" : tuning.path);
   return line;
 }
 
@@ -126,19 +159,21 @@ fovea_bundle *Session::compile(const std::string &name,
     defines.push_back(define.c_str());
   parseDefines(words); // refuses malformed ones as usage
   struct Sink {
-    const std::string *text;
+    DiagnosticTexts texts;
     bool any = false;
-  } sink{&source};
+  } sink{{source, spec.tuning.path, tuningText}};
   fovea_jit_options options{};
   options.size = sizeof(options);
   options.n_defines = int32_t(defines.size());
   options.defines = defines.data();
   options.targets = spec.target.c_str();
+  options.tuning = tuningText.c_str();
+  options.tuning_name = spec.tuning.path.c_str();
   options.cache_dir = spec.cacheDirGiven ? spec.cacheDir.c_str() : nullptr;
   options.diag = [](void *user, const fovea_diag *diagnostic) {
     auto *sink = static_cast<Sink *>(user);
     sink->any |= diagnostic->severity == FOVEA_SEVERITY_ERROR;
-    printDiagnostic(*diagnostic, *sink->text);
+    sink->texts.print(*diagnostic);
   };
   options.user = &sink;
   info = {};
@@ -183,6 +218,9 @@ void Session::open() {
     if (!spec.defines.empty())
       throw Failure(ExitUsage, "expected no -D with a bundle: its parameters "
                                "were substituted when it was compiled");
+    if (spec.tuning.given)
+      throw Failure(ExitUsage, "expected no --tuning with a bundle: its "
+                               "schedules were chosen when it was compiled");
     status = fovea_bundle_memory(ctx, text.data(), text.size(), &theBundle);
     if (status != FOVEA_OK)
       throw runtimeFailure(status, spec.path);
@@ -192,6 +230,7 @@ void Session::open() {
                                  &size) == FOVEA_OK)
       text.assign(static_cast<const char *>(bytes), size);
   } else {
+    tuningText = spec.tuning.read();
     theBundle = compile(spec.path, text, spec.defines);
   }
   std::vector<std::string> names;

@@ -10,10 +10,23 @@
 #include <fovea/jit.h>
 #include <fovea/runtime.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace fovea::cli {
+
+/// The option --tuning and the table that it names.
+struct TuningOption {
+  std::string path; ///< "": the built-in schedules
+  bool given = false;
+  /// Instead of what a file called `path` holds.
+  std::optional<std::string> text;
+
+  void addTo(CLI::App &command);
+  /// The table's text: of the option, else of FOVEA_TUNING, else "".
+  std::string read();
+};
 
 /// The options that say what to compile and for what.
 struct SpecOptions {
@@ -22,9 +35,12 @@ struct SpecOptions {
   std::string target = "host";
   std::string cacheDir;
   bool cacheDirGiven = false;
+  TuningOption tuning;
 
-  /// Adds SPEC, --kernel, -D, --target and --cache-dir to a command.
+  /// Adds SPEC and the others to a command.
   void addTo(CLI::App &command);
+  /// Adds all but SPEC and --tuning.
+  void addChoicesTo(CLI::App &command);
   /// "spec.mlir --kernel=.. -D ..": what repeats the choice on a command line.
   std::string commandLine() const;
 };
@@ -38,6 +54,15 @@ Failure runtimeFailure(fovea_status status, const std::string &what);
 
 /// Prints "file:line:col: error: text" with the line of `text` it is about.
 void printDiagnostic(const fovea_diag &diagnostic, const std::string &text);
+
+/// The same, where a diagnostic is about the spec or about a tuning table.
+struct DiagnosticTexts {
+  const std::string &spec, &tuningName, &tuning;
+  void print(const fovea_diag &diagnostic) const {
+    bool table = diagnostic.file && tuningName == diagnostic.file;
+    printDiagnostic(diagnostic, table ? tuning : spec);
+  }
+};
 
 class Session {
 public:
@@ -74,7 +99,7 @@ private:
 
   SpecOptions spec;
   int nThreads;
-  std::string text;
+  std::string text, tuningText;
   bool isBundleFile = false;
   fovea_jit_info info{};
   fovea_ctx *ctx = nullptr;

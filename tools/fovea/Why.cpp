@@ -4,6 +4,7 @@
 
 #include "codegen/target/Schedule.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -94,6 +95,23 @@ static fovea_dtype storageOf(const std::string &format) {
                             : FOVEA_DTYPE_I8;
 }
 
+/// The entry of a tuning table that a schedule's text names; empty: none.
+static llvm::StringRef tunedBy(llvm::StringRef schedule) {
+  return schedule.split("tuned = \"").second.split('"').first;
+}
+
+/// Which entries of a tuning table chose schedules of parts that run.
+static std::vector<std::string> whyTuned(const StreamWork &stream) {
+  std::vector<std::string> reasons;
+  for (const PartWork &part : stream.parts)
+    if (llvm::StringRef entry = tunedBy(part.schedule); !entry.empty())
+      reasons.push_back(part.variant +
+                        " tuned: its tile is the tuning table's, "
+                        "entry " +
+                        entry.str());
+  return reasons;
+}
+
 /// Which row of the table gave the tile, and which rows of it did not.
 static std::string whyTile(const Session &session, const StreamWork &stream) {
   const TargetInfo *target = nullptr;
@@ -102,15 +120,24 @@ static std::string whyTile(const Session &session, const StreamWork &stream) {
       target = &info;
   if (!target)
     return "";
+  bool tuned = !stream.parts.empty() &&
+               llvm::all_of(stream.parts, [](const PartWork &part) {
+                 return !tunedBy(part.schedule).empty();
+               });
+  if (tuned)
+    return "";
   int64_t dim = std::max(stream.mask.key_dim, stream.mask.value_dim);
-  Schedule chosen =
-      chooseSchedule(*target, stream.mask.key_dim, stream.mask.value_dim,
-                     storageOf(stream.facts.keyFormat));
+  StreamTraits traits;
+  traits.keyDim = stream.mask.key_dim;
+  traits.valueDim = stream.mask.value_dim;
+  traits.dtype = storageOf(stream.facts.keyFormat);
+  traits.mask = stream.maskText;
+  Schedule chosen = chooseSchedule(*target, traits);
   llvm::StringRef row = chosen.reason;
   row.consume_front("table row: ");
   std::string text =
-      llvm::formatv("tile of the schedule table's row \"{0}\" for dim {1}, "
-                    "keys and values stored as {2}",
+      llvm::formatv("default: tile of the schedule table's row \"{0}\" for dim "
+                    "{1}, keys and values stored as {2}",
                     row, dim, stream.facts.keyFormat)
           .str();
   // Rows of the same instruction set and storage; the text is "isa, storage,
@@ -145,10 +172,12 @@ static std::string whyTile(const Session &session, const StreamWork &stream) {
 std::vector<std::string> whyScheduled(const Session &session,
                                       const StreamWork &stream) {
   std::vector<std::string> reasons;
-  for (const std::string &reason :
-       {whyVariants(session, stream), whyTile(session, stream)})
-    if (!reason.empty())
-      reasons.push_back(reason);
+  if (std::string variants = whyVariants(session, stream); !variants.empty())
+    reasons.push_back(variants);
+  for (std::string &tuned : whyTuned(stream))
+    reasons.push_back(std::move(tuned));
+  if (std::string tile = whyTile(session, stream); !tile.empty())
+    reasons.push_back(tile);
   if (stream.shared)
     reasons.push_back("keys that several sequences share are read once, for "
                       "the rows of all of them together");

@@ -42,6 +42,7 @@ int main(int argc, char **argv) {
   cli::addExplain(app, exitCode);
   cli::addView(app, exitCode);
   cli::addCompare(app, exitCode);
+  cli::addTune(app, exitCode);
   cli::addInspect(app, exitCode);
   cli::addTargets(app, exitCode);
   try {

@@ -48,7 +48,11 @@ typedef struct fovea_jit_options {
   int32_t n_defines;
   const char *const *defines; /* "H=32": spec parameters */
   const char *targets;        /* "x86-64-v3,x86-64-v4"; NULL or "host" */
-  const char *tuning;         /* text of a tuning table; NULL: the built-in */
+  /* Text of a tuning table, which `fovea tune` writes. NULL: that of the file
+   * which FOVEA_TUNING names, if it is set and not empty. "": the built-in
+   * schedules. A file that cannot be read, or a table that cannot be used, is
+   * an error. */
+  const char *tuning;
   /* Where entries are kept. NULL: FOVEA_CACHE_DIR, else
    * $XDG_CACHE_HOME/fovea, else $HOME/.cache/fovea. "": no cache. A directory
    * that cannot be used is a warning (diag and log), not an error. */
@@ -60,6 +64,7 @@ typedef struct fovea_jit_options {
   void *user;
   const volatile int *cancel; /* set to nonzero to stop: FOVEA_CANCELLED */
   fovea_jit_info *info;       /* may be NULL */
+  const char *tuning_name;    /* in diagnostics; NULL: "tuning table" */
 } fovea_jit_options;
 
 /* Compiles `text` (`name` is its name in diagnostics) to an open bundle.
@@ -73,14 +78,15 @@ FOVEA_EXPORT fovea_status fovea_jit_compile(fovea_ctx *, const char *name,
 /* --- exported by libfovea-jit.so ----------------------------------------- */
 
 /* Version of the two functions below; the runtime refuses another. */
-#define FOVEA_JIT_INTERFACE 1u
+#define FOVEA_JIT_INTERFACE 2u
 
 typedef struct fovea_jit_request {
   uint32_t size;
   int32_t n_defines;
   const char *const *defines;
-  const char *targets; /* comma-separated, resolved: never NULL or "host" */
-  const char *tuning;  /* NULL: the built-in table */
+  const char *targets;     /* comma-separated, resolved: never NULL or "host" */
+  const char *tuning;      /* NULL: the built-in schedules */
+  const char *tuning_name; /* in diagnostics; NULL: "tuning table" */
   const char *name, *text;
   size_t len;
   uint64_t key;         /* goes into the bundle's header */

@@ -190,9 +190,11 @@ TEST_F(Cache, KeysWhatTheResultDependsOn) {
   o = options();
   o.tuning = "rows = 8";
   EXPECT_TRUE(add(o));
+  o.tuning = "rows = 9";
+  EXPECT_TRUE(add(o));
   name = "fake-jit-rebuilt";
   EXPECT_TRUE(add(options()));
-  EXPECT_EQ(files().size(), 8u);
+  EXPECT_EQ(files().size(), 9u);
   name = "fake-jit";
   // The same again, spelt otherwise.
   o = options();
@@ -205,6 +207,45 @@ TEST_F(Cache, KeysWhatTheResultDependsOn) {
   o.targets = spaced.c_str();
   ASSERT_FOVEA(compile("abc", o));
   EXPECT_EQ(info.cache_hit, 1);
+}
+
+TEST_F(Cache, TakesTheTableThatTheEnvironmentNames) {
+  std::string path = root + "/a.tune";
+  auto write = [&](const char *text) {
+    std::FILE *file = std::fopen(path.c_str(), "wb");
+    std::fputs(text, file);
+    std::fclose(file);
+  };
+  fovea_jit_options o = options();
+  o.tuning = "table";
+  ASSERT_FOVEA(compile("spec", o));
+  write("table");
+  setenv("FOVEA_TUNING", path.c_str(), 1);
+  ASSERT_FOVEA(compile("spec"));
+  EXPECT_EQ(info.cache_hit, 1);
+  // "": the built-in schedules, whatever the environment says.
+  o = options();
+  o.tuning = "";
+  ASSERT_FOVEA(compile("spec", o));
+  EXPECT_EQ(info.cache_hit, 0);
+  write("");
+  EXPECT_EQ(compile("spec"), FOVEA_INVALID);
+  EXPECT_EQ(fovea_message(), "expected FOVEA_TUNING to name a tuning table, "
+                             "got '" +
+                                 path + "', which is empty");
+  unlink(path.c_str());
+  EXPECT_EQ(compile("spec"), FOVEA_INVALID);
+  EXPECT_EQ(fovea_message(), "expected FOVEA_TUNING to name a tuning table, "
+                             "got '" +
+                                 path + "': No such file or directory");
+  setenv("FOVEA_TUNING", root.c_str(), 1);
+  EXPECT_EQ(compile("spec"), FOVEA_INVALID);
+  EXPECT_NE(std::string(fovea_message()).find("Is a directory"),
+            std::string::npos);
+  setenv("FOVEA_TUNING", "", 1);
+  ASSERT_FOVEA(compile("spec"));
+  EXPECT_EQ(info.cache_hit, 1);
+  unsetenv("FOVEA_TUNING");
 }
 
 TEST_F(Cache, RebuildsDamagedEntries) {
@@ -381,7 +422,7 @@ TEST_F(Cache, NeedsTheRightLibrary) {
   EXPECT_REFUSED(FOVEA_UNSUPPORTED,
                  "expected the compiler's library, got:", compile("spec"));
   name = "fake-jit-newer";
-  EXPECT_REFUSED(FOVEA_UNSUPPORTED, "of interface 2", compile("spec"));
+  EXPECT_REFUSED(FOVEA_UNSUPPORTED, "of interface 3", compile("spec"));
   name = "fake-jit-anonymous";
   ASSERT_FOVEA(compile("spec"));
   EXPECT_NE(log.find("has no build id"), std::string::npos) << log;

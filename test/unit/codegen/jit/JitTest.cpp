@@ -2,15 +2,18 @@
 // The compiler behind the C API, as an engine meets it: libfovea-jit is loaded
 // by the runtime, and no LLVM is linked here. What the cache promises of any
 // compiler is tested with a stand-in beside the runtime's tests.
+#include <fovea/inspect.h>
 #include <fovea/jit.h>
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
+#include <fstream>
 #include <string>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -247,6 +250,96 @@ TEST_F(Jit, ReportsWhereASpecIsWrong) {
   }
   EXPECT_EQ(bundle, nullptr);
   EXPECT_TRUE(entries().empty());
+}
+
+/// A table for `kernelText` with a causal mask: blocks of `keys` keys.
+std::string tuningFor(const std::string &keys) {
+  return "fovea-tuning 1\ncpu 'x'\nprefill target=x86-64-v3 dtype=f32 "
+         "dims=16x16 group=1 over=tensors mask='causal' tile=6x16 keys=" +
+         keys + " rows=32 convert=no\nend 1\n";
+}
+
+TEST_F(Jit, TakesTuningTables) {
+  fovea_jit_info info{};
+  info.size = sizeof info;
+  fovea_jit_options o = options();
+  o.info = &info;
+  o.targets = "x86-64-v3";
+  std::string text = kernelText("k", "mask(causal)"), first = tuningFor("24"),
+              second = tuningFor("56");
+  fovea_ctx *v3 = openContext("x86-64-v3");
+  std::swap(v3, ctx);
+  auto schedule = [&] {
+    fovea_bundle *bundle = nullptr;
+    EXPECT_EQ(compile(text, o, &bundle), FOVEA_OK) << fovea_message();
+    const void *bytes = nullptr;
+    size_t size = 0;
+    EXPECT_EQ(fovea_bundle_section_get(bundle, FOVEA_SECTION_STRINGS, 0, &bytes,
+                                       &size),
+              FOVEA_OK);
+    std::string strings(static_cast<const char *>(bytes), size), found;
+    size_t at = strings.find("#tile.schedule<\"prefill\"");
+    if (at != std::string::npos)
+      found = strings.c_str() + at;
+    std::vector<float> rows;
+    EXPECT_EQ(compileAndRun(text, o, rows), FOVEA_OK) << fovea_message();
+    expectNear(rows, windowMeans(tokens));
+    fovea_bundle_close(bundle);
+    return found;
+  };
+  std::string standard = schedule();
+  EXPECT_EQ(standard.find("tuned"), std::string::npos) << standard;
+  o.tuning = first.c_str();
+  std::string a = schedule();
+  EXPECT_NE(a.find("keys = 24"), std::string::npos) << a;
+  EXPECT_NE(a.find("tuned = \"prefill target=x86-64-v3"), std::string::npos);
+  // A changed table is another entry of the cache, the same one is not.
+  o.tuning = second.c_str();
+  EXPECT_NE(schedule().find("keys = 56"), std::string::npos);
+  EXPECT_EQ(entries().size(), 3u);
+  o.tuning = first.c_str();
+  std::vector<float> rows;
+  ASSERT_FOVEA(compileAndRun(text, o, rows));
+  EXPECT_EQ(info.cache_hit, 1);
+  // An older engine's struct ends before the table's name.
+  o.size = offsetof(fovea_jit_options, tuning_name);
+  ASSERT_FOVEA(compileAndRun(text, o, rows));
+  EXPECT_EQ(info.cache_hit, 1);
+  o.size = sizeof o;
+  EXPECT_TRUE(seen.empty());
+  // The environment's, and not the environment's.
+  std::string path = root + "/env.tune";
+  std::ofstream(path) << first;
+  setenv("FOVEA_TUNING", path.c_str(), 1);
+  o.tuning = nullptr;
+  EXPECT_EQ(schedule(), a);
+  o.tuning = "";
+  EXPECT_EQ(schedule(), standard);
+  unsetenv("FOVEA_TUNING");
+  EXPECT_EQ(entries().size(), 3u);
+  // What is wrong is at its place, under its name.
+  std::string bad = tuningFor("0");
+  o.tuning = bad.c_str();
+  fovea_bundle *bundle = nullptr;
+  EXPECT_REFUSED(FOVEA_INVALID,
+                 "tuning table:3:97: error: expected keys in [1, 1048576], got "
+                 "'0'",
+                 compile(text, o, &bundle));
+  o.tuning_name = "mine.tune";
+  seen.clear();
+  EXPECT_EQ(compile(text, o, &bundle), FOVEA_INVALID);
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_EQ(seen[0].file, "mine.tune");
+  EXPECT_EQ(seen[0].line, 3);
+  EXPECT_EQ(seen[0].column, 97);
+  o.tuning = first.c_str();
+  o.targets = "x86-64-v4";
+  EXPECT_REFUSED(FOVEA_INVALID,
+                 "mine.tune:3:1: error: expected an entry for x86-64-v4, got "
+                 "entries for x86-64-v3 only",
+                 compile(text, o, &bundle));
+  std::swap(v3, ctx);
+  fovea_close(v3);
 }
 
 TEST_F(Jit, StopsWhenCancelled) {

@@ -10,34 +10,54 @@ using namespace fovea;
 static const fovea_dtype kTypes[] = {FOVEA_DTYPE_F32, FOVEA_DTYPE_F16,
                                      FOVEA_DTYPE_BF16, FOVEA_DTYPE_I8};
 
+static Schedule chooseFor(const TargetInfo &target, int64_t keyDim,
+                          int64_t valueDim, fovea_dtype type,
+                          const char *mask = "") {
+  StreamTraits traits;
+  traits.keyDim = keyDim;
+  traits.valueDim = valueDim;
+  traits.dtype = type;
+  traits.mask = mask;
+  return chooseSchedule(target, traits);
+}
+
 TEST(Schedule, fitsTheRegisters) {
   for (const TargetInfo &target : allTargets())
     for (fovea_dtype type : kTypes)
-      for (int64_t dim : {1, 32, 64, 80, 128, 192, 256, 257, 512, 576}) {
-        Schedule s = chooseSchedule(target, dim, dim, type);
-        SCOPED_TRACE(target.name + " " + s.reason);
-        unsigned perRow = s.prefill.lanes / target.lanes();
-        EXPECT_EQ(s.prefill.lanes % target.lanes(), 0u);
-        EXPECT_LE(s.prefill.regRows * perRow + perRow + 1,
-                  target.vectorRegisters);
-        EXPECT_EQ(s.prefill.rows % s.prefill.lanes, 0);
-        EXPECT_EQ(unsigned(s.decode.lanes), target.lanes());
-        EXPECT_LE(unsigned(s.decode.accumulators) + 2, target.vectorRegisters);
-        EXPECT_GE(s.decode.maxRows, 1);
-        EXPECT_GE(s.decode.keys, 1);
-      }
+      for (const char *mask : {"", "causal"})
+        for (int64_t dim : {1, 32, 64, 80, 128, 192, 256, 257, 512, 576}) {
+          Schedule s = chooseFor(target, dim, dim, type, mask);
+          SCOPED_TRACE(target.name + " " + s.reason);
+          EXPECT_EQ(whyNot(target, s.prefill), "");
+          EXPECT_EQ(whyNot(target, s.decode), "");
+          EXPECT_EQ(unsigned(s.decode.lanes), target.lanes());
+          EXPECT_LE(unsigned(s.decode.accumulators) + 2,
+                    target.vectorRegisters);
+          EXPECT_GE(s.decode.maxRows, 1);
+        }
+}
+
+TEST(Schedule, oneRegisterTooManyIsNamed) {
+  const TargetInfo &v3 = allTargets()[0];
+  EXPECT_EQ(whyNot(v3, PrefillSchedule{6, 16, 96, 64, false}), "");
+  EXPECT_EQ(whyNot(v3, PrefillSchedule{7, 16, 96, 64, false}),
+            "expected a tile within the 16 vector registers of x86-64-v3, got "
+            "7x16, which takes 17");
+  EXPECT_EQ(whyNot(v3, PrefillSchedule{6, 4, 96, 64, false}),
+            "expected a tile of one row at least and 8 lanes times a power of "
+            "two for x86-64-v3, got 6x4");
 }
 
 TEST(Schedule, theWiderDimDecides) {
   const TargetInfo &v3 = allTargets()[0];
-  Schedule a = chooseSchedule(v3, 576, 64, FOVEA_DTYPE_F32);
-  Schedule b = chooseSchedule(v3, 64, 576, FOVEA_DTYPE_F32);
+  Schedule a = chooseFor(v3, 576, 64, FOVEA_DTYPE_F32);
+  Schedule b = chooseFor(v3, 64, 576, FOVEA_DTYPE_F32);
   EXPECT_EQ(a.reason, b.reason);
-  EXPECT_NE(a.reason, chooseSchedule(v3, 64, 64, FOVEA_DTYPE_F32).reason);
+  EXPECT_NE(a.reason, chooseFor(v3, 64, 64, FOVEA_DTYPE_F32).reason);
 }
 
 TEST(Schedule, textIsStable) {
-  Schedule s = chooseSchedule(allTargets()[0], 128, 128, FOVEA_DTYPE_F32);
+  Schedule s = chooseFor(allTargets()[0], 128, 128, FOVEA_DTYPE_F32);
   EXPECT_EQ(s.reason, "table row: avx2, f32, dims up to 128");
   PrefillSchedule prefill{6, 16, 96, 64, true};
   EXPECT_EQ(toString(prefill), "6x16 keys=96 rows=64 convert");
