@@ -140,7 +140,7 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
                  const ElementContext &c) -> FailureOr<Value> {
       return maps.prob(e, weights, point(c), Emitter::lanesOf(c.q));
     };
-  auto mask = stage.maskFunctions();
+  auto mask = stage.maskFunctions(/*searching=*/false);
   if (failed(mask))
     return failure();
   p.bounds = mask->bounds;

@@ -75,6 +75,9 @@ private:
   Value solveClass(Value first, Value count, Value source, Value k, Value n);
   Value emitAdjust(Value panel, Value source, Value k, Value n, Value max,
                    bool masked);
+  Value solvePairs(Value panel, Value source, Value k, Value n);
+  Value loadSeen(Value row);
+  Values hideUnseen(Value first, Values scores);
   Value emitKeep(ElementContext &context, Value key, Value source);
   void emitFinish(const Item &item);
   void emitKeys(const Item &item);
@@ -137,6 +140,7 @@ private:
   // Scratch.
   Value qPanels, oPanels, state, sPanel, kTile, vTile, pointers, spareRow,
       rowValues;
+  Value seen; ///< bits of a block and a panel: an integer of lanes for each key
   // Arguments.
   Value queries;
   View query, out, lse, partM, partL, splitO, splitM, splitL, sink;

@@ -30,20 +30,25 @@ void PrefillBuilder::unlessEmpty(Value source, Value k, Value n,
   e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), [&] { body(kind); });
 }
 
-/// The class of a panel's block, of whose tile `kind` is the class.
+/// The class of a panel's block, of whose tile `kind` is the class. If it is
+/// partial, `seen` has its pairs.
 Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n,
                                 Value kind) {
   if (!p.keep)
     return {};
   Value open = e.andI(e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)),
                       e.cmp(kNe, panelCount, e.cI64(1)));
-  return e.ifElse(
+  kind = e.ifElse(
       open, e.i32,
       [&] {
         Value first = e.add(row, e.mul(panel, lanes));
         Value count = e.minS(e.cI64(lanes), e.sub(e.add(row, rowCount), first));
         return Values{solveClass(first, count, source, k, n)};
       },
+      [&] { return Values{kind}; })[0];
+  return e.ifElse(
+      e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)), e.i32,
+      [&] { return Values{solvePairs(panel, source, k, n)}; },
       [&] { return Values{kind}; })[0];
 }
 
@@ -76,6 +81,50 @@ Value PrefillBuilder::solveClass(Value first, Value count, Value source,
                      return {e.select(e.cmp(kEq, other, kind[0]), other,
                                       e.cI32(FOVEA_TILE_PARTIAL))};
                    })[0];
+}
+
+/// Lanes that see row `row` of the block, as solvePairs left them.
+Value PrefillBuilder::loadSeen(Value row) {
+  Value bits = e.load(e.b.getIntegerType(lanes), e.at(seen, row, lanes / 8));
+  return e.bitcast(bits, e.vec(lanes, e.i1));
+}
+
+/// Asks the mask for each pair of a panel and a block, and returns what class
+/// that makes it. The pairs cost a twentieth of the products, which an empty
+/// panel then saves, and no search by intervals is exact at that price. Rows
+/// that pad the block are seen by nobody.
+Value PrefillBuilder::solvePairs(Value panel, Value source, Value k, Value n) {
+  ElementContext context = contextOf(panel);
+  context.outside = e.b.saveInsertionPoint();
+  Type type = e.b.getIntegerType(lanes);
+  Value none = e.constant(e.b.getIntegerAttr(type, 0));
+  Value every = e.constant(e.b.getIntegerAttr(type, -1));
+  Values found =
+      e.forLoop(e.cI64(0), n, e.cI64(1), {none, every},
+                [&](Value i, ValueRange carried) -> Values {
+                  Value keep = emitKeep(context, tokenAt(e.add(k, i)), source);
+                  Value bits = e.bitcast(keep, type);
+                  e.store(bits, e.at(seen, i, lanes / 8));
+                  return {e.orI(carried[0], bits), e.andI(carried[1], bits)};
+                });
+  if (shape.regRows > 1) {
+    Value rows = e.cI64(shape.regRows);
+    Value padded = e.mul(e.divU(e.add(n, shape.regRows - 1), rows), rows);
+    e.forLoop(n, padded, e.cI64(1),
+              [&](Value i) { e.store(none, e.at(seen, i, lanes / 8)); });
+  }
+  return e.select(e.cmp(kEq, found[0], none), e.cI32(FOVEA_TILE_EMPTY),
+                  e.select(e.cmp(kEq, found[1], every), e.cI32(FOVEA_TILE_FULL),
+                           e.cI32(FOVEA_TILE_PARTIAL)));
+}
+
+/// The scores of the block's rows from `first` on, -inf where they are not
+/// seen.
+Values PrefillBuilder::hideUnseen(Value first, Values scores) {
+  for (auto [r, score] : llvm::enumerate(scores))
+    score = e.select(loadSeen(e.add(first, r)), score,
+                     e.splatF32(lanes, -INFINITY));
+  return scores;
 }
 
 /// Which lanes see row `key` of the source: all of its tokens must be seen.
@@ -164,8 +213,7 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
           x = e.fadd(x, e.splat(bias, lanes));
         }
         if (masked)
-          x = e.select(emitKeep(context, key, source), x,
-                       e.splatF32(lanes, -INFINITY));
+          x = e.select(loadSeen(i), x, e.splatF32(lanes, -INFINITY));
         e.store(x, at);
         return {e.fmax(x, carried[0])};
       })[0];

@@ -37,6 +37,8 @@ void PrefillBuilder::reserveScratch() {
   pointers = s.reserve(rows * 8);
   spareRow = s.reserve(p.valueDim * 4);
   rowValues = s.reserve(rows * 4);
+  if (p.keep)
+    seen = s.reserve(paddedKeys * lanes / 8);
   if (cached() || p.order)
     rowTokens = s.reserve(rows * 4);
   if (!cached())
@@ -361,20 +363,29 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
       Value max0 = e.load(type, st), l0 = e.load(type, stL);
       bool always = p.score || pooled();
       Value most = always || pass == Pass::Values ? Value() : max0;
-      Value max = emitScores(e, shape, keys, qPanel, sPanel, n, most,
-                             [&](Value i) { emitPrefetch(panel, i); });
-      if (!max)
-        max = max0; // nobody asks
       Value partial;
       if (p.keep)
         partial = e.cmp(kNe, kind, e.cI32(FOVEA_TILE_FULL));
-      if (p.keep)
+      auto prefetch = [&](Value i) { emitPrefetch(panel, i); };
+      Value max;
+      if (p.keep && !always)
+        max = emitScores(e, shape, keys, qPanel, sPanel, n, most, prefetch,
+                         [&](Value i, const Values &scores) {
+                           return e.ifElse(
+                               partial, TypeRange(ValueRange(scores)),
+                               [&] { return hideUnseen(i, scores); },
+                               [&] { return scores; });
+                         });
+      else
+        max = emitScores(e, shape, keys, qPanel, sPanel, n, most, prefetch, {});
+      if (!max)
+        max = max0; // nobody asks
+      if (p.keep && always)
         max = e.ifElse(
             partial, type,
             [&] { return Values{emitAdjust(panel, source, k, n, max0, true)}; },
             [&] {
-              return Values{
-                  always ? emitAdjust(panel, source, k, n, max0, false) : max};
+              return Values{emitAdjust(panel, source, k, n, max0, false)};
             })[0];
       else if (always)
         max = emitAdjust(panel, source, k, n, max0, false);

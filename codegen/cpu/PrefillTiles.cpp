@@ -36,9 +36,10 @@ static Values emitRegisterTile(Emitter &e, int64_t lanes, Value a, int64_t aRow,
       });
 }
 
-Value emitScores(Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
-                 Value sPanel, Value n, Value max,
-                 llvm::function_ref<void(Value row)> ahead) {
+Value emitScores(
+    Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
+    Value sPanel, Value n, Value max, llvm::function_ref<void(Value row)> ahead,
+    llvm::function_ref<Values(Value row, const Values &scores)> hide) {
   int64_t lanes = shape.lanes, rows = shape.regRows, dim = shape.keyDim;
   Values carried;
   if (max)
@@ -49,6 +50,8 @@ Value emitScores(Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
         Values zero(rows, e.splatF32(lanes, 0));
         Values acc = emitRegisterTile(e, lanes, e.at(kTile, e.mul(i, dim), 4),
                                       dim, 1, qPanel, e.cI64(dim), zero);
+        if (hide)
+          acc = hide(i, acc);
         Value out = e.at(sPanel, e.mul(i, lanes), 4);
         for (int64_t r = 0; r < rows; ++r)
           e.store(acc[r], e.at(out, r * lanes * 4));

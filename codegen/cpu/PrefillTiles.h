@@ -29,11 +29,13 @@ llvm::SmallVector<std::pair<int64_t, int64_t>> cutRows(int64_t total,
 /// S[i] = K[i] . Q for i < n rounded up to regRows (the tile repeats its last
 /// key there, so that the maximum is not disturbed). Returns the maximum of
 /// `max` and all scores, per lane, or null if `max` is. Before each register
-/// tile, `ahead(first row)` may emit prefetches.
-mlir::Value emitScores(Emitter &e, const PanelShape &shape, mlir::Value kTile,
-                       mlir::Value qPanel, mlir::Value sPanel, mlir::Value n,
-                       mlir::Value max,
-                       llvm::function_ref<void(mlir::Value row)> ahead);
+/// tile, `ahead(first row)` may emit prefetches; `hide(first row, scores)`, if
+/// any, replaces scores of a register tile.
+mlir::Value emitScores(
+    Emitter &e, const PanelShape &shape, mlir::Value kTile, mlir::Value qPanel,
+    mlir::Value sPanel, mlir::Value n, mlir::Value max,
+    llvm::function_ref<void(mlir::Value row)> ahead,
+    llvm::function_ref<Values(mlir::Value row, const Values &scores)> hide);
 
 /// S[i] = 2^(S[i] - max) for i < n; returns the sum.
 mlir::Value emitSoftmax(Emitter &e, const PanelShape &shape, mlir::Value sPanel,

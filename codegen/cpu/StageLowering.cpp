@@ -76,7 +76,8 @@ RopeParams StageContext::rope() {
   return params;
 }
 
-FailureOr<StageContext::MaskFunctions> StageContext::maskFunctions() {
+FailureOr<StageContext::MaskFunctions>
+StageContext::maskFunctions(bool searching) {
   MaskFunctions result;
   tile::RunsOp runs = info.runs;
   if (!runs || !runs.getMask())
@@ -85,8 +86,11 @@ FailureOr<StageContext::MaskFunctions> StageContext::maskFunctions() {
     return cabi::linkMaskFunction(module, runs, suffix, layout);
   };
   FailureOr<func::FuncOp> bounds = link("_bounds");
-  FailureOr<func::FuncOp> classify =
-      link(info.maskGivesLevels() ? "_levels" : "_class");
+  StringRef kind = info.maskGivesLevels() ? "_levels" : "_class";
+  auto from = runs->getParentOfType<ModuleOp>();
+  if (!searching && from.lookupSymbol((*runs.getMask() + "_tile").str()))
+    kind = "_tile";
+  FailureOr<func::FuncOp> classify = link(kind);
   if (failed(bounds) || failed(classify))
     return failure();
   bounds->setPrivate();

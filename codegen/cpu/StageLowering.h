@@ -42,11 +42,12 @@ struct StageContext {
   int slotOr(mlir::Value view) const;
 
   /// @bounds and @class, or of a mask of levels @levels, of the stage's mask
-  /// with the ABI's signatures, copied into `module`; null without a mask.
+  /// with the ABI's signatures, copied into `module`; null without a mask. Not
+  /// `searching`, a @class that leaves undecided what one evaluation does.
   struct MaskFunctions {
     mlir::func::FuncOp bounds, classify;
   };
-  mlir::FailureOr<MaskFunctions> maskFunctions();
+  mlir::FailureOr<MaskFunctions> maskFunctions(bool searching = true);
 };
 
 /// Builds the stage into its module; returns the scratch bytes. Diagnostics on

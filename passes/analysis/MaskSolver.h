@@ -24,7 +24,8 @@ struct MaskSolution {
   /// disjoint, not touching, inside [0, len).
   mlir::func::FuncOp bounds;
   /// @P_class(operands..., b, h, q0, q1, k0, k1, len) -> i32: a
-  /// fovea_tile_class; EMPTY and FULL are proofs.
+  /// fovea_tile_class; EMPTY and FULL are proofs. Where it searches, the module
+  /// has @P_tile as well, of the same type: what one evaluation tells.
   mlir::func::FuncOp classify;
   /// @P_keep(operands..., b, h, q, k, len) -> i1, or the i32 level (0 where
   /// the pair is masked).

@@ -63,7 +63,10 @@ struct Case {
   std::vector<Planted> planted;
   std::vector<int64_t> lengths, offsets; ///< given if not empty
   std::string order;                     ///< "grid(5, 13)"
-  int64_t queryBlock = 8, unit = 8;      ///< of maps and lists
+  /// The search for classes gives up on some tiles; prefill, which asks for
+  /// every pair of those, runs less than planned.
+  bool undecided = false;
+  int64_t queryBlock = 8, unit = 8; ///< of maps and lists
   int64_t topK = 0;
   double topP = 0;
   bool diagonal = false;
@@ -144,6 +147,10 @@ struct Case {
   }
   Case &ordered(std::string grid) {
     order = std::move(grid);
+    return *this;
+  }
+  Case &leftUndecided() {
+    undecided = true;
     return *this;
   }
   Case &outputOnly() {

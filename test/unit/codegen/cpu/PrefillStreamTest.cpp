@@ -267,6 +267,48 @@ TEST_P(PrefillTest, UnstructuredMaskAndRowsThatSeeNothing) {
   EXPECT_GT(c.counters.tiles_partial, 0);
 }
 
+// Without a class the pairs of a panel decide what is run, and nothing that
+// holds no visible pair is.
+TEST_P(PrefillTest, PanelsAreClassifiedByTheirPairs) {
+  PrefillCase c;
+  c.params = plain(Elem::F32, 16, 24, 2);
+  Predicate keep = [](int64_t h, int64_t q, int64_t k) {
+    return (q / 80 + k / 110) % 3 == 0 || (h == 1 && q + k == 300);
+  };
+  c.params.keep = [](Emitter &e, const ElementContext &at) -> FailureOr<Value> {
+    int64_t n = Emitter::lanesOf(at.q);
+    auto lanes = [&](int64_t x) { return e.splatInt(n, e.i32, x); };
+    auto eq = arith::CmpIPredicate::eq;
+    Value k = e.splat(e.toInt(at.k, e.i32), n);
+    Value cell = e.add(e.divU(at.q, lanes(80)), e.divU(k, lanes(110)));
+    Value line = e.andI(e.cmp(eq, at.h, lanes(1)),
+                        e.cmp(eq, e.add(at.q, k), lanes(300)));
+    return e.orI(e.cmp(eq, e.remU(cell, lanes(3)), lanes(0)), line);
+  };
+  PrefillKernel kernel(c.params);
+  c.sq = 333, c.sk = 555, c.kvHeads = 2;
+  c.qOff = {0};
+  c.allocate(rng);
+  c.run(kernel.fn, kernel.memory.get());
+  check(c, keep);
+  int64_t full = 0, partial = 0, empty = 0;
+  int64_t lanes = c.params.schedule.lanes, keys = c.params.schedule.keys;
+  for (int64_t head = 0; head < c.heads(); head += 2)
+    for (int64_t row = 0; row < 2 * c.sq; row += lanes)
+      for (int64_t k0 = 0; k0 < c.sk; k0 += keys) {
+        bool any = false, all = true;
+        for (int64_t r = row; r < std::min(row + lanes, 2 * c.sq); ++r)
+          for (int64_t k = k0; k < std::min(k0 + keys, c.sk); ++k) {
+            bool one = keep(head + r % 2, r / 2, k);
+            any |= one, all &= one;
+          }
+        ++(all ? full : any ? partial : empty);
+      }
+  EXPECT_GT(empty, 0);
+  EXPECT_EQ(c.counters.tiles_full, full);
+  EXPECT_EQ(c.counters.tiles_partial, partial);
+}
+
 TEST_P(PrefillTest, MaskThatReadsHeads) {
   // Head h sees h + 1 keys back: heads of one group have different runs.
   PrefillCase c;
