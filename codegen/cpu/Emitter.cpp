@@ -221,14 +221,23 @@ void Emitter::storeMasked(Value v, Value p, Value keep) {
   b.create<LLVM::MaskedStoreOp>(loc, v, p, keep, alignOf(v.getType()));
 }
 
+static Value gatherAt(Emitter &e, Type elem, Type unit, Value base, Value index,
+                      Value keep, unsigned align) {
+  int64_t n = Emitter::lanesOf(index);
+  Type ptrs = LLVM::getFixedVectorType(e.ptr, n);
+  Value p = e.b.create<LLVM::GEPOp>(e.loc, ptrs, unit, base,
+                                    ArrayRef<LLVM::GEPArg>{index});
+  Value zero = e.b.create<LLVM::ZeroOp>(e.loc, e.vec(n, elem));
+  return e.b.create<LLVM::masked_gather>(e.loc, e.vec(n, elem), p, keep, zero,
+                                         align);
+}
+
 Value Emitter::gather(Type elem, Value base, Value index, Value keep) {
-  int64_t n = lanesOf(index);
-  Type ptrs = LLVM::getFixedVectorType(ptr, n);
-  Value p = b.create<LLVM::GEPOp>(loc, ptrs, elem, base,
-                                  ArrayRef<LLVM::GEPArg>{index});
-  Value zero = b.create<LLVM::ZeroOp>(loc, vec(n, elem));
-  return b.create<LLVM::masked_gather>(loc, vec(n, elem), p, keep, zero,
-                                       alignOf(elem));
+  return gatherAt(*this, elem, elem, base, index, keep, alignOf(elem));
+}
+
+Value Emitter::gatherBytes(Type elem, Value base, Value bytes, Value keep) {
+  return gatherAt(*this, elem, i8, base, bytes, keep, 1);
 }
 
 Values Emitter::forLoop(Value lo, Value hi, Value step, ValueRange init,

@@ -132,6 +132,8 @@ public:
   void storeMasked(Value v, Value p, Value keep);
   /// base[index[lane]] where keep; index is a vector of i32 or i64.
   Value gather(Type elem, Value base, Value index, Value keep);
+  /// The same at offsets in bytes, aligned or not.
+  Value gatherBytes(Type elem, Value base, Value bytes, Value keep);
 
   // Formats. Vectors only.
   /// `lanes` elements of the format at p, as f32; codes are not scaled.

@@ -4,9 +4,9 @@
 
 #include "codegen/abi/AbiEmit.h"
 #include "codegen/cpu/RegionVectoriser.h"
+#include "codegen/cpu/TableReads.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -20,93 +20,12 @@ static Value asI64(Emitter &e, Value v) {
   return e.b.create<arith::IndexCastOp>(e.loc, e.i64, v);
 }
 
-namespace {
-
-/// A table as emitted: everything i64, loaded once on entry.
-struct Table {
-  Value data;
-  SmallVector<Value> shape, stride;
-};
-
-} // namespace
-
-/// Loads of views and scalars do not change while a stage runs, so they go to
-/// the top of the function, where every use sees them.
-static Table loadTable(Emitter &e, unsigned slot, unsigned rank) {
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(e.entryBlock());
-  cabi::ViewValues view =
-      cabi::loadView(e.b, e.loc, e.entryBlock()->getArgument(0), slot, rank);
-  Table table;
-  table.data = view.data;
-  for (unsigned i = 0; i != rank; ++i) {
-    table.shape.push_back(asI64(e, view.shape[i]));
-    table.stride.push_back(asI64(e, view.stride[i]));
-  }
-  return table;
-}
-
+/// Scalars do not change while a stage runs.
 static Value loadScalarOnEntry(Emitter &e, unsigned slot, Type type) {
   OpBuilder::InsertionGuard guard(e.b);
   e.b.setInsertionPointToStart(e.entryBlock());
   return asI64(e, cabi::loadScalar(e.b, e.loc, e.entryBlock()->getArgument(0),
                                    slot, type));
-}
-
-/// Reads a table at lanes or at one place; outside it reads as 0, and `inside`
-/// (i1, lanes or scalar) says where it is.
-static Value readTable(Emitter &e, const Table &table, Type element,
-                       ArrayRef<LaneValue> indices, int64_t lanes,
-                       Value &inside) {
-  bool varying = llvm::any_of(
-      indices, [](const LaneValue &i) { return Emitter::lanesOf(i.v) != 0; });
-  if (element.isBF16()) {
-    // Moved as bits: without instructions for bf16, LLVM takes lanes of it
-    // apart through f32 and rounds them back in a library.
-    Value bits = readTable(e, table, e.b.getI16Type(), indices, lanes, inside);
-    Type type = Emitter::lanesOf(bits) ? e.vec(lanes, element) : element;
-    return e.b.create<arith::BitcastOp>(e.loc, type, bits);
-  }
-  Value offset;
-  inside = {};
-  for (auto [d, index] : llvm::enumerate(indices)) {
-    Value i = e.toInt(index.v, e.i64), n = table.shape[d], s = table.stride[d];
-    if (varying) {
-      if (!Emitter::lanesOf(i))
-        i = e.splat(i, lanes);
-      n = e.splat(n, lanes);
-      s = e.splat(s, lanes);
-    }
-    // One unsigned comparison is both bounds.
-    Value ok = e.cmp(arith::CmpIPredicate::ult, i, n);
-    inside = inside ? e.andI(inside, ok) : ok;
-    Value term = e.mul(i, s);
-    offset = offset ? e.add(offset, term) : term;
-  }
-  if (varying) {
-    // 8 and 16-bit elements have no gather: one lane at a time would do, but
-    // no table that lanes index has such elements (f16 and bf16 biases do).
-    if (element.getIntOrFloatBitWidth() >= 32)
-      return e.gather(element, table.data, offset, inside);
-    Type vec = e.vec(lanes, element);
-    Value result =
-        e.b.create<arith::ConstantOp>(e.loc, vec, e.b.getZeroAttr(vec));
-    for (int64_t l = 0; l != lanes; ++l) {
-      Value one = e.ifElse(
-          e.extract(inside, l), {element},
-          [&] {
-            return Values{e.loadAt(element, table.data, e.extract(offset, l))};
-          },
-          [&] { return Values{e.constant(e.b.getZeroAttr(element))}; })[0];
-      result = e.b.create<vector::InsertOp>(e.loc, one, result, l);
-    }
-    return result;
-  }
-  Value zero = e.constant(e.b.getZeroAttr(element));
-  return e.ifElse(
-      inside, {element},
-      [&] { return Values{e.loadAt(element, table.data, offset)}; },
-      [&] { return Values{zero}; })[0];
 }
 
 namespace {
@@ -116,8 +35,8 @@ namespace {
 class SegmentSearch {
 public:
   /// `args` are the token, the table and, if it has rows, the row.
-  SegmentSearch(Emitter &e, const Table &table, ArrayRef<LaneValue> args,
-                int64_t lanes);
+  SegmentSearch(Emitter &e, const TableReader::Table &table,
+                ArrayRef<LaneValue> args, int64_t lanes);
   /// i1: the table has the row; null where it has no rows.
   Value inside;
   /// Index, begin and end.
@@ -147,7 +66,7 @@ private:
 
 } // namespace
 
-SegmentSearch::SegmentSearch(Emitter &e, const Table &table,
+SegmentSearch::SegmentSearch(Emitter &e, const TableReader::Table &table,
                              ArrayRef<LaneValue> args, int64_t lanes)
     : e(e), lanes(lanes), token(args[0].v), n(table.shape.back()),
       data(table.data), varying(Emitter::lanesOf(token) != 0) {
@@ -201,43 +120,36 @@ Values SegmentSearch::run() {
 
 Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
                         Value s, const MapPoint &at, int64_t lanes) {
-  llvm::DenseMap<Value, Table> tables;
-  RegionVectoriser *reader = nullptr;
+  TableReader reader(e, layout, lanes, at.outside);
+  RegionVectoriser *asker = nullptr;
   auto hook = [&](Emitter &e, Operation *op,
                   ArrayRef<LaneValue> args) -> FailureOr<LaneValue> {
-    auto element = dyn_cast<tile::ElementOp>(op);
-    auto search = dyn_cast<tile::SearchOp>(op);
-    if (!element && !search)
-      return failure();
-    Value view = element ? element.getView() : search.getBoundaries();
-    auto type = cast<tile::ViewType>(view.getType());
-    Table &table = tables[view];
-    if (!table.data)
-      table = loadTable(e, layout.view(view), type.getRank());
     bool looped =
         llvm::any_of(args, [](const LaneValue &x) { return x.looped; });
-    if (search) {
-      SegmentSearch segment(e, table, args, lanes);
+    if (auto search = dyn_cast<tile::SearchOp>(op)) {
+      SegmentSearch segment(e, reader.tableOf(search.getBoundaries()), args,
+                            lanes);
       LaneValue parts[3];
       for (auto [i, v] : llvm::enumerate(segment.run())) {
         parts[i] = LaneValue::index(v, INT32_MIN, INT32_MAX);
         parts[i].looped = looped;
       }
-      reader->bind(search.getBegin(), parts[1]);
-      reader->bind(search.getEnd(), parts[2]);
+      asker->bind(search.getBegin(), parts[1]);
+      asker->bind(search.getEnd(), parts[2]);
       if (segment.inside)
-        reader->require(segment.inside, looped);
+        asker->require(segment.inside, looped);
       return parts[0];
     }
-    Value inside;
-    Value read = readTable(e, table, type.getElementType(), args.drop_front(),
-                           lanes, inside);
+    auto element = dyn_cast<tile::ElementOp>(op);
+    if (!element)
+      return failure();
     // A pair that reads outside a table is masked, as the solved mask has it.
-    reader->require(inside, looped);
-    return LaneValue::any(read);
+    return LaneValue::any(reader.read(
+        element.getView(), args.drop_front(),
+        [&](Value inside, bool looped) { asker->require(inside, looped); }));
   };
   RegionVectoriser vectoriser(e, lanes, hook, at.outside);
-  reader = &vectoriser;
+  asker = &vectoriser;
   llvm::SetVector<Value> captured;
   getUsedValuesDefinedAbove(body, captured);
   for (Value value : captured) {

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Splits the address of a table's element by what its terms change with, and
+// picks the cheapest read that this allows.
+#include "codegen/cpu/TableReads.h"
+
+#include "codegen/abi/AbiEmit.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+
+namespace fovea::cpu {
+
+constexpr unsigned kWordBytes = 4;
+
+static unsigned bytesOf(Type element) {
+  return element.getIntOrFloatBitWidth() / 8;
+}
+
+void TableReader::Part::add(Emitter &e, Value term, Value ok) {
+  offset = offset ? e.add(offset, term) : term;
+  inside = inside ? e.andI(inside, ok) : ok;
+}
+
+Value TableReader::hoisted(llvm::function_ref<Value()> emit) {
+  OpBuilder::InsertionGuard guard(e.b);
+  if (outside)
+    e.b.restoreInsertionPoint(*outside);
+  return emit();
+}
+
+/// Loads of views do not change while a stage runs, so they go to the top of
+/// the function, where every use sees them.
+TableReader::Table &TableReader::tableOf(Value view) {
+  Table &table = tables[view];
+  if (table.data)
+    return table;
+  auto type = cast<tile::ViewType>(view.getType());
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToStart(e.entryBlock());
+  cabi::ViewValues loaded =
+      cabi::loadView(e.b, e.loc, e.entryBlock()->getArgument(0),
+                     layout.view(view), type.getRank());
+  auto wide = [&](Value v) -> Value {
+    return e.b.create<arith::IndexCastOp>(e.loc, e.i64, v);
+  };
+  table.data = loaded.data;
+  for (unsigned i = 0; i != type.getRank(); ++i) {
+    table.shape.push_back(wide(loaded.shape[i]));
+    table.stride.push_back(wide(loaded.stride[i]));
+  }
+  return table;
+}
+
+/// Words of a table that is shorter than one are read from a copy.
+void TableReader::findWords(Table &table, unsigned bytes) {
+  // Without a loop there is no place that all reads see.
+  if (table.words && outside)
+    return;
+  hoisted([&] {
+    Value some = e.cBool(true), span = e.cI64(1), zero = e.cI64(0);
+    for (auto [n, stride] : llvm::zip_equal(table.shape, table.stride)) {
+      some = e.andI(some, e.cmp(arith::CmpIPredicate::sgt, n, zero));
+      span = e.add(span, e.mul(e.sub(n, 1), stride));
+    }
+    span = e.mul(span, bytes);
+    Value copy = e.stackSlot(2 * kWordBytes);
+    Value isShort = e.andI(
+        some, e.cmp(arith::CmpIPredicate::slt, span, e.cI64(kWordBytes)));
+    e.ifThen(isShort, [&] {
+      e.store(e.cI64(0), copy);
+      e.forLoop(zero, span, e.cI64(1), [&](Value i) {
+        e.store(e.loadAt(e.i8, table.data, i), e.at(copy, i, 1));
+      });
+    });
+    table.words = e.select(isShort, copy, table.data);
+    table.lastWord = e.maxS(e.sub(span, kWordBytes), zero);
+    return Value();
+  });
+}
+
+Value TableReader::read(Value view, ArrayRef<LaneValue> indices,
+                        Require require) {
+  Type element = cast<tile::ViewType>(view.getType()).getElementType();
+  Table &table = tableOf(view);
+  auto likeRead = [&](Value v, Type type) -> Type {
+    return Emitter::lanesOf(v) ? e.vec(lanes, type) : type;
+  };
+  if (element.isBF16()) {
+    // Moved as bits: without instructions for bf16, LLVM takes lanes of it
+    // apart through f32 and rounds them back in a library.
+    Value bits = read(table, e.i16, indices, require);
+    return e.b.create<arith::BitcastOp>(e.loc, likeRead(bits, element), bits);
+  }
+  // A boolean is a byte, a vector of them is not.
+  if (element.isInteger(1))
+    return e.toInt(read(table, e.i8, indices, require), element);
+  return read(table, element, indices, require);
+}
+
+Value TableReader::read(Table &table, Type element, ArrayRef<LaneValue> indices,
+                        Require require) {
+  // What all lanes share; what is a lane's own, and of it what the loop moves.
+  Part shared, rows, moving;
+  bool looped = false;
+  for (auto [d, index] : llvm::enumerate(indices)) {
+    bool vector = Emitter::lanesOf(index.v) != 0;
+    OpBuilder::InsertionGuard guard(e.b);
+    if (vector && !index.looped && outside)
+      e.b.restoreInsertionPoint(*outside);
+    Value i = e.toInt(index.v, e.i64), n = table.shape[d], s = table.stride[d];
+    if (vector)
+      n = e.splat(n, lanes), s = e.splat(s, lanes);
+    // One unsigned comparison is both bounds.
+    Value ok = e.cmp(arith::CmpIPredicate::ult, i, n);
+    (!vector ? shared : index.looped ? moving : rows).add(e, e.mul(i, s), ok);
+    looped |= !vector && index.looped;
+  }
+  // Scalars are emitted where the read is; LLVM moves what it can.
+  if (shared.inside)
+    require(shared.inside, llvm::any_of(indices, [](const LaneValue &index) {
+              return index.looped;
+            }));
+  if (rows.inside)
+    require(rows.inside, false);
+  if (moving.inside)
+    require(moving.inside, true);
+  if (!rows.offset && !moving.offset)
+    return e.ifElse(
+        shared.inside, {element},
+        [&] { return Values{e.loadAt(element, table.data, shared.offset)}; },
+        [&] { return Values{e.constant(e.b.getZeroAttr(element))}; })[0];
+  if (!moving.offset)
+    return readRows(table, element, rows, shared, looped);
+  if (rows.offset)
+    moving.add(e, rows.offset, rows.inside);
+  if (shared.offset)
+    moving.add(e, e.splat(shared.offset, lanes), e.splat(shared.inside, lanes));
+  return readScattered(table, element, moving.offset, moving.inside);
+}
+
+/// The low bits of words as elements.
+Value TableReader::narrow(Value words, Type element) {
+  Type bits = e.b.getIntegerType(element.getIntOrFloatBitWidth());
+  return e.bitcast(e.toInt(words, bits), e.vec(lanes, element));
+}
+
+/// The words whose low bits are what lies at `bytes` of the table. None reaches
+/// past the table: the last elements are the high bits of its last word.
+Value TableReader::gatherWords(Table &table, Value bytes, Value keep) {
+  Value at = e.minS(bytes, e.splat(table.lastWord, lanes));
+  Value words = e.gatherBytes(e.i32, table.words, at, keep);
+  Value bits = e.shl(e.toInt(e.sub(bytes, at), e.i32), 3);
+  // Where nothing is kept the offset can be anything.
+  bits = e.andI(bits, e.like(bits, 31));
+  return e.b.create<arith::ShRUIOp>(e.loc, words, bits);
+}
+
+/// Rows of lanes, and one column for all.
+Value TableReader::readRows(Table &table, Type element, const Part &rows,
+                            const Part &shared, bool looped) {
+  unsigned bytes = bytesOf(element);
+  if (bytes >= kWordBytes) {
+    Value base = table.data, keep = rows.inside;
+    if (shared.offset) {
+      base = e.at(base, shared.offset, bytes);
+      keep = e.andI(keep, e.splat(shared.inside, lanes));
+    }
+    return e.gather(element, base, rows.offset, keep);
+  }
+  findWords(table, bytes);
+  Value offsets = hoisted([&] { return e.mul(rows.offset, bytes); });
+  if (!shared.offset)
+    return narrow(gatherWords(table, offsets, rows.inside), element);
+  Value column = e.mul(shared.offset, bytes);
+  auto wordsAt = [&] {
+    return gatherWords(table, e.add(offsets, e.splat(column, lanes)),
+                       rows.inside);
+  };
+  Type words = e.vec(lanes, e.i32);
+  Value zero = e.splatInt(lanes, e.i32, 0), result;
+  if (!looped || !outside) {
+    result = e.ifElse(
+        shared.inside, words, [&] { return Values{wordsAt()}; },
+        [&] { return Values{zero}; })[0];
+    return narrow(result, element);
+  }
+  // A word has the elements of a window of columns, or one element for long
+  // while the column stays.
+  Value window = e.stackSlot(lanes * kWordBytes), first = e.stackSlot(8);
+  hoisted([&] {
+    e.store(e.cI64(INT64_MIN / 2), first);
+    return Value();
+  });
+  result = e.ifElse(
+      shared.inside, words,
+      [&]() -> Values {
+        Value behind = e.sub(column, e.load(e.i64, first));
+        e.ifThen(e.cmp(arith::CmpIPredicate::ugt, behind,
+                       e.cI64(kWordBytes - bytes)),
+                 [&] {
+                   e.store(wordsAt(), window);
+                   e.store(column, first);
+                 });
+        behind = e.sub(column, e.load(e.i64, first));
+        Value bits = e.toInt(e.shl(behind, 3), e.i32);
+        return {e.b.create<arith::ShRUIOp>(e.loc, e.load(words, window),
+                                           e.splat(bits, lanes))};
+      },
+      [&] { return Values{zero}; })[0];
+  return narrow(result, element);
+}
+
+/// Anywhere; neighbours where lanes are neighbours, as for an index that
+/// follows the query.
+Value TableReader::readScattered(Table &table, Type element, Value offset,
+                                 Value inside) {
+  unsigned bytes = bytesOf(element);
+  auto gathered = [&] {
+    if (bytes >= kWordBytes)
+      return e.gather(element, table.data, offset, inside);
+    findWords(table, bytes);
+    return narrow(gatherWords(table, e.mul(offset, bytes), inside), element);
+  };
+  Value start = e.extract(offset, 0);
+  Value close = e.cmp(arith::CmpIPredicate::eq, offset,
+                      e.add(e.splat(start, lanes), e.iota(lanes, e.i64)));
+  Type bits = e.b.getIntegerType(lanes);
+  Value all =
+      e.cmp(arith::CmpIPredicate::eq, e.bitcast(e.andI(close, inside), bits),
+            e.constant(e.b.getIntegerAttr(bits, -1)));
+  Type type = e.vec(lanes, element);
+  return e.ifElse(
+      all, type,
+      [&] { return Values{e.load(type, e.at(table.data, start, bytes))}; },
+      [&] { return Values{gathered()}; })[0];
+}
+
+} // namespace fovea::cpu
