@@ -102,6 +102,8 @@ private:
   void emitQueries();
   /// The token at a position of the walk.
   Value tokenAt(Value position);
+  /// The key of row i of the block that begins at k.
+  Value keyAt(Value k, Value i);
   Value emitOrderedTile(Elem elem, const View &view, const View &scales,
                         int64_t dim, Value k, Value n, int64_t pad, Value tile);
   Value perSource(Value source,
@@ -152,6 +154,7 @@ private:
   Value shared, sharedFirst;
   // With a cache or an order: token index of each row, i32.
   Value rowTokens;
+  Value keyTokens; ///< with an order: token index of each key of a block, i32
   Value rotatedRows, tables; ///< f32 [row][keyDim]; RowTables of two blocks
   View rotation;
 };

@@ -102,7 +102,7 @@ Value PrefillBuilder::solvePairs(Value panel, Value source, Value k, Value n) {
   Values found =
       e.forLoop(e.cI64(0), n, e.cI64(1), {none, every},
                 [&](Value i, ValueRange carried) -> Values {
-                  Value keep = emitKeep(context, tokenAt(e.add(k, i)), source);
+                  Value keep = emitKeep(context, keyAt(k, i), source);
                   Value bits = e.bitcast(keep, type);
                   e.store(bits, e.at(seen, i, lanes / 8));
                   return {e.orI(carried[0], bits), e.andI(carried[1], bits)};
@@ -186,7 +186,7 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
       e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
         Value at = e.at(sPanel, e.mul(i, lanes), 4);
         Value x = e.load(max.getType(), at);
-        Value key = tokenAt(e.add(k, i));
+        Value key = keyAt(k, i);
         context.k = p.score ? tokenOf(source, key) : key;
         if (p.score) {
           auto modified = p.score(e, x, context);

@@ -62,7 +62,7 @@ void PrefillBuilder::emitWeights(Value panel, Value source, Value k, Value n) {
   e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
     Value at = e.at(sPanel, e.mul(i, lanes), 4);
     Value w = e.load(e.vec(lanes, e.f32), at);
-    context.k = tokenOf(source, tokenAt(e.add(k, i)));
+    context.k = tokenOf(source, keyAt(k, i));
     Value hidden = e.cmp(arith::CmpFPredicate::OEQ, w, e.like(w, 0));
     e.store(emitProb(w, hidden, context), at);
   });
@@ -79,7 +79,7 @@ void PrefillBuilder::emitShares(Value panel, Value source, Value k, Value n) {
   e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
     Value at = e.at(sPanel, e.mul(i, lanes), 4);
     Value s = e.load(type, at);
-    context.k = tokenOf(source, tokenAt(e.add(k, i)));
+    context.k = tokenOf(source, keyAt(k, i));
     Value hidden = e.cmp(arith::CmpFPredicate::OEQ, s, e.like(s, -INFINITY));
     Value share = e.fmul(e.exp2(e.fsub(s, m), shape.expDegree), inverse);
     e.store(emitProb(share, hidden, context), at);

@@ -41,6 +41,8 @@ void PrefillBuilder::reserveScratch() {
     seen = s.reserve(paddedKeys * lanes / 8);
   if (cached() || p.order)
     rowTokens = s.reserve(rows * 4);
+  if (p.order)
+    keyTokens = s.reserve(keys * 4);
   if (!cached())
     return;
   tables = s.reserve(2 * tableBytes());
@@ -279,12 +281,16 @@ Value PrefillBuilder::tokenAt(Value position) {
              : position;
 }
 
+Value PrefillBuilder::keyAt(Value k, Value i) {
+  return p.order ? e.toInt(e.loadAt(e.i32, keyTokens, i), e.i64) : e.add(k, i);
+}
+
 /// The rows of n positions from k on, each from where its token lies.
 Value PrefillBuilder::emitOrderedTile(Elem elem, const View &view,
                                       const View &scales, int64_t dim, Value k,
                                       Value n, int64_t pad, Value tile) {
   emitTableTile(e, elem, dim, n, pad, tile, [&](Value i) {
-    Value token = tokenAt(e.add(k, i)), scale;
+    Value token = keyAt(k, i), scale;
     if (scales.data)
       scale = e.load(e.f32, addressOf(e, scales, {itemB, kvHead, token}, 4));
     return std::pair(addressOf(e, view, {itemB, kvHead, token}, sizeOf(elem)),
@@ -298,6 +304,10 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
     const StreamSource &src = p.sources[0];
     const SourceViews &views = sources[0];
     prefetches.clear();
+    // Keys, values and every panel's mask ask for the same tokens.
+    e.forLoop(e.cI64(0), n, e.cI64(1), [&](Value i) {
+      e.store(e.toInt(tokenAt(e.add(k, i)), e.i32), e.at(keyTokens, i, 4));
+    });
     return emitPanels(source, k, n, kind,
                       emitOrderedTile(src.keyElem, views.keys, views.keyScales,
                                       p.keyDim, k, n, shape.regRows, kTile),
