@@ -189,10 +189,24 @@ Value TableReader::readRows(Table &table, Type element, const Part &rows,
   // A word has the elements of a window of columns, or one element for long
   // while the column stays.
   Value window = e.stackSlot(lanes * kWordBytes), first = e.stackSlot(8);
+  Value starts = e.stackSlot(lanes * 8), fetched = e.stackSlot(8);
   hoisted([&] {
     e.store(e.cI64(INT64_MIN / 2), first);
+    e.store(e.cI64(INT64_MIN / 2), fetched);
+    e.store(offsets, starts);
     return Value();
   });
+  // The lines of a stretch of columns at once: rows are apart, and to wait for
+  // each line when its first word is wanted takes as long as the products.
+  constexpr int64_t line = 64, stretch = 2 * line;
+  auto prefetch = [&] {
+    e.store(column, fetched);
+    e.forLoop(e.cI64(0), e.cI64(lanes), e.cI64(1), [&](Value lane) {
+      Value at = e.add(e.loadAt(e.i64, starts, lane), column);
+      for (int64_t ahead = 0; ahead <= stretch; ahead += line)
+        e.prefetch(e.at(e.at(table.words, at, 1), ahead));
+    });
+  };
   result = e.ifElse(
       shared.inside, words,
       [&]() -> Values {
@@ -200,6 +214,10 @@ Value TableReader::readRows(Table &table, Type element, const Part &rows,
         e.ifThen(e.cmp(arith::CmpIPredicate::ugt, behind,
                        e.cI64(kWordBytes - bytes)),
                  [&] {
+                   Value past = e.sub(column, e.load(e.i64, fetched));
+                   e.ifThen(
+                       e.cmp(arith::CmpIPredicate::ugt, past, e.cI64(stretch)),
+                       prefetch);
                    e.store(wordsAt(), window);
                    e.store(column, first);
                  });
