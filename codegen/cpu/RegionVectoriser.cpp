@@ -308,7 +308,8 @@ RegionVectoriser::emitElementwise(Operation *op, ArrayRef<LaneValue> args) {
       matchPattern(op->getOperand(1), m_ConstantInt(&divisor)) &&
       !divisor.isZero();
   const ConstantIntRanges &dividend = args[0].range;
-  bool exact = hasIndex && dividend.smin().getBitWidth() == 64 &&
+  bool exact = isMaskDivision(op) && hasIndex &&
+               dividend.smin().getBitWidth() == 64 &&
                dividend.smin().sgt(-largestDividend) &&
                dividend.smax().slt(largestDividend) &&
                args[1].range.smin().sgt(-largestDividend) &&
