@@ -91,6 +91,7 @@ private:
   }
   void documents(Entries &row, int64_t n);
   void growing(Entries &row, int64_t n);
+  void byModality(Entries &row, int64_t n);
   void ring(Entries &row, int64_t n);
   void columns(Entries &row, int64_t n, int64_t done);
 
@@ -189,6 +190,15 @@ void Filler::growing(Entries &row, int64_t n) {
   }
 }
 
+void Filler::byModality(Entries &row, int64_t n) {
+  bool position = rule.getString("of").value_or("") == "position";
+  std::vector<Document> all = documentsOf(n);
+  for (size_t modality : {0, 1})
+    for (size_t i = modality; i < all.size(); i += 2)
+      for (int64_t t = all[i].start; t < all[i].end; ++t)
+        row.push_back(position ? t : int64_t(modality));
+}
+
 void Filler::ring(Entries &row, int64_t n) {
   int64_t first = std::min(get("first"), n), dropped = get("dropped");
   for (int64_t i = 0; i < n; ++i)
@@ -245,6 +255,8 @@ llvm::Error Filler::row(Entries &out, int64_t n) {
     for (int64_t r = 0; r < step; ++r)
       for (int64_t i = r; i < n; i += step)
         row.push_back(i);
+  } else if (kind == "by_modality") {
+    byModality(row, n);
   } else if (kind == "ring") {
     ring(row, n);
   } else {

@@ -101,6 +101,12 @@ def row(rule, n, dims, rng, done):
     if kind == "by_residue":
         step = number("step")
         return sorted(range(n), key=lambda i: (i % step, i))
+    if kind == "by_modality":
+        modality = [i % 2 for i in growing(dict(rule, of="id"), n)]
+        tokens = sorted(range(n), key=lambda i: (modality[i], i))
+        if rule["of"] == "position":
+            return tokens
+        return [modality[i] for i in tokens]
     if kind == "ring":
         first = min(number("first"), n)
         slots = list(range(n))

@@ -45,6 +45,10 @@ DEFINITIONS = {
     "causal_top_left": lambda q, k, h, t: k <= q - (t["sk"] - t["sq"]),
     "chunked": lambda q, k, h, t: causal(q, k) and q // 32 == k // 32,
     "dilated": lambda q, k, h, t: 0 <= q - k < 64 and (q - k) % 4 == 0,
+    "criss_cross": lambda q, k, h, t: q // 12 == k // 12 or q % 12 == k % 12,
+    "document_cu_seqlens": lambda q, k, h, t: causal(q, k) and any(
+        start <= q < end and start <= k < end for start, end in
+        zip(t["cu_seqlens"], t["cu_seqlens"][1:])),
     "document_ids": lambda q, k, h, t: t["ids"][q] == t["ids"][k],
     "document_prefix": lambda q, k, h, t: document(q) == document(k) and (
         causal(q, k) or k < document(k) + 5),
@@ -53,6 +57,13 @@ DEFINITIONS = {
         t["class"][h] == 0 or k < 8 or k > q - 32),
     "fixed": lambda q, k, h, t: causal(q, k) and (
         q // 32 == k // 32 or k % 32 >= 28),
+    "flashmask_causal": lambda q, k, h, t:
+        causal(q, k) and document(q) == document(k),
+    "flashmask_causal_interval": lambda q, k, h, t: causal(q, k) and (
+        document(q) == document(k) or q >= t["sk"] - 12),
+    "flashmask_intervals": lambda q, k, h, t:
+        q < 4 or k < 4 or abs(q - k) <= 8,
+    "flashmask_two_sided": lambda q, k, h, t: document(q) == document(k),
     "global_sliding": lambda q, k, h, t: q < 8 or k < 8 or abs(q - k) <= 16,
     "global_sliding_longca": lambda q, k, h, t: longca(q, k, t["sk"], 16),
     "la_cache": lambda q, k, h, t: causal(q, k) and (
@@ -72,7 +83,12 @@ DEFINITIONS = {
         (k < 16 or q - k < 32),
         (k < 4 or 40 <= k < 48 or q - k < 16),
         (q // 16 - k // 16 < 2 or k // 16 == 0))[t["pattern"][h]],
+    "mm_2d_boundary": lambda q, k, h, t: rectangles(
+        t["position"][q], t["position"][k], t["modality"][q],
+        t["modality"][k]),
     "mm_grid": lambda q, k, h, t: grid(t["position"][q], t["position"][k]),
+    "mm_q_boundary": lambda q, k, h, t: by_modality(
+        t["position"][q], k, t["modality"][q]),
     "neighborhood_1d": lambda q, k, h, t: near(q, k, [t["n"]], [13]),
     "neighborhood_2d": lambda q, k, h, t: near(q, k, [t["y"], 8], [3, 5]),
     "neighborhood_3d": lambda q, k, h, t: near(
@@ -102,6 +118,9 @@ DEFINITIONS = {
         q // 4, k // 4, [3, 2, 2], [3, 1, 1]),
     "sliding_window": lambda q, k, h, t: 0 <= q - k < 64,
     "sliding_window_two_sided": lambda q, k, h, t: abs(q - k) <= 32,
+    "space_time": lambda q, k, h, t: (
+        q // 35 == k // 35 and abs(q // 7 % 5 - k // 7 % 5) <= 1
+        and abs(q % 7 - k % 7) <= 1) or (q % 35 == k % 35 and causal(q, k)),
     "strided": lambda q, k, h, t: causal(q, k) and (
         q - k < 32 or (q - k) % 32 == 0),
     "tensor_mask": lambda q, k, h, t: t["allowed"][
@@ -124,6 +143,20 @@ STARTS = [0, 7, 17, 30, 46, 65, 87, 112, 140]
 def document(token):
     """The start of the token's document."""
     return max(start for start in STARTS if start <= token)
+
+
+def by_modality(q, k, modality):
+    """Text sees an A-shape, vision lines and what is near."""
+    if modality == 0:
+        return causal(q, k) and (k < 4 or q - k < 16)
+    return causal(q, k) and (k % 8 == 3 or q - k < 6)
+
+
+def rectangles(q, k, of_query, of_key):
+    """All text for text, lines for vision, near keys between the two."""
+    if of_query != of_key:
+        return causal(q, k) and q - k < 12
+    return causal(q, k) and (of_query == 0 or k % 8 == 3)
 
 
 def shares(q, k):
