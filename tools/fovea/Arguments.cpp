@@ -27,6 +27,12 @@ void CallOptions::addTo(CLI::App &command, bool shapeRequired) {
                      "convert to its type, an encoded one is encoded. A cache: "
                      "NAME=KEYS.npy,VALUES.npy, both (b, heads, tokens, dim)");
   command.add_option("--arg", scalars, "NAME=NUMBER: a scalar argument");
+  command.add_option(
+      "--tree", tree,
+      "The rows as trees of drafts, for masks that say `tree`: per row the "
+      "number of its parent among its sequence's rows, or -1: "
+      "--tree=-1,0,0,1 or FILE.npy (integers, (rows) or (b, rows)); of one "
+      "sequence for all, or of all. `random`: by the seed");
   command.add_option("--seed", seed, "Of the random arguments");
   command.add_flag("--no-sharing", noSharing,
                    "Read a prefix that sequences share once for each");
@@ -42,6 +48,8 @@ std::string CallOptions::commandLine() const {
     line += " --in " + input;
   for (const std::string &scalar : scalars)
     line += " --arg " + scalar;
+  if (!tree.empty())
+    line += " --tree=" + tree;
   if (seed != 1)
     line += " --seed=" + std::to_string(seed);
   if (noSharing)
@@ -85,7 +93,11 @@ Arguments::Arguments(const Session &session, const CallOptions &call,
   if (like)
     copyInputs(*like);
   if (!cacheInfos.empty())
-    bindSequences(extents, defaults);
+    bindSequences(extents, defaults, call);
+  else if (!call.tree.empty())
+    throw Failure(ExitUsage, "expected --tree with a kernel over a cache, got "
+                             "one without: there, the parents are an "
+                             "argument");
   Extents missing;
   for (const std::string &name : session.dims())
     if (auto found = defaults.find(name);

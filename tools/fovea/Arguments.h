@@ -8,9 +8,11 @@
 #include "tools/fovea/Session.h"
 #include "tools/fovea/Shape.h"
 #include "tools/fovea/SpecArguments.h"
+#include "tools/fovea/TreeRows.h"
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@ struct CallOptions {
   std::string shape;
   std::vector<std::string> inputs;  ///< "q=Q.npy"
   std::vector<std::string> scalars; ///< "pages=64"
+  std::string tree;                 ///< what TreeRows takes
   uint64_t seed = 1;
   bool noSharing = false, deterministic = false;
 
@@ -55,6 +58,9 @@ public:
     return hasBatch ? &reference : nullptr;
   }
   const Sequences &sequences() const { return theSequences; }
+  /// The path of sequence i's tree that a verification would accept at best;
+  /// nothing where its rows are a chain.
+  std::optional<std::vector<int32_t>> acceptedPath(int64_t i) const;
   const std::vector<std::unique_ptr<HostCache>> &caches() const {
     return hostCaches;
   }
@@ -70,10 +76,12 @@ private:
   void bindDim(const std::string &name, int64_t extent,
                const std::string &from);
   void loadCache(const CacheInfo &info, const std::string &paths);
-  void bindSequences(Extents &extents, const Extents &defaults);
+  void bindSequences(Extents &extents, const Extents &defaults,
+                     const CallOptions &call);
   void fillCaches(const CallOptions &call, bool mayBeRandom);
   void sharePrefix(HostValue &value);
-  void makeBatch();
+  void makeBatch(const TreeRows &tree, uint64_t seed);
+  void checkTree() const;
   void bindShape(const Shape &shape, const std::string &from);
   void bindDims(const fovea_arg_info &arg, const std::vector<int64_t> &shape,
                 const std::string &from);
@@ -93,7 +101,7 @@ private:
   fovea_batch step{};
   reference::Batch reference;
   std::vector<uint64_t> ids;
-  std::vector<int32_t> rowOffsets;
+  std::vector<int32_t> rowOffsets, parents;
   std::vector<std::unique_ptr<HostCache>> hostCaches;
   Shape dims;
   std::map<std::string, std::string> dimOrigin;

@@ -101,7 +101,24 @@ void Arguments::loadCache(const CacheInfo &info, const std::string &paths) {
   filled[info.arg] = true;
 }
 
-void Arguments::bindSequences(Extents &extents, const Extents &defaults) {
+/// Trees are of rows that the kernel appends, and its masks must know of them.
+void Arguments::checkTree() const {
+  for (const CacheInfo &info : cacheInfos)
+    if (info.appends && info.takesTrees)
+      return;
+  throw Failure(ExitUsage,
+                "expected --tree with a kernel that appends rows to a cache "
+                "and whose masks say 'tree', got one " +
+                    std::string(cacheInfos.front().takesTrees
+                                    ? "that appends none"
+                                    : "whose masks do not"));
+}
+
+void Arguments::bindSequences(Extents &extents, const Extents &defaults,
+                              const CallOptions &call) {
+  TreeRows tree(call.tree);
+  if (tree.given())
+    checkTree();
   // What files say is a default; --shape must agree with it.
   Extents known = defaults;
   std::string rows = rowsName();
@@ -112,6 +129,10 @@ void Arguments::bindSequences(Extents &extents, const Extents &defaults) {
   };
   if (auto found = dims.find("b"); found != dims.end())
     give("b", found->second);
+  if (tree.sequences())
+    give("b", tree.sequences());
+  if (tree.rows())
+    give("rows", tree.rows());
   for (const CacheInfo &info : cacheInfos)
     if (filled[info.arg])
       give("b", given[info.arg].tensor.shape[0]);
@@ -159,10 +180,10 @@ void Arguments::bindSequences(Extents &extents, const Extents &defaults) {
   if (!dims.count("positions") &&
       std::find(names.begin(), names.end(), "positions") != names.end())
     bindDim("positions", theSequences.longest(), "sk");
-  makeBatch();
+  makeBatch(tree, call.seed);
 }
 
-void Arguments::makeBatch() {
+void Arguments::makeBatch(const TreeRows &tree, uint64_t seed) {
   rowOffsets.push_back(0);
   for (int64_t i = 0; i < theSequences.count(); ++i) {
     ids.push_back(uint64_t(i) + 1);
@@ -177,7 +198,19 @@ void Arguments::makeBatch() {
   step.rows = rowOffsets.data();
   reference.sequences = ids;
   reference.rows.assign(rowOffsets.begin(), rowOffsets.end());
+  if (tree.given()) {
+    parents = tree.forBatch(theSequences, seed);
+    step.parent = parents.data();
+    reference.parents.assign(parents.begin(), parents.end());
+  }
   hasBatch = true;
+}
+
+std::optional<std::vector<int32_t>> Arguments::acceptedPath(int64_t i) const {
+  if (parents.empty())
+    return std::nullopt;
+  return deepestPath(parents.data() + rowOffsets[size_t(i)],
+                     theSequences.rows[size_t(i)]);
 }
 
 /// What all sequences share is that of the first.

@@ -220,8 +220,14 @@ std::string checkCaches(Session &session, const SpecModule &spec,
       Probe probe(session, type);
       for (int64_t i = 0; i < arguments.sequences().count(); ++i) {
         uint64_t id = uint64_t(i) + 1;
-        cache->commit(i);
-        if (llvm::Error error = wanted.commit(id))
+        auto path = arguments.acceptedPath(i);
+        std::vector<int64_t> keep;
+        if (path)
+          keep.assign(path->begin(), path->end());
+        cache->commit(i, path);
+        if (llvm::Error error =
+                path ? wanted.commit(id, llvm::ArrayRef<int64_t>(keep))
+                     : wanted.commit(id))
           throw Failure(ExitRejected,
                         "reference: " + llvm::toString(std::move(error)));
         std::string fault = compareSegments(*cache, i, wanted);

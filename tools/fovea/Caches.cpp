@@ -21,6 +21,20 @@ const Record *records(const Session &session, uint32_t kind) {
   return static_cast<const Record *>(data);
 }
 
+/// Whether there are masks over caches, and all of them say `tree`.
+bool masksSayTree(const fovea_bundle_kernel &kernel,
+                  const fovea_bundle_stage *stages) {
+  bool any = false, all = true;
+  for (uint32_t s = 0; s < kernel.stages.count; ++s) {
+    const fovea_bundle_stage &stage = stages[kernel.stages.first + s];
+    if (stage.space != FOVEA_SPACE_STREAM || stage.cache < 0)
+      continue;
+    any = true;
+    all &= (stage.flags & FOVEA_STAGE_TREE) != 0;
+  }
+  return any && all;
+}
+
 /// The most tokens that are filled in between two commits.
 constexpr int64_t kFillRows = 512;
 } // namespace
@@ -58,6 +72,7 @@ std::vector<CacheInfo> cachesOf(const Session &session) {
     const fovea_bundle_stage &append =
         stages[kernel->stages.first + uint32_t(cache.append_stage)];
     info.appends = !(append.flags & FOVEA_STAGE_SERVICE);
+    info.takesTrees = masksSayTree(*kernel, stages);
     for (uint32_t s = 0; s < cache.segments.count; ++s) {
       const fovea_bundle_segment &segment = segments[cache.segments.first + s];
       SegmentInfo about{text(segment.name), segment.page_tokens, 0};
@@ -173,8 +188,10 @@ void HostCache::fill(int64_t begin, const std::vector<int64_t> &end,
     }
 }
 
-void HostCache::commit(int64_t i) {
-  check(fovea_kv_commit(kv, uint64_t(i) + 1, nullptr, -1, nullptr));
+void HostCache::commit(int64_t i,
+                       const std::optional<std::vector<int32_t>> &path) {
+  check(fovea_kv_commit(kv, uint64_t(i) + 1, path ? path->data() : nullptr,
+                        path ? int(path->size()) : -1, nullptr));
 }
 
 void HostCache::rewind() {

@@ -24,6 +24,7 @@ struct CacheInfo {
   int64_t heads = 0, keyDim = 0, valueDim = 0;
   fovea_dtype input = FOVEA_DTYPE_NONE; ///< of appended rows
   bool appends = false;                 ///< whether the kernel appends to it
+  bool takesTrees = false; ///< whether all of the kernel's masks say `tree`
   std::vector<SegmentInfo> segments;
 
   const SegmentInfo *segment(const std::string &name) const;
@@ -44,8 +45,8 @@ public:
 
   fovea_kv *handle() const { return kv; }
   const CacheInfo &info() const { return about; }
-  /// Makes the rows of the step of sequence `i` last.
-  void commit(int64_t i);
+  /// Makes the rows of the step of sequence `i` last: all, or a path of them.
+  void commit(int64_t i, const std::optional<std::vector<int32_t>> &path);
   /// Takes back what the last update reserved.
   void rewind();
   /// The segments of sequence `i` as they are now.

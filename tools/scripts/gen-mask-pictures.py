@@ -42,7 +42,7 @@ WANTED = {
     "window_by_head": ["--head=2"],
     "tree": ["--shape=b=1,sq=24,sk=24"],
     "tree_bitmap": ["--shape=b=1,sq=12,sk=24"],
-    "tree_cache": ["--shape=b=1,rows=24,sk=40"],
+    "tree_cache": ["--shape=b=1,rows=24,sk=40", "--tree=random"],
 }
 # Keys for each query, where it is not one.
 KEYS = {"block_diffusion_cache": 4, "causal_offset": 2, "causal_top_left": 2,
