@@ -17,6 +17,10 @@ Prints a Markdown table, one mask a row:
             each. The bound is 1.15 for full tiles and 1.35 for partial ones,
             mixed as the mask's tiles are.
 
+A mask over a cache (tree_cache) goes through `fovea bench` and `explain`: one
+sequence of --length tokens whose last 256 are rows of a random tree, against
+the same kernel without the mask; its exact minimum is not counted.
+
 usage: masks.py [--only WORD] [--after NAME] [--length N] [--dtype f32] [--dim 64]
                 [--rounds N] [--threads N] [--skip plan,time,..] [--json FILE]
 """
@@ -28,6 +32,7 @@ import datetime
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -40,6 +45,7 @@ import mask_inputs  # noqa: E402
 FOLDER = os.path.join(fovea.ROOT, "examples", "masks")
 HEADS = 4
 LONG = 131072
+TREE_ROWS = 256
 # Sizes as they are used, where a file's own are small ones for pictures.
 SIZES = {
     "a_shape": {"INIT": 128, "LOCAL": 1024},
@@ -262,9 +268,60 @@ class Timer:
                 "bound": bound}
 
 
+def driver(args, verb, path, heads, length, *options):
+    """What `fovea VERB --json` says of a call over a cache, with nothing from
+    the cache of compiled specs."""
+    libraries = args.build or os.path.join(fovea.ROOT, "build", "release", "lib")
+    command = [os.path.join(libraries, os.pardir, "bin", "fovea"), verb, path,
+               "--json", "--cache-dir", "", f"--threads={args.threads}",
+               f"--shape=b=1,rows={TREE_ROWS},sk={length}", *options]
+    for word in (f"H={heads}", f"KV={heads}", f"D={args.dim}", f"T={args.dtype}"):
+        command += ["-D", word]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise fovea.Failed(done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+def measure_cache(text, path, args):
+    """The row of a mask over a cache; see above."""
+    skip = args.skip.split(",")
+    row = {"mask": os.path.splitext(os.path.basename(path))[0], "defines": {}}
+    tree = "--tree=random"
+    if "plan" not in skip:
+        row["planned"] = LONG
+        row["plan_ms"] = min(
+            driver(args, "explain", path, 1, LONG, tree)["plan_ms"]
+            for _ in range(3))
+    if "compile" in skip and "time" in skip:
+        return row
+    with tempfile.TemporaryDirectory() as folder:
+        plain = os.path.join(folder, "plain.mlir")
+        with open(plain, "w") as stream:
+            stream.write(text.replace(" mask(tree)", ""))
+        benches = [(driver(args, "bench", path, HEADS, args.length, tree),
+                    driver(args, "bench", plain, HEADS, args.length))
+                   for _ in range(2)]
+    masked = min(one["best_ms"] for one, _ in benches)
+    dense = min(other["best_ms"] for _, other in benches)
+    if "compile" not in skip:
+        row["compile_ms"] = min(one["compile_ms"] for one, _ in benches)
+    if "time" not in skip:
+        tiles = driver(args, "explain", path, HEADS, args.length, tree)["tiles"]
+        run = tiles["partial"] + tiles["full"]
+        share = run / (run + tiles["empty"])
+        row.update(ms=masked, dense_ms=dense, share=share,
+                   partial=tiles["partial"] / run,
+                   ratio=masked / (dense * share),
+                   bound=(1.15 * tiles["full"] + 1.35 * tiles["partial"]) / run)
+    return row
+
+
 def measure(library, timer, path, args):
     name = os.path.splitext(os.path.basename(path))[0]
     text, defines = spec_of(path), SIZES.get(name, {})
+    if "!kv.cache" in text:
+        return measure_cache(text, path, args)
     skip = args.skip.split(",")
     row = {"mask": name, "defines": defines}
     if "compile" not in skip:
