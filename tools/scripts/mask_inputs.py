@@ -7,6 +7,7 @@ and --arg.
 usage: mask_inputs.py KERNEL SHAPE FOLDER   e.g. prefix_lm b=1,sq=64,sk=64 out
 writes FOLDER/KERNEL.ARGUMENT.npy and prints the options, one a line.
 """
+import functools
 import json
 import os
 import random
@@ -51,16 +52,21 @@ def growing(rule, n):
     return numbers
 
 
+@functools.lru_cache(maxsize=None)
+def ends_of_documents(size, grow, n):
+    """Where the document of each of n tokens starts and ends."""
+    return [growing({"size": size, "grow": grow, "of": of}, n)
+            for of in ("start", "end")]
+
+
 def columns(rule, n, dims, done):
     """The n columns of a key; `done` numbers are those of keys before it."""
     key = done // n % dims["sk"]
-    document = {}
-    for of in ("start", "end"):
-        document[of] = growing({"size": rule["size"], "grow": rule["grow"],
-                                "of": of}, dims["sk"])[key]
     if key < rule.get("free", 0):
         return [dims["sk"]] * n
-    return [evaluate(e, dict(dims, k=key, **document)) for e in rule["rows"]]
+    starts, ends = ends_of_documents(rule["size"], rule["grow"], dims["sk"])
+    known = dict(dims, k=key, start=starts[key], end=ends[key])
+    return [evaluate(e, known) for e in rule["rows"]]
 
 
 def row(rule, n, dims, rng, done):
