@@ -91,7 +91,12 @@ static LogicalResult verifyKernel(FunctionOpInterface function) {
                << "expected " << what << " " << place << " of a kernel to be a "
                << "tensor of f32, f16, bf16, i8, i32 or i64"
                << (what == "result" ? "" : ", or index, i1, i32, i64 or f32")
-               << ", got " << type << " [kernel_c2]";
+               << ", got " << type
+               << (isa<ShapedType>(type) &&
+                           cast<ShapedType>(type).getElementType().isInteger(1)
+                       ? " (a table of booleans is one of i8)"
+                       : "")
+               << " [kernel_c2]";
     return success();
   };
   if (failed(check(function.getArgumentTypes(), "argument")) ||

@@ -71,3 +71,10 @@ func.func @kernel_c4_rank(%a: tensor<?x8x?x64xf32> {attn.dims = "b h sq"}) attri
 func.func @kernel_c4_scalar(%a: index {attn.dims = "b"}) attributes {attn.kernel} {
   return
 }
+
+// -----
+
+// expected-error@+1 {{expected argument 0 of a kernel to be a tensor of f32, f16, bf16, i8, i32 or i64, or index, i1, i32, i64 or f32, got 'tensor<?x?xi1>' (a table of booleans is one of i8) [kernel_c2]}}
+func.func @booleans(%allowed: tensor<?x?xi1>) attributes {attn.kernel} {
+  return
+}
