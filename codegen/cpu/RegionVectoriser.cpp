@@ -86,8 +86,8 @@ FailureOr<LaneValue> RegionVectoriser::emitOp(Operation *op) {
       return failure();
     args.push_back(*arg);
   }
-  if (isMaskDivision(op))
-    args[1] = guardDivisor(op, args[1]);
+  if (isMaskDivision(op) || isMaskShift(op))
+    args[1] = guardSecond(op, args[1]);
   bool looped = llvm::any_of(args, [](const LaneValue &x) { return x.looped; });
   OpBuilder::InsertionGuard guard(e.b);
   if (outside && !looped)
@@ -219,36 +219,47 @@ Value RegionVectoriser::divide(Operation *op, Value x, Value y) {
   return result;
 }
 
-/// A divisor that can be below 1 becomes 1 there, and the pair invalid. The
-/// rule is the mask importer's: up to 40 bits without sign are read as they
-/// are, wider ones as signed.
-LaneValue RegionVectoriser::guardDivisor(Operation *op, LaneValue divisor) {
+/// The second operand of a division or shift where it can be what arith gives
+/// no meaning (mask_s3): there it becomes 1, or 0, and the pair invalid.
+LaneValue RegionVectoriser::guardSecond(Operation *op, LaneValue second) {
   Value operand = op->getOperand(1);
-  const ConstantIntRanges &range = divisor.range;
+  const ConstantIntRanges &range = second.range;
   unsigned bits = ConstantIntRanges::getStorageBitwidth(operand.getType());
   bool known = range.smin().getBitWidth() == bits;
-  if (matchPattern(operand, m_Constant()) ||
-      (known && range.smin().isStrictlyPositive()))
-    return divisor;
+  bool shifts = isMaskShift(op), isBits = dividesBits(op);
+  APInt number;
+  if (matchPattern(operand, m_ConstantInt(&number)) &&
+      (shifts   ? number.ult(bits)
+       : isBits ? !number.isZero()
+                : number.isStrictlyPositive()))
+    return second;
+  if (known &&
+      (shifts ? range.umax().ult(bits) : range.smin().isStrictlyPositive()))
+    return second;
   OpBuilder::InsertionGuard guard(e.b);
-  if (outside && !divisor.looped)
+  if (outside && !second.looped)
     e.b.restoreInsertionPoint(*outside);
-  int64_t n = Emitter::lanesOf(divisor.v);
-  Type elem = getElementTypeOrSelf(divisor.v.getType());
-  auto number = [&](int64_t c) -> Value {
+  int64_t n = Emitter::lanesOf(second.v);
+  Type elem = getElementTypeOrSelf(second.v.getType());
+  auto constant = [&](int64_t c) -> Value {
     Value one = e.constant(e.b.getIntegerAttr(elem, c));
     return n ? e.splat(one, n) : one;
   };
-  bool isBits = isUnsignedMaskDivision(op) && bits <= 40;
-  Value good = isBits ? e.cmp(arith::CmpIPredicate::ne, divisor.v, number(0))
-                      : e.cmp(arith::CmpIPredicate::sge, divisor.v, number(1));
-  LaneValue result = LaneValue::any(e.select(good, divisor.v, number(1)));
+  using P = arith::CmpIPredicate;
+  Value good = shifts   ? e.cmp(P::ult, second.v, constant(bits))
+               : isBits ? e.cmp(P::ne, second.v, constant(0))
+                        : e.cmp(P::sge, second.v, constant(1));
+  LaneValue result =
+      LaneValue::any(e.select(good, second.v, constant(shifts ? 0 : 1)));
   result.range = anyRange(operand.getType());
-  if (known && !isBits)
+  if (shifts)
+    result.range =
+        ConstantIntRanges::fromSigned(APInt(bits, 0), APInt(bits, bits - 1));
+  else if (known && !isBits)
     result.range = ConstantIntRanges::fromSigned(
         APInt(bits, 1), llvm::APIntOps::smax(range.smax(), APInt(bits, 1)));
-  result.looped = divisor.looped;
-  require(good, divisor.looped);
+  result.looped = second.looped;
+  require(good, second.looped);
   return result;
 }
 
@@ -283,7 +294,7 @@ RegionVectoriser::emitElementwise(Operation *op, ArrayRef<LaneValue> args) {
     }
   if (resultType.isIndex())
     narrow &= fitsI32(result.range);
-  if (isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(op))
+  if (isMaskShift(op))
     narrow &= args[1].range.smax().slt(32);
   narrow &= hasIndex;
 

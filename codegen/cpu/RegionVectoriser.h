@@ -59,9 +59,9 @@ public:
   std::string reason;
 
   /// Notes an i1, scalar or lanes, that has to hold for a pair to count. The
-  /// vectoriser asks that no division has a run-time divisor below 1: it reads
-  /// as 1, so that nothing traps; a mask hides such a pair, as its solved
-  /// functions do.
+  /// vectoriser asks that no division has a run-time divisor below 1, and no
+  /// shift an amount that its type does not have: they read as 1 and 0, so that
+  /// nothing traps; a mask hides such a pair, as its solved functions do.
   void require(mlir::Value condition, bool looped);
   /// All that was required, i1 lanes; null where nothing was.
   mlir::Value valid();
@@ -73,7 +73,7 @@ private:
   mlir::FailureOr<LaneValue> emitElementwise(mlir::Operation *op,
                                              llvm::ArrayRef<LaneValue> args);
   mlir::FailureOr<LaneValue> lookup(mlir::Value v);
-  LaneValue guardDivisor(mlir::Operation *op, LaneValue divisor);
+  LaneValue guardSecond(mlir::Operation *op, LaneValue second);
   /// Division of i32 lanes through f64, which is exact and has no trap.
   mlir::Value divide(mlir::Operation *op, mlir::Value x, mlir::Value y);
   /// As `elem` with `lanes` lanes (or scalar when not `varying`).

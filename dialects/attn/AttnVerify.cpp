@@ -434,30 +434,42 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
 }
 
 /// What arith leaves undefined where the number is written: a division by 0, a
-/// shift by all bits or more.
-static LogicalResult verifyNumbers(Operation *op, Region &mask) {
-  for (Operation &inner : mask.front().without_terminator()) {
+/// shift by all bits or more. A divisor below 0 goes with them, because a
+/// run-time one hides its pair (mask_s3).
+static LogicalResult verifyNumbers(Operation *op, Region &region,
+                                   StringRef word, StringRef label) {
+  for (Operation &inner : region.front().without_terminator()) {
     bool divides = isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp,
                        arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
                        arith::RemUIOp>(inner);
     bool shifts = isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(inner);
+    if (!divides && !shifts)
+      continue;
+    Type type = inner.getOperand(1).getType();
     APInt number;
-    if ((!divides && !shifts) ||
-        !matchPattern(inner.getOperand(1), m_ConstantInt(&number)))
+    bool isBit = type.isInteger(1);
+    if (!isBit && !matchPattern(inner.getOperand(1), m_ConstantInt(&number)))
       continue;
-    // mask_c8
-    unsigned bits =
-        inner.getOperand(1).getType().isIndex() ? 64 : number.getBitWidth();
-    if (divides ? !number.isZero() : number.ult(bits))
+    // mask_c8, modifier_c6
+    unsigned bits = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
+    bool withoutSign =
+        bits < 64 &&
+        isa<arith::DivUIOp, arith::CeilDivUIOp, arith::RemUIOp>(inner);
+    if (!isBit && (shifts        ? number.ult(bits)
+                   : withoutSign ? !number.isZero()
+                                 : number.isStrictlyPositive()))
       continue;
-    InFlightDiagnostic diagnostic =
-        op->emitOpError("expected the mask region ");
-    if (divides)
-      diagnostic << "to divide by a number other than 0, got 0";
+    InFlightDiagnostic diagnostic = op->emitOpError()
+                                    << "expected the " << word << " region ";
+    if (isBit)
+      diagnostic << "to divide and shift integers of 2 bits or more, got i1";
+    else if (divides)
+      diagnostic << "to divide by a number of 1 or more, got "
+                 << number.getSExtValue();
     else
       diagnostic << "to shift by less than " << bits << " bits, got "
                  << number.getSExtValue();
-    diagnostic << " [mask_c8]";
+    diagnostic << " [" << label << "]";
     diagnostic.attachNote(inner.getLoc()) << "the op is here";
     return diagnostic;
   }
@@ -494,7 +506,9 @@ static LogicalResult verifyModifierRegion(Operation *op, Region &region,
   if (region.front().empty() || !isa<YieldOp>(region.front().back()))
     return op->emitOpError() << "expected the " << word
                              << " region to end in attn.yield [modifier_c2]";
-  return verifyBody(op, region, word, "modifier_c3", "modifier_c4");
+  if (failed(verifyBody(op, region, word, "modifier_c3", "modifier_c4")))
+    return failure();
+  return verifyNumbers(op, region, word, "modifier_c6");
 }
 
 static LogicalResult verifyAttentionRegions(AttentionOpInterface op) {
@@ -508,7 +522,7 @@ static LogicalResult verifyAttentionRegions(AttentionOpInterface op) {
       return op->emitOpError(
           "expected the mask region to end in sel.yield [mask_c2]");
     if (failed(verifyBody(op, mask, "mask", "mask_c3", "mask_c4")) ||
-        failed(verifyNumbers(op, mask)))
+        failed(verifyNumbers(op, mask, "mask", "mask_c8")))
       return failure();
   }
   return success(

@@ -82,7 +82,7 @@ void RowReader::begin(int64_t b, int64_t h, int64_t i) {
                                         i / list.queryBlock;
   for (int64_t unit : list.units[owner]) {
     if (unit < 0 || unit >= units)
-      ownFault = "chosen block out of range";
+      fault = "chosen block out of range";
     else
       chosenUnits[unit] = true;
   }
@@ -116,6 +116,12 @@ int64_t RowReader::levelOf(int64_t k) {
         tokens.cache->inTree(tokens.sequence, i + inputs.offsets[b], k);
   }
   int64_t kept = inputs.mask->evaluate(mask, integer(position(k))).i;
+  if (mask.refusal)
+    fault = mask.refusal;
+  if (mask.fault) {
+    hidden = mask.fault;
+    return 0;
+  }
   if (inputs.mask->resultWidth() == 1)
     return kept ? level : 0;
   return kept; // a mask that yields levels
@@ -129,10 +135,13 @@ double RowReader::scoreOf(const double *query, const VisibleRow &row) {
   s *= inputs.scale;
   if (std::isfinite(s))
     largest = std::max(largest, std::fabs(s));
-  for (size_t n = 0; n < score.size(); ++n)
+  for (size_t n = 0; n < score.size(); ++n) {
     s = inputs.score[n]
             .evaluate(score[n], {real(s), integer(position(row.token))})
             .f;
+    if (score[n].fault)
+      fault = score[n].fault;
+  }
   if (std::isfinite(s))
     largest = std::max(largest, std::fabs(s));
   return s;
@@ -168,7 +177,11 @@ llvm::ArrayRef<VisibleRow> RowReader::visible() {
 double RowReader::probability(double p, const VisibleRow &row) {
   if (!inputs.prob)
     return p;
-  return inputs.prob->evaluate(prob, {real(p), integer(position(row.token))}).f;
+  double result =
+      inputs.prob->evaluate(prob, {real(p), integer(position(row.token))}).f;
+  if (prob.fault)
+    fault = prob.fault;
+  return result;
 }
 
 double RowReader::sink() {
@@ -178,15 +191,6 @@ double RowReader::sink() {
   if (std::isfinite(s))
     largest = std::max(largest, std::fabs(s));
   return s;
-}
-
-const char *RowReader::fault() const {
-  if (ownFault)
-    return ownFault;
-  for (const ScalarProgram::Frame &frame : score)
-    if (frame.fault)
-      return frame.fault;
-  return mask.fault ? mask.fault : prob.fault;
 }
 
 Softmax fovea::reference::softmax(llvm::ArrayRef<VisibleRow> rows,
@@ -255,7 +259,7 @@ static CallRow callRow(const AttentionInputs &inputs,
 
 /// Calls body(reader, row) for every row; fails if a reader does.
 template <typename Body>
-static llvm::Error forRows(const AttentionInputs &inputs, double &maxScore,
+static llvm::Error forRows(const AttentionInputs &inputs, Report &report,
                            Body body) {
   std::mutex mutex;
   const char *fault = nullptr;
@@ -273,8 +277,10 @@ static llvm::Error forRows(const AttentionInputs &inputs, double &maxScore,
       body(reader, at, row);
     }
     std::lock_guard<std::mutex> lock(mutex);
-    maxScore = std::max(maxScore, reader.maxScore());
-    fault = fault ? fault : reader.fault();
+    report.maxScore = std::max(report.maxScore, reader.maxScore());
+    if (reader.hiddenBy())
+      report.hidden = reader.hiddenBy();
+    fault = fault ? fault : reader.faultOf();
   });
   if (fault)
     return llvm::createStringError(llvm::Twine("expected attention to read "
@@ -295,10 +301,10 @@ static Tensor rowsLike(const AttentionInputs &inputs) {
 }
 
 llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
-                                                  double &maxScore) {
+                                                  Report &report) {
   Attended result{outputLike(inputs), rowsLike(inputs)};
-  llvm::Error error = forRows(
-      inputs, maxScore, [&](RowReader &reader, CallRow at, int64_t row) {
+  llvm::Error error =
+      forRows(inputs, report, [&](RowReader &reader, CallRow at, int64_t row) {
         llvm::ArrayRef<VisibleRow> rows = reader.visible();
         Softmax weights = softmax(rows, reader.sink());
         double *out = &result.o.data[row * inputs.valueDim()];
@@ -318,10 +324,10 @@ llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
 
 llvm::Expected<State>
 fovea::reference::attendPartially(const AttentionInputs &inputs,
-                                  double &maxScore) {
+                                  Report &report) {
   State state{outputLike(inputs), rowsLike(inputs), rowsLike(inputs)};
-  llvm::Error error = forRows(
-      inputs, maxScore, [&](RowReader &reader, CallRow at, int64_t row) {
+  llvm::Error error =
+      forRows(inputs, report, [&](RowReader &reader, CallRow at, int64_t row) {
         llvm::ArrayRef<VisibleRow> rows = reader.visible();
         Softmax weights = softmax(rows, reader.sink());
         double *out = &state.o.data[row * inputs.valueDim()];

@@ -120,7 +120,10 @@ public:
   /// The largest finite |score| seen so far, before and after the score region.
   double maxScore() const { return largest; }
   /// Why the result is meaningless; null if it is good.
-  const char *fault() const;
+  const char *faultOf() const { return fault; }
+  /// Why the mask has no meaning for some pair, which is hidden then; null if
+  /// there is none.
+  const char *hiddenBy() const { return hidden; }
 
 private:
   bool chosen(int64_t k) const;
@@ -142,7 +145,7 @@ private:
   std::vector<bool> chosenUnits;
   std::vector<VisibleRow> rows;
   double largest = 0;
-  const char *ownFault = nullptr;
+  const char *fault = nullptr, *hidden = nullptr;
 };
 
 /// A softmax over rows: weights exp(score - m) and their sum l.
@@ -166,10 +169,9 @@ struct Attended {
   Tensor lse; ///< [b, h, sq], or [rows, h]
 };
 
-llvm::Expected<Attended> attend(const AttentionInputs &inputs,
-                                double &maxScore);
+llvm::Expected<Attended> attend(const AttentionInputs &inputs, Report &report);
 llvm::Expected<State> attendPartially(const AttentionInputs &inputs,
-                                      double &maxScore);
+                                      Report &report);
 /// The result of attention over the union of disjoint parts.
 Attended merge(llvm::ArrayRef<State> parts);
 

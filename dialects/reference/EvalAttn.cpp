@@ -254,8 +254,7 @@ llvm::Error reference::evaluate(attn::AttentionOp op, Environment &env) {
     return prob.takeError();
   env.report.prob |= prob.get().has_value();
   gathered.inputs.prob = std::move(*prob);
-  llvm::Expected<Attended> result =
-      attend(gathered.inputs, env.report.maxScore);
+  llvm::Expected<Attended> result = attend(gathered.inputs, env.report);
   if (!result)
     return result.takeError();
   reportSight(gathered.inputs, op->getName().getStringRef(), env.report);
@@ -269,8 +268,7 @@ llvm::Error reference::evaluate(attn::PartialOp op, Environment &env) {
   Gathered gathered;
   if (llvm::Error error = gather(op, env, gathered))
     return error;
-  llvm::Expected<State> state =
-      attendPartially(gathered.inputs, env.report.maxScore);
+  llvm::Expected<State> state = attendPartially(gathered.inputs, env.report);
   if (!state)
     return state.takeError();
   reportSight(gathered.inputs, op->getName().getStringRef(), env.report);

@@ -51,7 +51,7 @@ llvm::Error reference::evaluate(sel::ScoreOp op, Environment &env) {
   if (!mask)
     return mask.takeError();
   inputs.mask = std::move(*mask);
-  llvm::Expected<Scores> scores = scoreBlocks(inputs);
+  llvm::Expected<Scores> scores = scoreBlocks(inputs, env.report.hidden);
   if (!scores)
     return scores.takeError();
   env.set(op.getOutput(), std::move(*scores));
@@ -77,11 +77,17 @@ llvm::Error reference::evaluate(sel::ChooseOp op, Environment &env) {
   const Scores &scores = env.get<Scores>(op.getScores());
   const reference::Value *amount =
       op.getAmount() ? env.find(op.getAmount()) : nullptr;
-  if (amount)
+  if (amount) {
     if (const auto *table = std::get_if<Tensor>(amount))
       if (table->size() != scores.values.dim(1))
         return llvm::createStringError(
             "expected a number by query head to have as many entries as heads");
+    const auto *scalar = std::get_if<Scalar>(amount);
+    if (scalar && scalar->fault)
+      return llvm::createStringError(
+          llvm::Twine("expected a number of a choice to have a value, got a ") +
+          scalar->fault);
+  }
   Force force{op.getForceDiagonal(), static_cast<int64_t>(op.getForceFirst()),
               static_cast<int64_t>(op.getForceLast())};
   bool ascending =

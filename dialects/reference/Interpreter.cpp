@@ -184,9 +184,9 @@ static llvm::Error evaluateScalar(Operation &op, Environment &env) {
   ScalarProgram::Frame frame = program->frame();
   program->setRow(frame, {});
   Cell result = program->evaluate(frame, {});
-  if (frame.fault)
-    return llvm::createStringError(frame.fault);
+  // An error where it is used, but a mask hides its pairs.
   Scalar scalar;
+  scalar.fault = frame.fault;
   if (program->resultWidth())
     scalar.i = result.i;
   else

@@ -94,6 +94,8 @@ public:
       cell.i = scalar->i;
     else
       cell.f = scalar->f;
+    if (scalar->fault)
+      program.outsideFault = scalar->fault;
     return define(value, cell);
   }
 
@@ -133,7 +135,7 @@ private:
       return left.takeError();
     for (size_t axis = sizes.size() - 1; axis > 0; --axis) {
       Instruction divide;
-      divide.divides = true;
+      divide.needs = Needs::AtLeastOne;
       divide.operands[0] = *left;
       if (auto value = dyn_cast<mlir::Value>(sizes[axis])) {
         llvm::Expected<unsigned> size = use(value);
@@ -199,9 +201,15 @@ private:
       instruction.operands[i] = *id;
     }
     instruction.width = widthOf(op.getOperand(0).getType());
-    instruction.divides =
-        isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
-            arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
+    // Without sign a divisor of 64 bits would be beyond every index.
+    if (isa<arith::DivSIOp, arith::RemSIOp, arith::FloorDivSIOp,
+            arith::CeilDivSIOp>(op))
+      instruction.needs = Needs::AtLeastOne;
+    else if (isa<arith::DivUIOp, arith::RemUIOp, arith::CeilDivUIOp>(op))
+      instruction.needs =
+          instruction.width == 64 ? Needs::AtLeastOne : Needs::NotZero;
+    else if (isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(op))
+      instruction.needs = Needs::BelowWidth;
     emit(std::move(instruction), op, op.getResult(0));
     return llvm::Error::success();
   }
@@ -268,7 +276,7 @@ llvm::Expected<ScalarProgram> ScalarProgram::compile(Operation &op,
 }
 
 ScalarProgram::Frame ScalarProgram::frame() const {
-  return {initial, false, nullptr};
+  return {initial, false, outsideFault, outsideFault, nullptr};
 }
 
 /// Follows the parents from the query, the last index, to the key before it. A
@@ -288,7 +296,7 @@ void ScalarProgram::walk(const Instruction &instruction, Frame &frame) {
   result.i = 0;
   if (key < 0 || key >= tokens || token < 0 || token >= tokens || row < 0 ||
       (last == 2 && row >= table.dim(0))) {
-    frame.fault = "table index out of range in scalar code";
+    frame.fault = "table index out of range";
     return;
   }
   while (token > key) {
@@ -313,13 +321,13 @@ void ScalarProgram::findSegment(const Instruction &instruction, Frame &frame) {
   Cell &result = frame.registers[instruction.result];
   result.i = 0;
   if (row < 0 || row >= rows) {
-    frame.fault = "table index out of range in scalar code";
+    frame.fault = "table index out of range";
     return;
   }
   const double *boundaries = table.data.data() + row * n;
   for (int64_t i = 0; i < n; ++i) {
     if (i && boundaries[i] < boundaries[i - 1]) {
-      frame.fault = "table of boundaries that do not ascend in scalar code";
+      frame.refusal = "table of boundaries that do not ascend";
       return;
     }
     count += boundaries[i] <= double(token);
@@ -331,6 +339,24 @@ void ScalarProgram::findSegment(const Instruction &instruction, Frame &frame) {
         count - (instruction.found == 1), 0, n - 1)]);
 }
 
+/// Why `operand`, the second of the instruction, gives it no meaning.
+const char *ScalarProgram::faultOf(const Instruction &instruction,
+                                   Cell operand) {
+  switch (instruction.needs) {
+  case Needs::Nothing:
+    return nullptr;
+  case Needs::AtLeastOne:
+    return operand.i < 1 ? "division by a number below 1" : nullptr;
+  case Needs::NotZero:
+    return operand.i == 0 ? "division by zero" : nullptr;
+  case Needs::BelowWidth:
+    return operand.i < 0 || operand.i >= int64_t(instruction.width)
+               ? "shift by all bits or more"
+               : nullptr;
+  }
+  return nullptr;
+}
+
 void ScalarProgram::execute(const Instruction &instruction, Frame &frame) {
   std::vector<Cell> &registers = frame.registers;
   Cell &result = registers[instruction.result];
@@ -339,14 +365,14 @@ void ScalarProgram::execute(const Instruction &instruction, Frame &frame) {
   if (instruction.found >= 0)
     return findSegment(instruction, frame);
   if (!instruction.table) {
-    const Cell &divisor = registers[instruction.operands[1]];
-    if (instruction.divides && divisor.i == 0) {
-      frame.fault = "division by zero in scalar code";
+    const Cell &second = registers[instruction.operands[1]];
+    if (const char *fault = faultOf(instruction, second)) {
+      frame.fault = fault;
       result = {0};
       return;
     }
     result = wrap(instruction.function(
-                      registers[instruction.operands[0]], divisor,
+                      registers[instruction.operands[0]], second,
                       registers[instruction.operands[2]], instruction.width),
                   instruction.resultWidth);
     return;
@@ -356,7 +382,7 @@ void ScalarProgram::execute(const Instruction &instruction, Frame &frame) {
   for (auto [axis, id] : llvm::enumerate(instruction.indices)) {
     int64_t index = registers[id].i;
     if (index < 0 || index >= table.dim(axis)) {
-      frame.fault = "table index out of range in scalar code";
+      frame.fault = "table index out of range";
       result = {0};
       return;
     }
@@ -376,12 +402,15 @@ void ScalarProgram::run(const std::vector<Instruction> &code, Frame &frame) {
 void ScalarProgram::setRow(Frame &frame, ArrayRef<Cell> arguments) const {
   for (auto [id, value] : llvm::zip(rowRegisters, arguments))
     frame.registers[id] = value;
+  frame.fault = outsideFault;
   run(perRow, frame);
+  frame.rowFault = frame.fault;
 }
 
 Cell ScalarProgram::evaluate(Frame &frame, ArrayRef<Cell> arguments) const {
   for (auto [id, value] : llvm::zip_equal(elementRegisters, arguments))
     frame.registers[id] = value;
+  frame.fault = frame.rowFault;
   run(perElement, frame);
   return frame.registers[result];
 }

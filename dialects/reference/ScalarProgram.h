@@ -50,8 +50,12 @@ public:
     std::vector<Cell> registers;
     /// What sel.ancestor without a table gives; set before each evaluation.
     bool inTree = false;
-    /// Why a value is meaningless; null if every one is good.
+    /// Why the last result is meaningless; null if it is good.
     const char *fault = nullptr;
+    /// The same of what is computed once per row.
+    const char *rowFault = nullptr;
+    /// Why no call may have such operands (segment_s1); stays once it is set.
+    const char *refusal = nullptr;
   };
 
   /// A frame with the constants in place.
@@ -67,6 +71,8 @@ public:
 private:
   /// A scalar function of up to three operands; `width` is that of the first.
   using Function = Cell (*)(Cell, Cell, Cell, unsigned width);
+  /// What its second operand has to be for an op to have a meaning.
+  enum class Needs { Nothing, AtLeastOne, NotZero, BelowWidth };
   struct Instruction {
     Function function = nullptr; ///< null: reads `table` at `indices`
     bool walks = false; ///< sel.ancestor: in `table`, or null: Frame::inTree
@@ -77,18 +83,21 @@ private:
     unsigned width = 64;       ///< bits of the first operand
     unsigned resultWidth = 64; ///< bits of the result; 0 for a float
     unsigned result = 0;
-    bool divides = false; ///< an integer division: the divisor must not be 0
+    Needs needs = Needs::Nothing;
     const Tensor *table = nullptr;
     std::vector<unsigned> indices;
   };
   class Compiler;
 
+  static const char *faultOf(const Instruction &instruction, Cell operand);
   static void walk(const Instruction &instruction, Frame &frame);
   static void findSegment(const Instruction &instruction, Frame &frame);
   static void execute(const Instruction &instruction, Frame &frame);
   static void run(const std::vector<Instruction> &code, Frame &frame);
 
   std::vector<Cell> initial; ///< constants; 0 elsewhere
+  /// Why a scalar from outside is meaningless; null if none is.
+  const char *outsideFault = nullptr;
   std::vector<unsigned> rowRegisters, elementRegisters; ///< of arguments
   std::vector<Instruction> perRow, perElement;
   unsigned result = 0, width = 64;

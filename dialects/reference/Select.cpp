@@ -82,9 +82,10 @@ Pyramid fovea::reference::pool(const Tensor &key, const Tensor &value,
 }
 
 /// True if some query of [q0, q1) sees some key of [k0, k1), token indices.
+/// `hidden` becomes the reason if the mask has no meaning for a pair.
 static bool anyLive(const ScoreInputs &inputs, ScalarProgram::Frame &frame,
                     int64_t b, int64_t h, int64_t q0, int64_t q1, int64_t k0,
-                    int64_t k1) {
+                    int64_t k1, const char *&hidden) {
   if (!inputs.mask)
     return q0 < q1 && k0 < k1;
   auto cell = [](int64_t value) {
@@ -96,15 +97,19 @@ static bool anyLive(const ScoreInputs &inputs, ScalarProgram::Frame &frame,
     inputs.mask->setRow(frame, {cell(b), cell(h), cell(q),
                                 cell(inputs.blocks.lengths[b]),
                                 cell(inputs.blocks.offsets[b])});
-    for (int64_t k = k0; k < k1; ++k)
-      if (inputs.mask->evaluate(frame, cell(k)).i)
+    for (int64_t k = k0; k < k1; ++k) {
+      bool live = inputs.mask->evaluate(frame, cell(k)).i;
+      if (frame.fault)
+        hidden = frame.fault;
+      else if (live)
         return true;
+    }
   }
   return false;
 }
 
-llvm::Expected<Scores>
-fovea::reference::scoreBlocks(const ScoreInputs &inputs) {
+llvm::Expected<Scores> fovea::reference::scoreBlocks(const ScoreInputs &inputs,
+                                                     const char *&hidden) {
   const Tensor &query = *inputs.query, &key = *inputs.key;
   const Blocks &blocks = inputs.blocks;
   int64_t heads = query.dim(1), group = heads / key.dim(1);
@@ -127,8 +132,8 @@ fovea::reference::scoreBlocks(const ScoreInputs &inputs) {
           int64_t k0 = c * blocks.unit;
           int64_t k1 = std::min(k0 + blocks.unit, blocks.lengths[b]);
           int64_t offset = blocks.offsets[b];
-          if (k0 >= k1 ||
-              !anyLive(inputs, frame, b, h, q0 + offset, q1 + offset, k0, k1))
+          if (k0 >= k1 || !anyLive(inputs, frame, b, h, q0 + offset,
+                                   q1 + offset, k0, k1, hidden))
             continue;
           std::vector<double> keyMean = meanOf(key, b, h / group, k0, k1);
           double s = 0;
@@ -137,10 +142,10 @@ fovea::reference::scoreBlocks(const ScoreInputs &inputs) {
           scores.values(b, h, p, c) = inputs.scale * s;
         }
       }
-  if (frame.fault)
+  if (frame.refusal)
     return llvm::createStringError(
         llvm::Twine("expected a mask to read what is there, got a ") +
-        frame.fault);
+        frame.refusal);
   return scores;
 }
 

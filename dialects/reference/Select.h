@@ -49,8 +49,10 @@ struct PageInputs {
 Scores scorePages(const PageInputs &inputs);
 
 /// scale * (mean of the query block . mean of the key block); -inf for a pair
-/// of blocks without a live element.
-llvm::Expected<Scores> scoreBlocks(const ScoreInputs &inputs);
+/// of blocks without a live element. `hidden` becomes the reason if the mask
+/// has no meaning for some pair, which is hidden then.
+llvm::Expected<Scores> scoreBlocks(const ScoreInputs &inputs,
+                                   const char *&hidden);
 
 /// The softmax over the key blocks of each row, as f32; -inf becomes 0.
 Scores normalize(const Scores &scores);

@@ -119,6 +119,9 @@ struct List {
 struct Scalar {
   int64_t i = 0;
   double f = 0;
+  /// Why it is meaningless (computed by a division by 0, say); null if it is
+  /// good.
+  const char *fault = nullptr;
 };
 
 using Value =

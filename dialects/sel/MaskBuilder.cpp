@@ -37,9 +37,15 @@ Value MaskBuilder::number(Attribute n) {
   if (auto literal = dyn_cast<IntegerAttr>(n))
     return constant(literal.getInt());
   unsigned index = cast<ArgAttr>(n).getIndex();
-  if (isa<ShapedType>(operandType(index)))
-    return asIndex(load(index, head));
-  return asIndex(operand(index));
+  Value value =
+      isa<ShapedType>(operandType(index)) ? load(index, head) : operand(index);
+  Type type = value.getType();
+  value = asIndex(value);
+  if (!type.isIndex() && !type.isInteger(64))
+    return value;
+  // No sum or product of a word may wrap.
+  value = b.create<arith::MaxSIOp>(loc, value, constant(-kNumberLimit));
+  return b.create<arith::MinSIOp>(loc, value, constant(kNumberLimit));
 }
 
 std::pair<Value, Value> MaskBuilder::divisor(Attribute n) {

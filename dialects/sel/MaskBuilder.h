@@ -11,6 +11,9 @@
 
 namespace fovea::sel {
 
+/// Where run-time numbers of words saturate: the largest literal (number_s1).
+constexpr int64_t kNumberLimit = 2147483647;
+
 /// The coordinates at which a predicate is built; all are of type index.
 struct Coordinates {
   mlir::Value batch;
@@ -49,7 +52,8 @@ public:
   mlir::Value batch, head, query, key, length;
 
   /// A number of the sugar as an index: an integer literal, a scalar operand,
-  /// or the entry of a table for the current head.
+  /// or the entry of a table for the current head. One of 64 bits saturates at
+  /// kNumberLimit.
   mlir::Value number(mlir::Attribute n);
 
   /// A number of the sugar that divides, raised to 1, and whether it is at

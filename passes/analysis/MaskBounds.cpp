@@ -124,6 +124,8 @@ public:
   void run();
 
 private:
+  /// Stores the runs of the terms and returns their number.
+  Value emitRuns();
   Value index(int64_t c) { return b.create<arith::ConstantIndexOp>(loc, c); }
   Value newRuns() {
     return b.create<memref::AllocaOp>(
@@ -284,15 +286,7 @@ void BoundsEmitter::finish(Value runs, Value n) {
   }
 }
 
-void BoundsEmitter::run() {
-  unsigned at = mask.inputs.size();
-  auto arg = [&](unsigned i) { return e.toI64(args[at + i]); };
-  Value q0 = arg(2), q1 = arg(3), len = arg(4);
-  e.set(VarB, arg(0));
-  e.set(VarH, arg(1));
-  e.set(VarQ, q0, e.sub(q1, e.i64(1)));
-  e.set(VarLen, len);
-  someQuery = e.lt(q0, q1);
+Value BoundsEmitter::emitRuns() {
   ArrayRef<MaskTerm> terms = sections.terms;
   Value n = index(0);
   if (terms.size() == 1 && terms[0].period < 0 && !terms[0].scannable) {
@@ -316,6 +310,45 @@ void BoundsEmitter::run() {
       runs = out;
     }
     finish(runs, n);
+  }
+  return n;
+}
+
+void BoundsEmitter::run() {
+  unsigned at = mask.inputs.size();
+  auto arg = [&](unsigned i) { return e.toI64(args[at + i]); };
+  Value q0 = arg(2), q1 = arg(3), len = arg(4);
+  e.set(VarB, arg(0));
+  e.set(VarH, arg(1));
+  e.set(VarQ, q0, e.sub(q1, e.i64(1)));
+  e.set(VarLen, len);
+  someQuery = e.lt(q0, q1);
+  Value n;
+  if (mask.isAlwaysExact()) {
+    n = emitRuns();
+  } else {
+    // Where the graph does not count, every key may be live.
+    n = index(0);
+    Value some = e.both(someQuery, e.lt(e.i64(0), len)), solved;
+    e.inside(b.getInsertionBlock(), [&] {
+      e.set(VarK, e.i64(0), e.max(e.sub(len, e.i64(1)), e.i64(0)));
+      solved = e.truth(mask.exact).all;
+    });
+    auto choice = b.create<scf::IfOp>(loc, TypeRange{n.getType()}, solved,
+                                      /*withElseRegion=*/true);
+    e.inside(&choice.getThenRegion().front(),
+             [&] { b.create<scf::YieldOp>(loc, emitRuns()); });
+    e.inside(&choice.getElseRegion().front(), [&] {
+      Value whole = onlyIf(some, n, [&] {
+        b.create<memref::StoreOp>(loc, e.i64(0), args.back(),
+                                  ValueRange{index(0), index(0)});
+        b.create<memref::StoreOp>(loc, len, args.back(),
+                                  ValueRange{index(0), index(1)});
+        return index(1);
+      });
+      b.create<scf::YieldOp>(loc, whole);
+    });
+    n = choice.getResult(0);
   }
   Value n64 = e.toI64(n);
   Value result = b.create<arith::TruncIOp>(loc, b.getI32Type(), n64);

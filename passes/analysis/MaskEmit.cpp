@@ -178,16 +178,17 @@ MaskEmitter::Range MaskEmitter::computeRange(const MaskNode &n) {
   case MaskOp::Mod: {
     Range x = range(n.args[0]), d = range(n.args[1]);
     Value zero = i64(0), top = sub(d.hi, i64(1));
-    if (!d.isPoint())
-      return {zero, top};
     bool nonNegative = mask.graph[n.args[0]].lo >= 0;
     Value q0 = floorDiv(x.lo, d.lo, nonNegative);
     Value r0 = sub(x.lo, mul(q0, d.lo));
-    if (x.isPoint())
+    if (x.isPoint() && d.isPoint())
       return {r0, r0};
     Value q1 = floorDiv(x.hi, d.lo, nonNegative);
     Value r1 = sub(x.hi, mul(q1, d.lo));
     Value onePeriod = equal(q0, q1);
+    // A divisor that moves over the box may still be one number in it.
+    if (!d.isPoint())
+      onePeriod = both(onePeriod, equal(d.lo, d.hi));
     return {select(onePeriod, r0, zero), select(onePeriod, r1, top)};
   }
   case MaskOp::Min:

@@ -57,6 +57,10 @@ public:
   /// The same for a conjunction over a box, without reading tables where the
   /// rest of it is false already.
   Truth truthScanningLast(MaskId id);
+  /// `v` of the mask function computed op by op, without the graph, and
+  /// whether it has a meaning (ImportedMask::valid). For an emitter of a mask
+  /// without nodes, whose operands are all arguments of the function.
+  std::pair<mlir::Value, mlir::Value> asWritten(mlir::Value v);
   Section section(const MaskTerm &term);
   /// Evaluates what in `id` does not depend on k, so that a loop over k that
   /// is emitted next finds it done.
@@ -91,6 +95,9 @@ private:
   Range linear(const MaskNode &n);
   Range load(const MaskNode &n);
   Range segment(const MaskNode &n);
+  /// A part of the segment of a token (i64), in row `row` (i64 or null).
+  mlir::Value segmentAt(unsigned operand, MaskPart part, mlir::Value row,
+                        mlir::Value token);
   Range scan(const MaskNode &n, llvm::ArrayRef<Range> indices);
   /// The scanning function of a summarised table, in this module.
   mlir::func::FuncOp scanFunction(unsigned operand, unsigned axis);
@@ -113,6 +120,8 @@ private:
   std::map<MaskId, Truth> truths;
   llvm::DenseMap<mlir::Value, mlir::Value> copies;
   llvm::DenseSet<MaskId> hoisted;
+  /// Of what is copied, if it is asked for: everything so far has a meaning.
+  mlir::Value valid;
 };
 
 } // namespace fovea

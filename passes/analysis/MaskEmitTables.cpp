@@ -14,6 +14,7 @@
 #include <fovea/abi.h>
 
 #include <limits>
+#include <utility>
 
 using namespace mlir;
 
@@ -41,6 +42,8 @@ Value MaskEmitter::guardedLoad(Value table, ArrayRef<Value> at) {
     inTable = both(inTable, both(le(i64(0), index), lt(index, size)));
     indices.push_back(toIndex(index));
   }
+  if (valid)
+    valid = both(valid, inTable);
   if (matchPattern(inTable, m_One()))
     return b.create<memref::LoadOp>(loc, table, indices);
   Type element = cast<MemRefType>(table.getType()).getElementType();
@@ -95,24 +98,29 @@ MaskEmitter::Range MaskEmitter::load(const MaskNode &n) {
           read(min(indices.back().hi, last))};
 }
 
-MaskEmitter::Range MaskEmitter::segment(const MaskNode &n) {
-  SmallVector<Range> at;
-  for (MaskId arg : n.args)
-    at.push_back(range(arg));
+Value MaskEmitter::segmentAt(unsigned operand, MaskPart part, Value row,
+                             Value token) {
   // One function for each type of table and part.
-  auto part = MaskPart(n.coefs[0]);
-  Value table = operands[n.imm];
+  Value table = operands[operand];
   auto type = cast<MemRefType>(table.getType());
   auto module =
       b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
   func::FuncOp search = emitMaskSegment(
       module, "fovea_mask_segment_" + typeText(type), type, part);
+  SmallVector<Value> args{table};
+  if (row)
+    args.push_back(toIndex(row));
+  args.push_back(token);
+  return b.create<func::CallOp>(loc, search, args).getResult(0);
+}
+
+MaskEmitter::Range MaskEmitter::segment(const MaskNode &n) {
+  SmallVector<Range> at;
+  for (MaskId arg : n.args)
+    at.push_back(range(arg));
   auto call = [&](Value token) {
-    SmallVector<Value> args{table};
-    if (at.size() == 2)
-      args.push_back(toIndex(at[0].lo));
-    args.push_back(token);
-    return b.create<func::CallOp>(loc, search, args).getResult(0);
+    return segmentAt(n.imm, MaskPart(n.coefs[0]),
+                     at.size() == 2 ? at[0].lo : Value(), token);
   };
   if (at.size() == 2 && !at[0].isPoint())
     return {i64(n.lo), i64(n.hi)};
@@ -222,26 +230,35 @@ MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
   return {choice.getResult(0), choice.getResult(1)};
 }
 
-/// A copied division must not trap: not for the pairs that the importer
-/// masks, and not for the least number by -1, which has no meaning.
+/// A copied division must not trap and a copied shift have a meaning, for the
+/// pairs that the importer masks as well.
 void MaskEmitter::makeSafe(Operation *op, IRMapping &map) {
-  Value dividend = op->getOperand(0), divisor = op->getOperand(1);
+  Value second = op->getOperand(1), x = map.lookup(second);
+  Type type = second.getType();
   auto constant = [&](int64_t c) -> Value {
-    auto attr = b.getIntegerAttr(divisor.getType(), c);
-    return b.create<arith::ConstantOp>(loc, attr);
+    return b.create<arith::ConstantOp>(loc, b.getIntegerAttr(type, c));
   };
-  Value x = map.lookup(dividend), d = map.lookup(divisor);
-  APInt c;
-  if (isUnsignedMaskDivision(op)) {
-    d = b.createOrFold<arith::MaxUIOp>(loc, d, constant(1));
-  } else if (!matchPattern(divisor, m_ConstantInt(&c))) {
-    d = b.createOrFold<arith::MaxSIOp>(loc, d, constant(1));
-  } else if (c.isAllOnes()) {
-    int64_t least = APInt::getSignedMinValue(c.getBitWidth()).getSExtValue();
-    x = b.createOrFold<arith::MaxSIOp>(loc, x, constant(least + 1));
+  using P = arith::CmpIPredicate;
+  auto ask = [&](P p, int64_t c) {
+    return b.createOrFold<arith::CmpIOp>(loc, p, x, constant(c));
+  };
+  Value good, instead;
+  if (isMaskShift(op)) {
+    good = ask(P::ult, type.isIndex() ? 64 : type.getIntOrFloatBitWidth());
+    instead = constant(0);
+  } else {
+    good = dividesBits(op) ? ask(P::ne, 0) : ask(P::sge, 1);
+    instead = constant(1);
   }
-  map.map(dividend, x);
-  map.map(divisor, d);
+  if (valid)
+    valid = both(valid, good);
+  map.map(second, select(good, x, instead));
+}
+
+std::pair<Value, Value> MaskEmitter::asWritten(Value v) {
+  valid = i1(true);
+  Value copied = copy(v);
+  return {copied, std::exchange(valid, Value())};
 }
 
 Value MaskEmitter::copy(Value v) {
@@ -272,11 +289,25 @@ Value MaskEmitter::copy(Value v) {
     auto table = cast<BlockArgument>(load.getMemRef());
     return copies[v] = guardedLoad(operands[table.getArgNumber()], at);
   }
+  if (auto search = dyn_cast<tile::SearchOp>(op)) {
+    unsigned table = cast<BlockArgument>(search.getBoundaries()).getArgNumber();
+    Value row, token = toI64(input(search.getToken()));
+    if (search.getRow()) {
+      row = toI64(input(search.getRow()));
+      if (valid)
+        valid = both(valid, both(le(i64(0), row), lt(row, extent(table, 0))));
+    }
+    for (auto [result, part] : {std::pair(search.getIndex(), MaskPart::Index),
+                                std::pair(search.getBegin(), MaskPart::Begin),
+                                std::pair(search.getEnd(), MaskPart::End)})
+      copies[result] = toIndex(segmentAt(table, part, row, token));
+    return copies[v];
+  }
   IRMapping map;
   for (Value operand : op->getOperands())
     if (!map.contains(operand))
       map.map(operand, input(operand));
-  if (isMaskDivision(op))
+  if (isMaskDivision(op) || isMaskShift(op))
     makeSafe(op, map);
   Operation *clone = b.clone(*op, map);
   for (auto [from, to] : llvm::zip_equal(op->getResults(), clone->getResults()))

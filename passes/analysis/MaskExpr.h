@@ -21,7 +21,8 @@ namespace fovea {
 constexpr int64_t kMaskTokenLimit = int64_t(1) << 30;
 /// A run-time number (scalar operand, i64 table entry) that enters a sum
 /// saturates at this magnitude, one that enters a product or divides at
-/// kMaskFactorLimit, so that no emitted sum can wrap.
+/// kMaskFactorLimit, so that no emitted sum can wrap. The importer notes where
+/// that is not what the op does (ImportedMask::exact).
 constexpr int64_t kMaskTermLimit = int64_t(1) << 40;
 constexpr int64_t kMaskFactorLimit = int64_t(1) << 31;
 /// Range of every linear node.
@@ -140,6 +141,8 @@ public:
   MaskId ge(MaskId a, MaskId b);
   MaskId lt(MaskId a, MaskId b) { return negate(ge(a, b)); }
   MaskId eq(MaskId a, MaskId b);
+  /// -limit <= a <= limit for an unbounded `a`, asked without saturating it.
+  MaskId within(MaskId a, int64_t limit);
   MaskId conj(llvm::ArrayRef<MaskId> args) { return nary(MaskOp::And, args); }
   MaskId disj(llvm::ArrayRef<MaskId> args) { return nary(MaskOp::Or, args); }
   MaskId negate(MaskId a);
@@ -156,6 +159,14 @@ private:
                            int64_t lo = 0, int64_t hi = 0);
   MaskId intern(MaskNode node);
   MaskId nary(MaskOp op, llvm::ArrayRef<MaskId> args);
+  /// a < b as the machine compares, and a == b.
+  MaskId less(MaskId a, MaskId b);
+  MaskId equal(MaskId a, MaskId b);
+  /// Whether saturation could change how `a` and `b` compare.
+  bool saturationShows(MaskId a, MaskId b) const;
+  /// `id`, where a choice lies beyond all of `with` a limit beyond it: the same
+  /// to a comparison, and a sum with it stays small.
+  MaskId comparable(MaskId id, MaskId with);
   MaskId saturate(MaskId a, int64_t limit);
   MaskId minMax(bool isMin, MaskId a, MaskId b);
   MaskId foldRemainder(MaskSum &s);

@@ -99,6 +99,7 @@ LogicalResult MaskImporter::finish(func::ReturnOp op) {
   mask.value = at(result);
   mask.isLevel = !result.getType().isInteger(1);
   mask.valid = g.conj(guards);
+  mask.exact = g.conj(exact);
   MaskId shown = mask.isLevel ? g.negate(g.eq0(mask.value)) : mask.value;
   mask.live = g.conj({shown, mask.valid});
   findSummaries();
@@ -155,19 +156,59 @@ LogicalResult MaskImporter::importOp(Operation *op) {
       return op->emitOpError("expected the values of a mask to be integers, "
                              "index or floats, got ")
              << v.getType();
-  if (isMaskDivision(op)) {
-    int64_t d;
-    if (g.isConst(at(op->getOperand(1)), d) && d == 0)
-      return op->emitOpError("expected a divisor other than 0, got 0");
-  }
+  if ((isMaskDivision(op) || isMaskShift(op)) && failed(guardSecond(op)))
+    return failure();
   if (op->getNumResults() == 1 && isMaskInteger(op->getResult(0).getType())) {
     MaskId id = build(op);
     if (id >= 0) {
+      needExactOperands(op);
       mask.nodes[op->getResult(0)] = id;
       return success();
     }
   }
   return makeOpaque(op);
+}
+
+LogicalResult MaskImporter::guardSecond(Operation *op) {
+  Value second = op->getOperand(1);
+  if (second.getType().isInteger(1))
+    return op->emitOpError("expected a mask to divide and shift integers of 2 "
+                           "bits or more, got i1");
+  MaskId id = at(second);
+  int64_t bits = width(second), c;
+  MaskId good = isMaskShift(op)
+                    ? g.conj({g.ge0(id), g.lt(id, g.constant(bits))})
+                : dividesBits(op) ? g.negate(g.eq0(id))
+                                  : g.ge(id, g.constant(1));
+  if (!g.isConst(id, c) || good != g.boolean(false)) {
+    guard(good);
+    return success();
+  }
+  if (isMaskShift(op))
+    return op->emitOpError("expected a shift by less than ")
+           << bits << " bits, got " << c;
+  return op->emitOpError("expected a divisor of 1 or more, got ") << c;
+}
+
+/// What the graph makes of a number beyond its limits is not what the op does.
+void MaskImporter::needExactOperands(Operation *op) {
+  int64_t c;
+  auto operand = [&](unsigned i) { return at(op->getOperand(i)); };
+  if (isa<arith::AddIOp, arith::SubIOp, math::AbsIOp>(op)) {
+    for (Value v : op->getOperands())
+      needExact(at(v), kMaskTermLimit);
+  } else if (isa<arith::MulIOp>(op)) {
+    bool scales = g.isConst(operand(0), c) || g.isConst(operand(1), c);
+    for (Value v : op->getOperands())
+      needExact(at(v), scales ? kMaskTermLimit : kMaskFactorLimit);
+  } else if (isMaskDivision(op)) {
+    // The quotient of a small number by one beyond the limit is 0 or -1 as by
+    // the limit, and the remainder towards zero is the number itself.
+    const MaskNode &dividend = g[operand(0)];
+    if (dividend.lo <= -kMaskFactorLimit || dividend.hi >= kMaskFactorLimit)
+      needExact(operand(1), kMaskFactorLimit);
+    needExact(operand(0), kMaskTermLimit);
+  }
 }
 
 /// Bitwise ops stay within the bits of their operands, and `and` with a
@@ -199,13 +240,6 @@ LogicalResult MaskImporter::makeOpaque(Operation *op) {
       inputs.push_back(at(v));
     else
       llvm::append_range(inputs, floatInputs[v]);
-  }
-  if (isMaskDivision(op)) {
-    MaskId d = at(op->getOperand(1)), bits = withoutSign(op->getOperand(1));
-    if (isUnsignedMaskDivision(op) && bits >= 0)
-      d = bits;
-    if (int64_t c; !g.isConst(d, c))
-      guard(g.ge(d, g.constant(1)));
   }
   llvm::sort(inputs);
   inputs.erase(std::unique(inputs.begin(), inputs.end()), inputs.end());
@@ -301,8 +335,14 @@ bool isMaskDivision(Operation *op) {
              arith::RemUIOp>(op);
 }
 
-bool isUnsignedMaskDivision(Operation *op) {
-  return isa<arith::DivUIOp, arith::RemUIOp, arith::CeilDivUIOp>(op);
+bool dividesBits(Operation *op) {
+  Type type = op->getOperand(1).getType();
+  return isa<arith::DivUIOp, arith::RemUIOp, arith::CeilDivUIOp>(op) &&
+         !type.isIndex() && !type.isInteger(64);
+}
+
+bool isMaskShift(Operation *op) {
+  return isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(op);
 }
 
 FailureOr<ImportedMask> importMask(func::FuncOp keep, unsigned numOperands,

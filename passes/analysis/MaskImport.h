@@ -17,8 +17,9 @@ namespace fovea {
 ///
 /// Meaning fixed by the import (docs/dialects/mask-analysis.md):
 ///  - integers are exact; an op on a type narrower than 64 bits wraps in it;
-///  - a pair whose evaluation reads a table outside its extents, or divides
-///    by a run-time number below 1, is masked, whichever way a select goes.
+///  - a pair whose evaluation reads a table outside its extents, divides by a
+///    run-time number below 1 or shifts by one that its type does not have, is
+///    masked, whichever way a select goes.
 struct ImportedMask {
   MaskGraph graph;
   /// What the function returns: a predicate, or the integer level.
@@ -26,8 +27,14 @@ struct ImportedMask {
   bool isLevel = false;
   /// The pair is live: value (level != 0) and every table index in range.
   MaskId live = -1;
-  /// Table indices in range and divisors positive.
+  /// Table indices and shifts in range, divisors positive.
   MaskId valid = -1;
+  /// Every run-time number that the graph saturates is small enough for that
+  /// to make no difference; elsewhere nothing that the graph says counts.
+  MaskId exact = -1;
+  bool isAlwaysExact() const {
+    return graph[exact].op == MaskOp::Bool && graph[exact].imm;
+  }
   /// Node of every integer value of the function, for copying opaque ops.
   llvm::DenseMap<mlir::Value, MaskId> nodes;
   /// The first op that the analysis cannot look into, "" if none.
@@ -50,9 +57,15 @@ struct ImportedMask {
   int summaryOf(unsigned operand, unsigned axis) const;
 };
 
-/// An op that traps on some divisors.
+/// An op that traps on some divisors: below 1, or where it reads bits without
+/// sign, on 0.
 bool isMaskDivision(mlir::Operation *op);
-bool isUnsignedMaskDivision(mlir::Operation *op);
+/// A division of fewer than 64 bits without sign: with 64, which an index has,
+/// a divisor below 0 would be beyond every number that matters.
+bool dividesBits(mlir::Operation *op);
+/// An op that has no meaning for some second operands: those that are not below
+/// the bits of its type.
+bool isMaskShift(mlir::Operation *op);
 
 /// Imports `keep(operands..., b, h, q, k [, len])`; `numOperands` arguments
 /// come before b. Fails with a diagnostic at the op that a mask cannot have.

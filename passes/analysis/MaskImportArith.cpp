@@ -6,8 +6,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
 
-#include <limits>
-
 using namespace mlir;
 
 namespace fovea {
@@ -29,7 +27,7 @@ MaskId MaskImporter::withoutSign(Value v) {
   if (g[id].lo >= 0)
     return id;
   unsigned w = width(v);
-  return w > 40 ? -1 : g.mod(id, g.constant(int64_t(1) << w));
+  return w > 61 ? -1 : g.mod(id, g.constant(int64_t(1) << w));
 }
 
 MaskId MaskImporter::build(Operation *op) {
@@ -155,67 +153,53 @@ MaskId MaskImporter::compare(arith::CmpIPredicate p, Value l, Value r) {
 }
 
 /// a / d or a % d for a constant d > 0, `a` read as 64 bits without sign:
-/// below 0 it stands for a + 2^64. Its remainder is that of a + 2^64 mod d;
-/// its quotient is beyond every token and saturates.
+/// below 0 it stands for a + 2^64. With 2^64 = whole * d + rest that has the
+/// quotient of a + rest and `whole` more, and its remainder.
 MaskId MaskImporter::divideWithoutSign(MaskId a, int64_t d, bool isRem) {
   MaskId by = g.constant(d);
   if (g[a].lo >= 0)
     return isRem ? g.mod(a, by) : g.div(a, by);
   if (g[a].lo < -kMaskSumLimit || g[a].hi > kMaskSumLimit)
     return -1;
-  if (isRem) {
-    int64_t rest = int64_t(((unsigned __int128)1 << 64) % d);
+  auto most = (unsigned __int128)1 << 64;
+  int64_t rest = int64_t(most % d);
+  if (isRem)
     return g.select(g.ge0(a), g.mod(a, by), g.mod(g.plus(a, rest), by));
-  }
-  // At least (2^64 - 2^62) / d. The max keeps the sign out of the range.
-  MaskId quotient = g.div(g.max(a, g.constant(0)), by);
-  return d <= (1 << 20)
-             ? g.select(g.ge0(a), quotient, g.constant(kMaskTermLimit))
-             : -1;
+  if (most / d > kMaskSumLimit)
+    return -1;
+  // The max and min keep the sign out of the ranges.
+  MaskId below = g.div(g.plus(g.min(a, g.constant(-1)), rest), by);
+  return g.select(g.ge0(a), g.div(g.max(a, g.constant(0)), by),
+                  g.plus(below, int64_t(most / d)));
 }
 
 /// Everything in terms of floor division by a positive divisor.
 MaskId MaskImporter::buildDivision(Operation *op) {
   unsigned w = width(op->getResult(0));
-  bool isUnsigned = isUnsignedMaskDivision(op);
+  bool isUnsigned = isa<arith::DivUIOp, arith::RemUIOp, arith::CeilDivUIOp>(op);
   bool isRem = isa<arith::RemSIOp, arith::RemUIOp>(op);
   MaskId a = at(op->getOperand(0)), b = at(op->getOperand(1));
   int64_t d;
   if (isUnsigned) {
     MaskId ua = withoutSign(op->getOperand(0));
     MaskId ub = withoutSign(op->getOperand(1));
-    b = ub >= 0 ? ub : b;
-    bool known = g.isConst(b, d);
-    if (known && d < 0)
+    if (ub < 0 && dividesBits(op))
       return -1;
+    b = ub >= 0 ? ub : b;
     if (ua < 0)
-      return known && !isa<arith::CeilDivUIOp>(op)
+      return g.isConst(b, d) && !isa<arith::CeilDivUIOp>(op)
                  ? divideWithoutSign(a, d, isRem)
                  : -1;
     a = ua;
   }
-  bool flip = false;
-  if (g.isConst(b, d)) {
-    if (d == std::numeric_limits<int64_t>::min())
-      return -1;
-    flip = d < 0;
-    if (flip)
-      b = g.constant(-d);
-  } else if (g[b].lo < 1) {
-    guard(g.ge(b, g.constant(1)));
-  }
   MaskId floor = isRem ? g.mod(a, b) : g.div(a, b);
   MaskId mirrored = g.neg(isRem ? g.mod(g.neg(a), b) : g.div(g.neg(a), b));
-  MaskId result;
   if (isa<arith::FloorDivSIOp>(op))
-    result = flip ? g.neg(mirrored) : floor;
-  else if (isa<arith::CeilDivSIOp, arith::CeilDivUIOp>(op))
-    result = flip ? g.neg(floor) : mirrored;
-  else
-    result = g.select(g.ge0(a), floor, mirrored);
-  if (flip && isa<arith::DivSIOp>(op))
-    result = g.neg(result);
-  // -2^(w-1) / -1 does not fit.
+    return floor;
+  MaskId result = isa<arith::CeilDivSIOp, arith::CeilDivUIOp>(op)
+                      ? mirrored
+                      : g.select(g.ge0(a), floor, mirrored);
+  // Without sign a quotient may need the bit of the sign.
   return wrap(result, w);
 }
 

@@ -64,6 +64,15 @@ private:
   /// The bits of `v` read without sign; -1 where 64 bits do not hold it.
   MaskId withoutSign(mlir::Value v);
   void typeRange(mlir::Type type, int64_t &lo, int64_t &hi) const;
+  /// Refuses the second operand of a division or shift if it is known to have
+  /// no meaning, and masks the pairs where it has none.
+  llvm::LogicalResult guardSecond(mlir::Operation *op);
+  /// `id` enters a sum or product, where it saturates at `limit`.
+  void needExact(MaskId id, int64_t limit) {
+    if (id >= 0 && g[id].isWide())
+      exact.push_back(g.within(id, limit));
+  }
+  void needExactOperands(mlir::Operation *op);
   /// Masks the pairs where `id` is false.
   void guard(MaskId id) {
     if (id >= 0)
@@ -73,7 +82,7 @@ private:
   mlir::func::FuncOp func;
   ImportedMask &mask;
   MaskGraph &g;
-  llvm::SmallVector<MaskId> guards;
+  llvm::SmallVector<MaskId> guards, exact;
   /// Integer nodes that a float value is computed from.
   llvm::DenseMap<mlir::Value, llvm::SmallVector<MaskId, 4>> floatInputs;
 };

@@ -75,28 +75,68 @@ MaskId MaskGraph::eq0(MaskId a) {
   return intern(makeNode(MaskOp::Eq0, {a}));
 }
 
+MaskId MaskGraph::less(MaskId a, MaskId b) {
+  return intern(makeNode(MaskOp::Less, {a, b}));
+}
+
+MaskId MaskGraph::equal(MaskId a, MaskId b) {
+  if (a > b)
+    std::swap(a, b);
+  return intern(makeNode(MaskOp::Equal, {a, b}));
+}
+
+static bool isSmall(const MaskNode &n) {
+  return n.lo > -kMaskTermLimit && n.hi < kMaskTermLimit;
+}
+
+bool MaskGraph::saturationShows(MaskId a, MaskId b) const {
+  const MaskNode &x = nodes[a], &y = nodes[b];
+  return (x.isWide() && !isSmall(y)) || (y.isWide() && !isSmall(x));
+}
+
+MaskId MaskGraph::comparable(MaskId id, MaskId with) {
+  MaskNode n = nodes[id];
+  if (n.op != MaskOp::Select || isSmall(n) || !isSmall(nodes[with]))
+    return id;
+  for (MaskId &arg : llvm::drop_begin(n.args))
+    if (nodes[arg].lo >= kMaskTermLimit || nodes[arg].hi <= -kMaskTermLimit)
+      arg = saturate(arg, kMaskTermLimit);
+  return select(n.args[0], n.args[1], n.args[2]);
+}
+
 MaskId MaskGraph::ge(MaskId a, MaskId b) {
   if (a < 0 || b < 0)
     return -1;
-  // Two unbounded run-time values (hashed ids) are compared as they are;
-  // against token indices saturation cannot change the answer.
-  if (nodes[a].isWide() && nodes[b].isWide())
-    return a == b ? boolean(true)
-                  : negate(intern(makeNode(MaskOp::Less, {a, b})));
-  return ge0(sub(a, b));
+  if (a == b || nodes[a].lo >= nodes[b].hi)
+    return boolean(true);
+  if (nodes[a].hi < nodes[b].lo)
+    return boolean(false);
+  // Unbounded run-time values (hashed ids) are compared as they are; against
+  // token indices saturation cannot change the answer.
+  MaskId difference =
+      saturationShows(a, b) ? -1 : sub(comparable(a, b), comparable(b, a));
+  if (difference >= 0)
+    return ge0(difference);
+  return negate(less(a, b));
 }
 
 MaskId MaskGraph::eq(MaskId a, MaskId b) {
   if (a < 0 || b < 0)
     return -1;
-  if (nodes[a].isWide() && nodes[b].isWide()) {
-    if (a == b)
-      return boolean(true);
-    if (a > b)
-      std::swap(a, b);
-    return intern(makeNode(MaskOp::Equal, {a, b}));
-  }
-  return eq0(sub(a, b));
+  if (a == b)
+    return boolean(true);
+  if (nodes[a].hi < nodes[b].lo || nodes[b].hi < nodes[a].lo)
+    return boolean(false);
+  MaskId difference =
+      saturationShows(a, b) ? -1 : sub(comparable(a, b), comparable(b, a));
+  return difference >= 0 ? eq0(difference) : equal(a, b);
+}
+
+MaskId MaskGraph::within(MaskId a, int64_t limit) {
+  if (a < 0)
+    return -1;
+  return conj(
+      {negate(less(a, constant(-limit))), negate(less(constant(limit), a))});
 }
 
 MaskId MaskGraph::negate(MaskId a) {

@@ -72,6 +72,22 @@ Value FunctionEmitter::setTile() {
   return e.both(e.le(q0, qLast), e.le(k0, kLast));
 }
 
+/// The predicate (or level) at the point in the arguments of `f`, as the source
+/// has it.
+Value emitAsWritten(FunctionEmitter &f, func::FuncOp source) {
+  const ImportedMask &mask = f.mask;
+  auto args = f.func.getArguments();
+  SmallVector<Value> inputs(args.take_front(mask.numOperands));
+  llvm::append_range(inputs, args.drop_front(mask.inputs.size()));
+  ImportedMask noNodes;
+  MaskEmitter e(f.b, f.loc, noNodes, inputs);
+  auto [value, valid] =
+      e.asWritten(source.getBody().front().getTerminator()->getOperand(0));
+  Value nothing = f.b.create<arith::ConstantOp>(
+      f.loc, f.b.getIntegerAttr(value.getType(), 0));
+  return e.select(valid, value, nothing);
+}
+
 func::FuncOp emitKeep(ModuleOp module, func::FuncOp source,
                       const ImportedMask &mask, StringRef prefix) {
   Builder types(module.getContext());
@@ -85,13 +101,33 @@ func::FuncOp emitKeep(ModuleOp module, func::FuncOp source,
   e.set(VarK, e.max(k, e.i64(0)));
   e.set(VarLen, len);
   Value inside = e.both(e.le(e.i64(0), k), e.lt(k, len));
-  if (!mask.isLevel) {
-    f.finish(e.both(inside, e.truth(mask.live).all));
-    return f.func;
+  auto solved = [&]() -> Value {
+    if (!mask.isLevel)
+      return e.truth(mask.live).all;
+    Value level =
+        e.select(e.truth(mask.valid).all, e.range(mask.value).lo, e.i64(0));
+    return f.b.create<arith::TruncIOp>(f.loc, result, level);
+  };
+  Value kept;
+  if (mask.isAlwaysExact()) {
+    kept = solved();
+  } else {
+    auto choice = f.b.create<scf::IfOp>(f.loc, TypeRange{result},
+                                        e.truth(mask.exact).all, true);
+    e.inside(&choice.getThenRegion().front(),
+             [&] { f.b.create<scf::YieldOp>(f.loc, solved()); });
+    e.inside(&choice.getElseRegion().front(), [&] {
+      f.b.create<scf::YieldOp>(f.loc, emitAsWritten(f, source));
+    });
+    kept = choice.getResult(0);
   }
-  Value valid = e.both(inside, e.truth(mask.valid).all);
-  Value level = e.select(valid, e.range(mask.value).lo, e.i64(0));
-  f.finish(f.b.create<arith::TruncIOp>(f.loc, result, level).getResult());
+  if (mask.isLevel) {
+    Value none =
+        f.b.create<arith::ConstantOp>(f.loc, f.b.getIntegerAttr(result, 0));
+    f.finish(e.select(inside, kept, none));
+  } else {
+    f.finish(e.both(inside, kept));
+  }
   return f.func;
 }
 
@@ -224,6 +260,8 @@ func::FuncOp emitTile(ModuleOp module, func::FuncOp source,
                   e.sub(e.min(f.arg(5), f.arg(6)), e.i64(1)));
     t = {e.either(t.all, s.all), e.both(t.any, s.any)};
   }
+  Value exact = e.truth(mask.exact).all;
+  t = {e.both(t.all, exact), e.either(t.any, e.no(exact))};
   // Keys before 0 or past the length are never live.
   Value whole = e.both(e.le(e.i64(0), f.arg(4)), e.le(f.arg(5), f.arg(6)));
   Value empty = e.i64(FOVEA_TILE_EMPTY), partial = e.i64(FOVEA_TILE_PARTIAL);
@@ -260,6 +298,11 @@ func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
   Value first = call(tile);
   Value open = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, first,
                                          partial);
+  if (!mask.isAlwaysExact()) {
+    // The search relies on what the graph says.
+    f.setTile();
+    open = f.e.both(open, f.e.truth(mask.exact).all);
+  }
   auto choice = f.b.create<scf::IfOp>(f.loc, TypeRange{i32}, open, true);
   f.e.inside(&choice.getThenRegion().front(), [&] {
     Value c = call(refine);
@@ -287,6 +330,12 @@ func::FuncOp emitLevel(ModuleOp module, func::FuncOp source,
   Value nonEmpty = f.setTile(), zero = e.i64(0);
   MaskEmitter::Range level = e.range(mask.value);
   MaskEmitter::Truth live = e.truth(mask.live);
+  if (!mask.isAlwaysExact()) {
+    Value exact = e.truth(mask.exact).all;
+    live = {e.both(live.all, exact), e.either(live.any, e.no(exact))};
+    level = {e.select(exact, level.lo, e.i64(INT32_MIN)),
+             e.select(exact, level.hi, e.i64(INT32_MAX))};
+  }
   Value whole = e.both(e.le(zero, f.arg(4)), e.le(f.arg(5), f.arg(6)));
   // Pairs that are masked for another reason have level 0.
   Value all = e.both(live.all, whole), some = e.both(nonEmpty, live.any);

@@ -212,9 +212,9 @@ std::string Composition::spec() const {
         (operands[i].type == "tensor<?xi32>" ? " {attn.dims = \"sk\"}" : "");
   return text +
          ") -> !q attributes {attn.kernel} {\n"
-         "  %o = attn.attention %q, %k, %v mask(" +
-         mask +
-         ") : (!q, !q, !q) -> !q\n"
+         "  %o = attn.attention %q, %k, %v mask" +
+         (mask[0] == '{' ? mask : "(" + mask + ")") +
+         " : (!q, !q, !q) -> !q\n"
          "  return %o : !q\n}\n";
 }
 

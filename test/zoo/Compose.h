@@ -32,12 +32,20 @@ struct Composition {
   static constexpr int64_t heads = 2, tokens = 40;
   explicit Composition(uint64_t seed);
 
+  /// A random region of arithmetic on numbers that no mask should meet: it
+  /// divides by them, shifts by them, reads tables at them and adds them up.
+  static Composition hostile(uint64_t seed);
+
+  /// The words, or the region: "{ .. }".
   std::string mask;
   std::vector<ComposedOperand> operands;
   /// A kernel with this mask.
   std::string spec() const;
   /// The words that expressions are made of.
   static std::set<std::string> words();
+
+private:
+  Composition() = default;
 };
 
 /// Changes the solver's functions: a seeded fault.

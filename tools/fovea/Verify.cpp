@@ -125,6 +125,8 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
 
   Verification verification;
   verification.maxScore = report.maxScore;
+  if (report.hidden)
+    verification.hidden = report.hidden;
   double worst = -1;
   for (const Pair &pair : *pairs) {
     if (pair.want->shape != pair.got->shape)

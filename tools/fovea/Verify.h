@@ -23,6 +23,9 @@ struct Verification {
   std::string part;
   std::vector<int64_t> worst;
   double got = 0, want = 0;
+  /// Why a mask hides pairs for which it has no value; empty if it has values
+  /// for all.
+  std::string hidden;
   double maxScore = 0; ///< the largest visible |score|, part of the tolerance
   /// What the row of the worst element sees; filled in on failure only.
   std::vector<reference::Sight> sights;

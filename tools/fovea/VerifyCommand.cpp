@@ -79,6 +79,8 @@ static int verifySpec(const Options &options) {
         {"again", again}};
     if (!wrongCache.empty())
       object["wrong_cache"] = wrongCache;
+    if (!v.hidden.empty())
+      object["hidden"] = v.hidden;
     os << llvm::formatv("{0:2}", llvm::json::Value(std::move(object))) << "\n";
   } else {
     os << "kernel " << fovea_kernel_name(session.kernel()) << " for "
@@ -92,6 +94,9 @@ static int verifySpec(const Options &options) {
          << "\n  again: " << again << "\n";
     if (v.ok && !after.empty())
       os << "ok: after the step the caches hold what the reference's do\n";
+    if (!v.hidden.empty())
+      os << "remark: pairs are hidden for which the mask has no value: "
+         << v.hidden << " [mask_s3]\n";
     if (!arguments.randomInputs().empty())
       os << "at random (seed " << options.call.seed
          << "): " << CLI::detail::join(arguments.randomInputs(), ", ") << "\n";

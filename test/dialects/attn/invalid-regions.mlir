@@ -25,7 +25,7 @@ func.func @mask_c2(%q: !t) {
 
 !t = tensor<?x8x?x64xf32>
 func.func @mask_c8_divisor(%q: !t) {
-  // expected-error@+1 {{expected the mask region to divide by a number other than 0, got 0 [mask_c8]}}
+  // expected-error@+1 {{expected the mask region to divide by a number of 1 or more, got 0 [mask_c8]}}
   %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
     %zero = arith.constant 0 : index
     // expected-note@+1 {{the op is here}}
@@ -48,6 +48,48 @@ func.func @mask_c8_shift(%q: !t, %flags: tensor<?xi32>) {
     %x = arith.shrui %bits, %all : i32
     %c = arith.cmpi ne, %x, %zero : i32
     sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c8_negative(%q: !t) {
+  // expected-error@+1 {{expected the mask region to divide by a number of 1 or more, got -3 [mask_c8]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %n = arith.constant -3 : index
+    // expected-note@+1 {{the op is here}}
+    %x = arith.floordivsi %j, %n : index
+    %c = arith.cmpi sle, %x, %i : index
+    sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @mask_c8_bit(%q: !t) {
+  // expected-error@+1 {{expected the mask region to divide and shift integers of 2 bits or more, got i1 [mask_c8]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %c = arith.cmpi sle, %j, %i : index
+    // expected-note@+1 {{the op is here}}
+    %x = arith.shli %c, %c : i1
+    sel.yield %x : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @modifier_c6(%q: !t) {
+  // expected-error@+1 {{expected the score region to divide by a number of 1 or more, got 0 [modifier_c6]}}
+  %o = attn.attention %q, %q, %q score { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    %n = arith.constant 0 : index
+    // expected-note@+1 {{the op is here}}
+    %x = arith.remui %j, %n : index
+    %y = arith.index_cast %x : index to i32
+    %z = arith.sitofp %y : i32 to f32
+    attn.yield %z : f32 } : (!t, !t, !t) -> !t
   return
 }
 

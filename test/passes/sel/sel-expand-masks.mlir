@@ -10,7 +10,9 @@
 // CHECK-SAME: %[[W:[^ :,]+]]: index)
 // CHECK: attn.attention %{{.*}}, %{{.*}}, %{{.*}} mask {
 // CHECK-NEXT: ^bb0(%{{.*}}: index, %{{.*}}: index, %[[Q:[^ :,]+]]: index, %{{.*}}: index):
-// CHECK-NEXT: arith.subi %[[Q]], %[[W]] : index
+// CHECK: %[[UP:.*]] = arith.maxsi %[[W]], %{{.*}} : index
+// CHECK: %[[N:.*]] = arith.minsi %[[UP]], %{{.*}} : index
+// CHECK-NEXT: arith.subi %[[Q]], %[[N]] : index
 // CHECK: sel.yield %{{.*}} : i1
 // CHECK-NEXT: } : (tensor<?x8x?x64xf32>
 func.func @operands(%q: !t, %w: index) -> !t {

@@ -114,10 +114,11 @@ protected:
 } // namespace
 
 TEST_F(ScalarProgramTest, SignedDivisionRoundsAsNamed) {
-  EXPECT_EQ(index("arith.divsi"), -3);
-  EXPECT_EQ(index("arith.remsi"), 1);
-  EXPECT_EQ(index("arith.floordivsi"), -4);
-  EXPECT_EQ(index("arith.ceildivsi"), -3);
+  Arguments negative{-7, 2};
+  EXPECT_EQ(index("arith.divsi", negative), -3);
+  EXPECT_EQ(index("arith.remsi", negative), -1);
+  EXPECT_EQ(index("arith.floordivsi", negative), -4);
+  EXPECT_EQ(index("arith.ceildivsi", negative), -3);
   Arguments positive;
   positive.b = 2;
   EXPECT_EQ(index("arith.ceildivsi", positive), 4);
@@ -146,13 +147,13 @@ TEST_F(ScalarProgramTest, ComparesSignedAndUnsigned) {
   EXPECT_EQ(less("ne"), 1);
 }
 
-TEST_F(ScalarProgramTest, ShiftsByTheWidthGiveZero) {
+TEST_F(ScalarProgramTest, ShiftsByLessThanTheWidth) {
   Arguments arguments;
-  arguments.b = 64;
-  EXPECT_EQ(index("arith.shli", arguments), 0);
-  EXPECT_EQ(index("arith.shrsi", arguments), 0);
   arguments.b = 1;
   EXPECT_EQ(index("arith.shli", arguments), 14);
+  arguments = {-7, 63};
+  EXPECT_EQ(index("arith.shrsi", arguments), -1);
+  EXPECT_EQ(index("arith.shrui", arguments), 1);
 }
 
 TEST_F(ScalarProgramTest, BooleansExtendAsTheOpSays) {
@@ -234,20 +235,65 @@ TEST_F(ScalarProgramTest, ReadsTables) {
     arguments.b = outside;
     const char *fault = nullptr;
     run(body, "i32", arguments, &fault);
-    EXPECT_STREQ(fault, "table index out of range in scalar code");
+    EXPECT_STREQ(fault, "table index out of range");
   }
 }
 
-TEST_F(ScalarProgramTest, DivisionByZeroIsAFault) {
+TEST_F(ScalarProgramTest, DivisionByANumberBelowOneIsAFault) {
   for (const char *op : {"divsi", "divui", "remsi", "remui", "floordivsi",
-                         "ceildivsi", "ceildivui"}) {
+                         "ceildivsi", "ceildivui"})
+    for (int64_t by : {int64_t(0), int64_t(-1), INT64_MIN}) {
+      Arguments arguments;
+      arguments.b = by;
+      const char *fault = nullptr;
+      run(std::string("%r = arith.") + op +
+              " %a, %b : index\n return %r : index",
+          "index", arguments, &fault);
+      EXPECT_STREQ(fault, "division by a number below 1") << op << " " << by;
+    }
+}
+
+// Fewer than 64 bits without sign are what they are: only 0 is below 1.
+TEST_F(ScalarProgramTest, UnsignedDivisorsOfFewBitsHaveNoSign) {
+  for (int64_t by : {0, -1}) {
     Arguments arguments;
-    arguments.b = 0;
+    arguments.n = 7;
+    arguments.m = by;
     const char *fault = nullptr;
-    run(std::string("%r = arith.") + op + " %a, %b : index\n return %r : index",
-        "index", arguments, &fault);
-    EXPECT_STREQ(fault, "division by zero in scalar code");
+    Cell result = run("%r = arith.divui %n, %m : i8\n return %r : i8", "i8",
+                      arguments, &fault);
+    EXPECT_STREQ(fault, by ? nullptr : "division by zero");
+    EXPECT_EQ(result.i, 0);
   }
+}
+
+TEST_F(ScalarProgramTest, ShiftByAllBitsIsAFault) {
+  for (const char *op : {"shli", "shrsi", "shrui"})
+    for (int64_t by : {int64_t(64), int64_t(-1), INT64_MIN}) {
+      Arguments arguments;
+      arguments.b = by;
+      const char *fault = nullptr;
+      run(std::string("%r = arith.") + op +
+              " %a, %b : index\n return %r : index",
+          "index", arguments, &fault);
+      EXPECT_STREQ(fault, "shift by all bits or more") << op << " " << by;
+    }
+}
+
+// The pair after one without a meaning has its own.
+TEST_F(ScalarProgramTest, AFaultEndsWithItsPair) {
+  llvm::Expected<ScalarProgram> program =
+      compile("%r = arith.divsi %a, %b : index\n return %r : index", "index");
+  ASSERT_TRUE(bool(program));
+  ScalarProgram::Frame frame = program->frame();
+  program->setRow(frame, integer(6));
+  program->evaluate(frame,
+                    {integer(0), real(0), real(0), integer(0), integer(0)});
+  EXPECT_NE(frame.fault, nullptr);
+  Cell result = program->evaluate(
+      frame, {integer(3), real(0), real(0), integer(0), integer(0)});
+  EXPECT_EQ(frame.fault, nullptr);
+  EXPECT_EQ(result.i, 2);
 }
 
 TEST_F(ScalarProgramTest, RowCodeIsNotStale) {

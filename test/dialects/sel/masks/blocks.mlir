@@ -23,10 +23,12 @@ func.func @chunked(%q: !t) -> !t {
 // CHECK-SAME: %[[F:[^ :,]+]]: index)
 // CHECK: ^bb0(%{{.*}}: index, %{{.*}}: index, %[[Q:[^ :,]+]]: index, %[[K:[^ :,]+]]: index):
 // CHECK-NEXT: arith.constant 16 : index
-// CHECK-NEXT: %[[X:.*]] = arith.subi %[[Q]], %[[F]] : index
+// CHECK: %[[UP:.*]] = arith.maxsi %[[F]], %{{.*}} : index
+// CHECK: %[[FIRST:.*]] = arith.minsi %[[UP]], %{{.*}} : index
+// CHECK-NEXT: %[[X:.*]] = arith.subi %[[Q]], %[[FIRST]] : index
 // CHECK-NEXT: %[[B:.*]] = arith.floordivsi %[[X]], %{{.*}} : index
 // CHECK-NEXT: %[[M:.*]] = arith.muli %[[B]], %{{.*}} : index
-// CHECK-NEXT: arith.addi %[[M]], %[[F]] : index
+// CHECK-NEXT: arith.addi %[[M]], %[[FIRST]] : index
 func.func @chunked_first(%q: !t, %f: index) -> !t {
   %o = attn.attention %q, %q, %q mask(chunked(16, %f : index)) : (!t, !t, !t) -> !t
   return %o : !t
@@ -36,9 +38,11 @@ func.func @chunked_first(%q: !t, %f: index) -> !t {
 // CHECK-LABEL: @block_causal
 // CHECK-SAME: %[[N:[^ :,]+]]: index)
 // CHECK: ^bb0(%{{.*}}: index, %{{.*}}: index, %[[Q:[^ :,]+]]: index, %[[K:[^ :,]+]]: index):
+// CHECK: %[[UP:.*]] = arith.maxsi %[[N]], %{{.*}} : index
+// CHECK: %[[SIZE:.*]] = arith.minsi %[[UP]], %{{.*}} : index
 // CHECK-NEXT: %[[ONE:.*]] = arith.constant 1 : index
-// CHECK-NEXT: %[[S:.*]] = arith.maxsi %[[N]], %[[ONE]] : index
-// CHECK-NEXT: %[[OK:.*]] = arith.cmpi sle, %[[ONE]], %[[N]] : index
+// CHECK-NEXT: %[[S:.*]] = arith.maxsi %[[SIZE]], %[[ONE]] : index
+// CHECK-NEXT: %[[OK:.*]] = arith.cmpi sle, %[[ONE]], %[[SIZE]] : index
 // CHECK-NEXT: %[[B:.*]] = arith.floordivsi %[[Q]], %[[S]] : index
 // CHECK-NEXT: %[[LO:.*]] = arith.muli %[[B]], %[[S]] : index
 // CHECK-NEXT: %[[HI:.*]] = arith.addi %[[LO]], %[[S]] : index

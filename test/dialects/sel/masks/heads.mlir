@@ -27,8 +27,10 @@ func.func @by_head(%q: !t, %c: tensor<8xi32>) -> !t {
 // CHECK-LABEL: @nested
 // CHECK-SAME: %[[C:[^ :,]+]]: index, %[[D:[^ :,]+]]: tensor<8xi32>)
 // CHECK: ^bb0(%{{.*}}: index, %[[H:[^ :,]+]]: index, %[[Q:[^ :,]+]]: index, %[[K:[^ :,]+]]: index):
+// CHECK: %[[UP:.*]] = arith.maxsi %[[C]], %{{.*}} : index
+// CHECK: %[[CLASS:.*]] = arith.minsi %[[UP]], %{{.*}} : index
 // CHECK-NEXT: %[[C0:.*]] = arith.constant 0 : index
-// CHECK-NEXT: arith.cmpi eq, %[[C]], %[[C0]] : index
+// CHECK-NEXT: arith.cmpi eq, %[[CLASS]], %[[C0]] : index
 // CHECK-NEXT: tensor.extract %[[D]][%[[H]]] : tensor<8xi32>
 func.func @nested(%q: !t, %c: index, %d: tensor<8xi32>) -> !t {
   %o = attn.attention %q, %q, %q mask(heads(%c : index, heads(%d : tensor<8xi32>, causal) or not sink(1))) : (!t, !t, !t) -> !t

@@ -30,7 +30,12 @@ func.func @per_head(%q: !t, %w: tensor<8xi32>) -> !t {
 // CHECK-LABEL: @sides
 // CHECK-SAME: %[[A:[^ :,]+]]: index)
 // CHECK: ^bb0(%{{.*}}: index, %{{.*}}: index, %[[Q:[^ :,]+]]: index, %[[K:[^ :,]+]]: index):
-// CHECK-NEXT: %[[LO:.*]] = arith.subi %[[Q]], %[[A]] : index
+// A run-time number saturates at the largest literal (number_s1).
+// CHECK-NEXT: %[[LEAST:.*]] = arith.constant -2147483647 : index
+// CHECK-NEXT: %[[UP:.*]] = arith.maxsi %[[A]], %[[LEAST]] : index
+// CHECK-NEXT: %[[MOST:.*]] = arith.constant 2147483647 : index
+// CHECK-NEXT: %[[N:.*]] = arith.minsi %[[UP]], %[[MOST]] : index
+// CHECK-NEXT: %[[LO:.*]] = arith.subi %[[Q]], %[[N]] : index
 // CHECK-NEXT: %[[L:.*]] = arith.cmpi sle, %[[LO]], %[[K]] : index
 // CHECK-NEXT: %[[C2:.*]] = arith.constant 2 : index
 // CHECK-NEXT: %[[HI:.*]] = arith.addi %[[Q]], %[[C2]] : index

@@ -107,10 +107,6 @@ private:
       if (pick(8) == 0 && kind != Kind::CeilDivU && kind != Kind::DivU)
         return X::make(kind, {sub(), load(0, {var(H)})});
       int64_t by = 1 + pick(40);
-      bool isSigned =
-          kind != Kind::DivU && kind != Kind::CeilDivU && kind != Kind::RemU;
-      if (isSigned && pick(8) == 0)
-        by = -by;
       // Without sign, 64 bits below 0 are beyond what adds up exactly.
       if (kind == Kind::DivU || kind == Kind::CeilDivU)
         return X::make(kind, {narrow ? sub() : max(sub(), 0), X(by)}, 0,

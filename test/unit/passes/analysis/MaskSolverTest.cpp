@@ -81,7 +81,23 @@ TEST(MaskSolver, RefusesWhatAMaskCannotHave) {
   expectRefused(maskOf("%c = arith.constant 0 : index\n"
                        "%d = arith.remui %q, %c : index\n"
                        "%r = arith.cmpi eq, %d, %k : index"),
-                "expected a divisor other than 0, got 0");
+                "expected a divisor of 1 or more, got 0");
+  expectRefused(maskOf("%c = arith.constant 2 : index\n"
+                       "%e = arith.subi %c, %q : index\n"
+                       "%f = arith.addi %e, %q : index\n"
+                       "%g = arith.constant -5 : index\n"
+                       "%m = arith.addi %f, %g : index\n"
+                       "%d = arith.remsi %q, %m : index\n"
+                       "%r = arith.cmpi eq, %d, %k : index"),
+                "expected a divisor of 1 or more, got -3");
+  expectRefused(maskOf("%c = arith.constant 64 : index\n"
+                       "%d = arith.shrsi %q, %c : index\n"
+                       "%r = arith.cmpi eq, %d, %k : index"),
+                "expected a shift by less than 64 bits, got 64");
+  expectRefused(maskOf("%c = arith.cmpi sge, %q, %k : index\n"
+                       "%r = arith.shrui %c, %c : i1"),
+                "expected a mask to divide and shift integers of 2 bits or "
+                "more, got i1");
 }
 
 TEST(MaskSolver, RefusesTheWrongSignature) {
