@@ -494,7 +494,7 @@ void BlockBuilder::softmax(Value first, Value count, Value end) {
   Type floats = e.vec(s.lanes, e.f32);
   int64_t n = s.state / s.lanes;
   Value step = e.cI64(s.state / s.padded);
-  Values old, l;
+  Values old, alphas, l(n, e.splatF32(s.lanes, 0));
   for (int64_t v = 0; v < n; ++v)
     old.push_back(e.load(floats, e.at(m.m, 4 * v * s.lanes)));
   auto score = [&](Value t, int64_t v) {
@@ -513,8 +513,7 @@ void BlockBuilder::softmax(Value first, Value count, Value end) {
     Value alpha = e.exp2(e.fsub(old[v], top[v]));
     e.store(alpha, e.at(m.alpha, 4 * v * s.lanes));
     e.store(top[v], e.at(m.m, 4 * v * s.lanes));
-    Value sum = e.load(floats, e.at(m.l, 4 * v * s.lanes));
-    l.push_back(e.fmul(sum, alpha));
+    alphas.push_back(alpha);
   }
   l = e.forLoop(e.cI64(0), count, step, l, [&](Value t, ValueRange carried) {
     Values next;
@@ -531,8 +530,10 @@ void BlockBuilder::softmax(Value first, Value count, Value end) {
     }
     return next;
   });
-  for (int64_t v = 0; v < n; ++v)
-    e.store(l[v], e.at(m.l, 4 * v * s.lanes));
+  for (int64_t v = 0; v < n; ++v) {
+    Value at = e.at(m.l, 4 * v * s.lanes);
+    e.store(e.fma(e.load(floats, at), alphas[v], l[v]), at);
+  }
 }
 
 } // namespace fovea::cpu

@@ -93,13 +93,9 @@ void BlockBuilder::valueChunk(Value first, Value n, Value d, Value index,
     Value row = e.at(m.o, 4 * ((chunk.row0 + r) * s.valuePad + c * s.lanes));
     return e.at(row, d, 4);
   };
-  Values init;
-  for (int64_t r = 0; r < chunk.rows; ++r) {
-    Value alpha =
-        e.splat(e.load(e.f32, e.at(m.alpha, 4 * (chunk.row0 + r))), s.lanes);
-    for (int64_t c = 0; c < chunk.count; ++c)
-      init.push_back(e.fmul(e.load(floats, output(r, c)), alpha));
-  }
+  // The block has a sum of its own, so that no sum has more terms than a block
+  // has keys, or a row blocks: one over all keys would round 16384 times.
+  Values init(chunk.rows * chunk.count, e.splatF32(s.lanes, 0));
   unsigned bytes = sizeOf(source.vElem);
   Value start = source.vRows ? d : e.add(e.mul(first, source.vStride), d);
   Value base = e.at(source.v, start, bytes);
@@ -136,9 +132,14 @@ void BlockBuilder::valueChunk(Value first, Value n, Value d, Value index,
                              token(e.add(t, u), next);
                            return next;
                          });
-  for (int64_t r = 0; r < chunk.rows; ++r)
+  for (int64_t r = 0; r < chunk.rows; ++r) {
+    Value alpha =
+        e.splat(e.load(e.f32, e.at(m.alpha, 4 * (chunk.row0 + r))), s.lanes);
     for (int64_t c = 0; c < chunk.count; ++c)
-      e.store(acc[r * chunk.count + c], output(r, c));
+      e.store(
+          e.fma(e.load(floats, output(r, c)), alpha, acc[r * chunk.count + c]),
+          output(r, c));
+  }
 }
 
 } // namespace fovea::cpu
