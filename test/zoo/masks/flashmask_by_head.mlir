@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A table of four columns for each sequence and head, of numbers at random.
+// RUN: fovea verify %s --shape=b=2,sq=70,sk=97
 !q = tensor<?x2x?x16xf32>
 !r = tensor<?x2x?x4xi32>
 

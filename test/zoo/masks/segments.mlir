@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Segments of the query and of the key, in tables by batch: a token sees its own
 // segment, the one before, and the first token of every one.
+// RUN: fovea verify %s --shape=b=2,sq=70,sk=97
 !q = tensor<?x2x?x16xf32>
 
 func.func @segments(%q: !q, %k: !q, %v: !q,

@@ -118,9 +118,11 @@ TEST(BundleWriter, printsForPeople) {
         "  buffer main.o: f32 [slots(main), 64, 2 * ceildiv(sk + 7, 16)]\n",
         "stage  main: stream over b sequences x 8 head groups of 4, dims 128 "
         "and 128, splittable, mask 0\n",
-        "variant decode: rows 8, keys 32, up to 8 rows, scratch 4096 bytes\n",
+        "variant decode: rows 8, keys 32, up to 8 rows, scratch 4096 bytes "
+        "(default)\n",
         "code: x86-64-v3+0x0 x86-64-v4+0x40\n",
-        "schedule 6x16 keys=96 rows=64\n", "stage  combine: combine of main\n",
+        "schedule 6x16 keys=96 rows=64 (default)\n",
+        "stage  combine: combine of main\n",
         "mask   0: causal and window(%w)\n",
         "remark at 3:8: rows are packed 4 to a KV head\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "\nin\n" << text;
