@@ -3,6 +3,7 @@
 // over a box, and copies of the ops that have no interval; see MaskEmit.h.
 #include "passes/analysis/MaskEmit.h"
 
+#include "dialects/tile/Tile.h"
 #include "passes/analysis/MaskScan.h"
 #include "passes/analysis/MaskSegment.h"
 
