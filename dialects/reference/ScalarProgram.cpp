@@ -389,7 +389,8 @@ void ScalarProgram::execute(const Instruction &instruction, Frame &frame) {
     position = position * table.dim(axis) + index;
   }
   if (instruction.resultWidth)
-    result.i = static_cast<int64_t>(table.data[position]);
+    result.i = table.words.empty() ? static_cast<int64_t>(table.data[position])
+                                   : table.words[position];
   else
     result.f = table.data[position];
 }

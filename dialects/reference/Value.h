@@ -22,6 +22,9 @@ namespace fovea::reference {
 struct Tensor {
   std::vector<int64_t> shape;
   std::vector<double> data;
+  /// Of a table of i64 the elements as they are, for scalar code: a double
+  /// holds no word of bits. Empty: `data` is exact.
+  std::vector<int64_t> words;
 
   Tensor() = default;
   /// A tensor of `shape` filled with `value`.

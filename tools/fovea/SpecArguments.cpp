@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 using namespace mlir;
 using namespace fovea;
@@ -41,6 +42,10 @@ reference::Tensor fovea::toTensor(const HostTensor &tensor) {
   reference::Tensor result;
   result.shape = tensor.shape;
   result.data = tensor.values();
+  if (tensor.dtype == FOVEA_DTYPE_I64) {
+    result.words.resize(static_cast<size_t>(tensor.size()));
+    std::memcpy(result.words.data(), tensor.bytes.data(), tensor.bytes.size());
+  }
   return result;
 }
 
