@@ -23,7 +23,7 @@ using namespace mlir;
 
 namespace {
 
-constexpr int kCompositions = 5000, kHostile = 2000;
+constexpr int kCompositions = 5000, kHostile = 1000;
 constexpr Shape kShapes[] = {{1, 29}, {17, 40}, {33, 33}};
 constexpr TileShape kTiles[] = {{16, 16}, {5, 12}, {33, 7}};
 
