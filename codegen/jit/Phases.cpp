@@ -43,6 +43,9 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   traits.group = shape.group;
   traits.cached = shape.cached;
   traits.mask = shape.mask;
+  traits.reach = shape.reach;
+  traits.stripe = shape.stripe;
+  traits.ordered = shape.ordered;
   return traits;
 }
 

@@ -132,6 +132,31 @@ static std::string describeRow(const ScheduleRow &row) {
       .str();
 }
 
+/// Queries that see at most so many keys share few of them with others.
+static constexpr int64_t kNarrowReach = 256;
+/// Blocks of fewer keys cost more than what they skip.
+static constexpr int64_t kLeastBlockKeys = 16;
+
+/// The row's tile for a masked stream. What a large tile saves in reading and
+/// conversion it loses in hidden pairs: items of two panels and blocks of half
+/// the keys cost a causal mask 0 to 4 % and take 5 to 45 % from masks with
+/// edges in every tile (docs/performance.md). Where a query sees few keys an
+/// item is one panel, whose keys begin where its own queries' do; a block is
+/// no longer than the stripes between which it can skip.
+static PrefillSchedule fitToMask(PrefillSchedule s,
+                                 const StreamTraits &traits) {
+  // Blocks of a walk are boxes of the grid.
+  if (traits.mask.empty() || traits.ordered)
+    return s;
+  bool narrow = traits.reach >= 0 && traits.reach <= kNarrowReach;
+  s.rows = std::min(s.rows, narrow ? s.lanes : 2 * s.lanes);
+  s.keys = s.keys / 2;
+  if (traits.stripe)
+    s.keys =
+        int(std::min<int64_t>(s.keys, alignTo(traits.stripe, kLeastBlockKeys)));
+  return s;
+}
+
 Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
   int64_t dim = std::max(traits.keyDim, traits.valueDim);
   StorageClass wanted = storageClass(traits.dtype);
@@ -144,7 +169,7 @@ Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
       break;
   }
   Schedule chosen;
-  chosen.prefill = last->prefill;
+  chosen.prefill = fitToMask(last->prefill, traits);
   chosen.decode = last->decode;
   chosen.reason = "table row: " + describeRow(*last);
   return chosen;

@@ -52,6 +52,11 @@ struct StreamTraits {
   int64_t group = 1;                   ///< packed rows of one query position
   bool cached = false;                 ///< keys lie in segments of a cache
   std::string mask; ///< what tells it from others; empty: there is none
+  /// What is known of the mask when it is compiled: most keys that a query
+  /// sees (-1: no number), and the keys of stripes with gaps (0: there are
+  /// none). No part of a tuning table's key: they follow from the mask.
+  int64_t reach = -1, stripe = 0;
+  bool ordered = false; ///< rows and keys walk over a grid, in boxes
 };
 
 /// How K and V are stored, as far as the tables care.

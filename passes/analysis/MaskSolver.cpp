@@ -397,6 +397,46 @@ void describe(const ImportedMask &mask, MaskSolution &solution) {
           : "mask is not analysable: every tile runs as partial: " + why;
 }
 
+/// Gaps between stripes from this width on are skipped by blocks of keys.
+constexpr int64_t kLeastGap = 16;
+
+/// Most keys of a term; nothing if the lengths decide.
+std::optional<int64_t> keysOf(MaskGraph &g, const MaskTerm &term) {
+  SmallVector<MaskId> from(term.lo);
+  from.push_back(g.constant(0)); // there are no keys before it
+  std::optional<int64_t> least;
+  for (MaskId lo : from)
+    for (MaskId hi : term.hi) {
+      MaskId room = g.sub(hi, lo);
+      if (room >= 0 && g[room].hi < kMaskTokenLimit / 2)
+        least = std::min(least.value_or(kMaskTokenLimit), g[room].hi + 1);
+    }
+  return least;
+}
+
+/// What the terms say of the keys that a query sees.
+void measureKeys(MaskGraph &g, const MaskSections &sections,
+                 MaskSolution &solution) {
+  int64_t reach = 0;
+  bool bounded = true;
+  for (const MaskTerm &term : sections.terms) {
+    std::optional<int64_t> keys = keysOf(g, term);
+    int64_t period = 0, width = 0;
+    if (term.period >= 0 && g.isConst(term.period, period) &&
+        g.isConst(term.width, width) && width < period) {
+      if (keys)
+        keys = std::min(*keys, (*keys / period + 1) * width);
+      if (period - width >= kLeastGap && width > 0)
+        solution.stripe =
+            solution.stripe ? std::min(solution.stripe, width) : width;
+    }
+    bounded &= keys.has_value();
+    reach += std::max<int64_t>(0, keys.value_or(0));
+  }
+  if (bounded)
+    solution.reach = reach;
+}
+
 } // namespace
 
 FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
@@ -424,6 +464,7 @@ FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
   describe(mask, solution);
   solution.terms = sections.terms.size();
   solution.closedForm = !sections.isScannable();
+  measureKeys(mask.graph, sections, solution);
 
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
   for (ImportedMask::Summary s : mask.summaries)

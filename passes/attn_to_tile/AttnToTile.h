@@ -23,6 +23,8 @@ struct StreamShape {
   /// What tells the mask from others: its words, or a hash of its region.
   /// Empty: there is none.
   std::string mask;
+  int64_t reach, stripe; ///< of the mask: see MaskSolution
+  bool ordered;          ///< rows and keys walk over a grid
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes

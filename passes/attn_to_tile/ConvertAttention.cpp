@@ -195,7 +195,8 @@ LogicalResult AttentionConverter::chooseSchedules() {
   schedules = p.schedules(
       op.getContext(),
       StreamShape{keyDim, valueDim, keyType.getElementType(),
-                  keyType.getFormat(), group, cache != nullptr, mask.identity});
+                  keyType.getFormat(), group, cache != nullptr, mask.identity,
+                  mask.reach, mask.stripe, order != nullptr});
   if (queryBlock)
     fitQueryBlock();
   if (order)

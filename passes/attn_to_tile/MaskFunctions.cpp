@@ -501,6 +501,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
     op->emitRemark() << solution->remark;
   result.prefix = FlatSymbolRefAttr::get(op->getContext(), prefix);
   result.text = b.getStringAttr(describe(mask));
+  result.reach = solution->reach;
+  result.stripe = solution->stripe;
   if (!solution->summaries.empty())
     result.summaries = b.getDenseI64ArrayAttr(solution->summaries);
   return result;

@@ -25,6 +25,7 @@ struct TileMask {
   mlir::FlatSymbolRefAttr prefix; ///< null: everything is visible
   mlir::StringAttr text;          ///< the mask as a person would write it
   std::string identity;           ///< see StreamShape::mask
+  int64_t reach = -1, stripe = 0; ///< see MaskSolution
   llvm::SmallVector<mlir::Value> operands; ///< program arguments
   mlir::DenseI64ArrayAttr summaries;       ///< of tile.runs; null: none
   bool byHead = false;                     ///< the predicate reads the head

@@ -56,6 +56,37 @@ TEST(Schedule, theWiderDimDecides) {
   EXPECT_NE(a.reason, chooseFor(v3, 64, 64, FOVEA_DTYPE_F32).reason);
 }
 
+TEST(Schedule, masksTakeSmallerTiles) {
+  for (const TargetInfo &target : allTargets()) {
+    StreamTraits traits;
+    traits.keyDim = traits.valueDim = 64;
+    PrefillSchedule dense = chooseSchedule(target, traits).prefill;
+    auto chosen = [&](int64_t reach, int64_t stripe) {
+      traits.mask = "some";
+      traits.reach = reach;
+      traits.stripe = stripe;
+      PrefillSchedule s = chooseSchedule(target, traits).prefill;
+      EXPECT_EQ(whyNot(target, s), "");
+      EXPECT_EQ(s.regRows, dense.regRows);
+      return s;
+    };
+    // No number, too large a number: two panels and half the keys.
+    for (int64_t reach : {int64_t(-1), int64_t(257)}) {
+      EXPECT_EQ(chosen(reach, 0).rows, 2 * dense.lanes);
+      EXPECT_EQ(chosen(reach, 0).keys, dense.keys / 2);
+    }
+    // A query that sees few keys: one panel.
+    EXPECT_EQ(chosen(256, 0).rows, dense.lanes);
+    // Stripes: blocks about as long.
+    EXPECT_EQ(chosen(-1, 4).keys, 16);
+    EXPECT_EQ(chosen(-1, 17).keys, 32);
+    EXPECT_EQ(chosen(-1, 500).keys, dense.keys / 2);
+    // Boxes of a walk stay whole.
+    traits.ordered = true;
+    EXPECT_EQ(toString(chosen(4, 4)), toString(dense));
+  }
+}
+
 TEST(Schedule, textIsStable) {
   Schedule s = chooseFor(allTargets()[0], 128, 128, FOVEA_DTYPE_F32);
   EXPECT_EQ(s.reason, "table row: avx2, f32, dims up to 128");

@@ -199,12 +199,11 @@ TEST(MaskSolver, ClosedFormBoundsHaveNoLoopOverKeys) {
 TEST(MaskSolver, SolvesSegmentsForTheKey) {
   for (const char *compare : {"eq", "sle"}) {
     Solved s = solve(
-        std::string(
-            "func.func @mask(%t: memref<?xi32>, %b: index, %h: index, "
-            "%q: index, %k: index) -> i1 {\n"
-            "%i, %qb, %qe = tile.search %q in %t : memref<?xi32>\n"
-            "%j, %kb, %ke = tile.search %k in %t : memref<?xi32>\n"
-            "%r = arith.cmpi ") +
+        std::string("func.func @mask(%t: memref<?xi32>, %b: index, %h: index, "
+                    "%q: index, %k: index) -> i1 {\n"
+                    "%i, %qb, %qe = tile.search %q in %t : memref<?xi32>\n"
+                    "%j, %kb, %ke = tile.search %k in %t : memref<?xi32>\n"
+                    "%r = arith.cmpi ") +
             compare + ", %j, %i : index\nreturn %r : i1 }",
         1);
     ASSERT_TRUE(succeeded(s.solution)) << s.diagnostics;
@@ -305,4 +304,39 @@ TEST(MaskAbi, RefusesOperandsThatNoSlotCanHold) {
             std::string::npos)
       << text;
   EXPECT_FALSE(s.module->lookupSymbol("c"));
+}
+
+/// Most keys of a query and the stripes, where the predicate tells them.
+TEST(MaskSolver, SaysHowFarAQueryReaches) {
+  auto expect = [](const std::string &body, int64_t reach, int64_t stripe) {
+    Solved s = solve(maskOf(body));
+    ASSERT_TRUE(succeeded(s.solution)) << s.diagnostics;
+    EXPECT_EQ(s.solution->reach, reach) << body;
+    EXPECT_EQ(s.solution->stripe, stripe) << body;
+  };
+  const std::string near = "%n = arith.constant 13 : index\n"
+                           "%first = arith.subi %q, %n : index\n"
+                           "%past = arith.cmpi sge, %k, %first : index\n",
+                    causal = "%c = arith.cmpi sge, %q, %k : index\n",
+                    sink = "%s = arith.constant 4 : index\n"
+                           "%sink = arith.cmpi slt, %k, %s : index\n",
+                    stripes = "%p = arith.constant 64 : index\n"
+                              "%m = arith.remui %k, %p : index\n"
+                              "%w = arith.constant 8 : index\n"
+                              "%r = arith.cmpi ult, %m, %w : index";
+  // The length decides how many keys these see.
+  expect(kCausal, -1, 0);
+  expect(near + "%r = arith.andi %past, %past : i1", -1, 0);
+  // A window, and keys for everyone beside it.
+  expect(near + causal + "%r = arith.andi %past, %c : i1", 14, 0);
+  expect(near + causal + sink +
+             "%in = arith.andi %past, %c : i1\n"
+             "%r = arith.ori %in, %sink : i1",
+         18, 0);
+  // Stripes of 8 keys between gaps of 56; gaps of 3 keys are not skipped.
+  expect(stripes, -1, 8);
+  expect("%p = arith.constant 4 : index\n%m = arith.remui %k, %p : index\n"
+         "%w = arith.constant 1 : index\n"
+         "%r = arith.cmpi ult, %m, %w : index",
+         -1, 0);
 }
