@@ -104,6 +104,17 @@ MaskEmitter::Range MaskEmitter::range(MaskId id) {
   return r;
 }
 
+bool MaskEmitter::arePoints(ArrayRef<MaskId> ids) const {
+  auto moves = [&](MaskVar var) {
+    auto it = vars.find(var);
+    return it != vars.end() && !it->second.isPoint();
+  };
+  bool q = moves(VarQ), k = moves(VarK);
+  return llvm::none_of(ids, [&](MaskId id) {
+    return (q && mask.graph[id].onQ) || (k && mask.graph[id].onK);
+  });
+}
+
 MaskEmitter::Range MaskEmitter::linear(const MaskNode &n) {
   Value lo, hi;
   bool point = true;
@@ -215,10 +226,7 @@ MaskEmitter::Range MaskEmitter::computeRange(const MaskNode &n) {
   case MaskOp::Segment:
     return segment(n);
   case MaskOp::Opaque: {
-    if (llvm::all_of(n.args, [&](MaskId arg) {
-          return mask.graph[arg].isPredicate() ? truth(arg).isPoint()
-                                               : range(arg).isPoint();
-        })) {
+    if (arePoints(n.args)) {
       Value v = toI64(copy(n.value));
       return {v, v};
     }

@@ -9,6 +9,7 @@
 #include "passes/analysis/MaskSections.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/DenseSet.h"
 
@@ -99,8 +100,15 @@ private:
   mlir::Value segmentAt(unsigned operand, MaskPart part, mlir::Value row,
                         mlir::Value token);
   Range scan(const MaskNode &n, llvm::ArrayRef<Range> indices);
-  /// The scanning function of a summarised table, in this module.
-  mlir::func::FuncOp scanFunction(unsigned operand, unsigned axis);
+  /// The function over entries of tables of the type of `operand` that `emit`
+  /// adds to this module under the name that it is given.
+  mlir::func::FuncOp tableFunction(
+      llvm::StringRef prefix, unsigned operand,
+      llvm::function_ref<mlir::func::FuncOp(mlir::ModuleOp, llvm::StringRef,
+                                            mlir::MemRefType)>
+          emit);
+  /// Whether every node of `ids` has one value in the box.
+  bool arePoints(llvm::ArrayRef<MaskId> ids) const;
   Truth computeTruth(const MaskNode &n);
   Truth equalsZero(MaskId sum);
   Truth nary(bool isAnd, llvm::ArrayRef<MaskId> args);

@@ -4,6 +4,7 @@
 #include "passes/analysis/MaskEmit.h"
 
 #include "dialects/tile/Tile.h"
+#include "passes/analysis/MaskFlags.h"
 #include "passes/analysis/MaskScan.h"
 #include "passes/analysis/MaskSegment.h"
 
@@ -129,16 +130,16 @@ MaskEmitter::Range MaskEmitter::segment(const MaskNode &n) {
   return {lo, at.back().isPoint() ? lo : call(at.back().hi)};
 }
 
-func::FuncOp MaskEmitter::scanFunction(unsigned operand, unsigned axis) {
+func::FuncOp MaskEmitter::tableFunction(
+    StringRef prefix, unsigned operand,
+    function_ref<func::FuncOp(ModuleOp, StringRef, MemRefType)> emit) {
   auto module =
       b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
-  // One for each type of table and axis.
   auto table = cast<MemRefType>(operands[operand].getType());
-  std::string name =
-      "fovea_mask_scan_" + std::to_string(axis) + "_" + typeText(table);
+  std::string name = (prefix + "_" + typeText(table)).str();
   if (auto known = module.lookupSymbol<func::FuncOp>(name))
     return known;
-  return emitMaskScan(module, name, table, axis);
+  return emit(module, name, table);
 }
 
 /// The least and greatest entry of a box of a table. A box that is empty or
@@ -147,7 +148,9 @@ func::FuncOp MaskEmitter::scanFunction(unsigned operand, unsigned axis) {
 MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
                                      ArrayRef<Range> indices) {
   Value table = operands[n.imm];
-  Value zero = i64(0), one = i64(1), limit = i64(kMaskScanLimit);
+  bool flags = llvm::is_contained(mask.flags, unsigned(n.imm));
+  Value zero = i64(0), one = i64(1);
+  Value limit = i64(flags ? kMaskFlagLimit : kMaskScanLimit);
   // The axis that is read in stretches: the summarised one, else the last.
   int along = -1, summary = -1;
   for (auto [axis, r] : llvm::enumerate(indices))
@@ -182,6 +185,17 @@ MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
   b.setInsertionPointToEnd(&choice.getElseRegion().front());
   b.create<scf::YieldOp>(loc, ValueRange{i64(n.lo), i64(n.hi)});
   b.setInsertionPointToEnd(&choice.getThenRegion().front());
+  if (flags) {
+    SmallVector<Value> args{table};
+    for (Range r : clipped) {
+      args.push_back(toIndex(r.lo));
+      args.push_back(toIndex(add(r.hi, one)));
+    }
+    auto scan = tableFunction(kMaskFlagPrefix, n.imm, emitMaskFlags);
+    b.create<scf::YieldOp>(
+        loc, b.create<func::CallOp>(loc, scan, args).getResults());
+    return {choice.getResult(0), choice.getResult(1)};
+  }
   Value step = b.create<arith::ConstantIndexOp>(loc, 1);
   SmallVector<Value> at;
   Value least = i64(std::numeric_limits<int64_t>::max());
@@ -216,7 +230,13 @@ MaskEmitter::Range MaskEmitter::scan(const MaskNode &n,
         args.push_back(index);
     args.push_back(toIndex(clipped[along].lo));
     args.push_back(toIndex(add(clipped[along].hi, one)));
-    auto call = b.create<func::CallOp>(loc, scanFunction(n.imm, along), args);
+    // One for each type of table and axis.
+    auto scan =
+        tableFunction("fovea_mask_scan_" + std::to_string(along), n.imm,
+                      [&](ModuleOp module, StringRef name, MemRefType type) {
+                        return emitMaskScan(module, name, type, along);
+                      });
+    auto call = b.create<func::CallOp>(loc, scan, args);
     found = {call.getResult(0), call.getResult(1)};
   } else {
     Value v = toI64(b.create<memref::LoadOp>(loc, table, at));

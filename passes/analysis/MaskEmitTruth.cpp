@@ -54,10 +54,7 @@ MaskEmitter::Truth MaskEmitter::computeTruth(const MaskNode &n) {
     return {all, t.isPoint() ? all : no(t.all)};
   }
   case MaskOp::OpaqueBool: {
-    if (llvm::all_of(n.args, [&](MaskId arg) {
-          return mask.graph[arg].isPredicate() ? truth(arg).isPoint()
-                                               : range(arg).isPoint();
-        })) {
+    if (arePoints(n.args)) {
       Value v = copy(n.value);
       return {v, v};
     }

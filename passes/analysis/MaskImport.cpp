@@ -106,9 +106,30 @@ LogicalResult MaskImporter::finish(func::ReturnOp op) {
   return success();
 }
 
+/// What is asked of the entries of a table.
+struct TableUse {
+  bool more = false;      ///< than whether they are 0
+  bool stretches = false; ///< of several at once, not by opaque ops alone
+};
+
+static std::map<unsigned, TableUse> tableUses(const MaskGraph &g) {
+  std::map<unsigned, TableUse> uses;
+  for (MaskId id = 0, end = int(g.size()); id < end; ++id)
+    for (MaskId arg : g[id].args) {
+      if (g[arg].op != MaskOp::Load)
+        continue;
+      TableUse &use = uses[g[arg].imm];
+      use.more |= g[id].op != MaskOp::Eq0;
+      use.stretches |=
+          g[id].op != MaskOp::Opaque && g[id].op != MaskOp::OpaqueBool;
+    }
+  return uses;
+}
+
 void MaskImporter::findSummaries() {
   llvm::append_range(mask.inputs,
                      func.getArgumentTypes().take_front(mask.numOperands));
+  std::map<unsigned, TableUse> uses = tableUses(g);
   for (MaskId id = 0, end = int(g.size()); id < end; ++id) {
     const MaskNode &n = g[id];
     // The last axis that moves with the key.
@@ -122,8 +143,17 @@ void MaskImporter::findSummaries() {
       return s.operand == operand;
     });
     if (known || operand >= mask.numOperands - mask.planTables ||
-        !canSummarise(table) ||
-        mask.summaries.size() == FOVEA_MASK_MAX_SUMMARIES)
+        !canSummarise(table) || !uses[operand].stretches)
+      continue;
+    bool byRow = llvm::any_of(llvm::enumerate(n.args), [&](auto arg) {
+      return arg.index() != axis && g[arg.value()].onQ;
+    });
+    if (byRow && !uses[operand].more) {
+      if (!llvm::is_contained(mask.flags, operand))
+        mask.flags.push_back(operand);
+      continue;
+    }
+    if (mask.summaries.size() == FOVEA_MASK_MAX_SUMMARIES)
       continue;
     mask.summaries.push_back({operand, axis});
     mask.inputs.push_back(maskSummaryType(table));

@@ -51,6 +51,10 @@ struct ImportedMask {
     unsigned operand, axis;
   };
   llvm::SmallVector<Summary, 4> summaries;
+  /// Tables that are read at other entries for other queries, and of which
+  /// nothing is asked but which entries are 0. A summary would cost a reading
+  /// of each row, which is all that there is to read.
+  llvm::SmallVector<unsigned, 2> flags;
   /// The inputs of the emitted functions before b.
   llvm::SmallVector<mlir::Type> inputs;
   /// The summary of a table along `axis` as an index of `inputs`; -1: none.

@@ -3,6 +3,8 @@
 // stay trees. See the header.
 #include "test/unit/passes/analysis/IrMachine.h"
 
+#include "passes/analysis/MaskFlags.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -73,6 +75,7 @@ struct Instruction {
 
 struct Function {
   int slots = 0;
+  bool flags = false; // one of MaskFlags.h, done here
   Region body;
 };
 
@@ -117,6 +120,7 @@ struct IrMachine::Code {
   bool binary(const Instruction &i, int64_t a, int64_t b, int64_t &r);
   bool element(const Instruction &i, size_t first, Word *frame, int64_t *&at);
   bool call(const Instruction &i, Word *frame);
+  bool flags(const Instruction &i, Word *frame);
   bool loop(const Instruction &i, Word *frame);
   bool repeat(const Instruction &i, Word *frame);
 };
@@ -318,6 +322,8 @@ bool IrMachine::Code::call(const Instruction &i, Word *frame) {
   if (i.number < 0)
     return fail("a call of an unknown function");
   const Function &callee = functions[size_t(i.number)];
+  if (callee.flags)
+    return flags(i, frame);
   size_t base = stack.size(), at = size_t(frame - stack.data());
   if (base + size_t(callee.slots) > stack.capacity())
     return fail("calls too deep");
@@ -331,6 +337,34 @@ bool IrMachine::Code::call(const Instruction &i, Word *frame) {
     frame[i.out[r]] = inner[callee.body.yields[r]];
   stack.resize(base);
   return ok;
+}
+
+/// Which entries of a box of a table are 0; the box must lie in it. The
+/// emitted function reads vectors of bytes, which machines of integers do not.
+bool IrMachine::Code::flags(const Instruction &i, Word *frame) {
+  IrTable &table = *frame[i.in[0]].table;
+  size_t rank = table.shape.size();
+  std::vector<int64_t> at(rank);
+  for (size_t d = 0; d < rank; ++d) {
+    at[d] = frame[i.in[1 + 2 * d]].i;
+    int64_t end = frame[i.in[2 + 2 * d]].i;
+    if (at[d] < 0 || at[d] >= end || end > table.shape[d])
+      return fail("a box outside of a table");
+  }
+  int64_t least = 1, most = 0;
+  for (size_t d = 0; d < rank;) {
+    int64_t offset = 0;
+    for (size_t a = 0; a < rank; ++a)
+      offset = offset * table.shape[a] + at[a];
+    least &= table.data[size_t(offset)] != 0;
+    most |= table.data[size_t(offset)] != 0;
+    // The next entry: the first axis that does not come to its end.
+    for (d = 0; d < rank && ++at[d] >= frame[i.in[2 + 2 * d]].i; ++d)
+      at[d] = frame[i.in[1 + 2 * d]].i;
+  }
+  frame[i.out[0]].i = least;
+  frame[i.out[1]].i = most;
+  return true;
 }
 
 /// scf.for: lower, upper, step, then what it carries.
@@ -497,6 +531,9 @@ IrMachine::IrMachine(ModuleOp module) : code(std::make_unique<Code>()) {
     if (func.isExternal())
       continue;
     Function &to = code->functions[size_t(code->names[func.getSymName()])];
+    to.flags = func.getSymName().starts_with(kMaskFlagPrefix);
+    if (to.flags)
+      continue;
     code->read(func.getBody().front(), to.body, to.slots);
   }
 }
