@@ -7,6 +7,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
@@ -73,6 +74,17 @@ static TuningTable startFrom(const std::string &path) {
   return *old;
 }
 
+/// Before anything is measured: the table is written beside its place first.
+static void insistOnRoomFor(const std::string &path) {
+  llvm::StringRef folder = llvm::sys::path::parent_path(path);
+  if (folder.empty())
+    folder = ".";
+  if (std::error_code error =
+          llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
+    throw Failure(ExitMachine, path + ": expected a folder to write to, got " +
+                                   folder.str() + ": " + error.message());
+}
+
 static std::string verdict(const TuningResult &r) {
   if (r.kept)
     return llvm::formatv("kept the default {0}: the best candidate gains "
@@ -122,6 +134,7 @@ static int tune(const Options &options) {
     throw Failure(ExitMachine, "expected a CPU with AVX2 and FMA to measure "
                                "schedules on, got one without");
   Progress progress(!options.json);
+  insistOnRoomFor(options.output);
   TuningTable table = startFrom(options.output);
   llvm::json::Array results;
   for (const std::string &path : specsOf(options.paths)) {

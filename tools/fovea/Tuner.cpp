@@ -170,7 +170,8 @@ std::vector<TuningEntry> Tuner::subjects() const {
                                    "got " +
                                    session().target());
   std::vector<TuningEntry> found;
-  for (const StreamTraits &traits : traitsOfStreams(session(), *target))
+  std::vector<StreamTraits> streams = traitsOfStreams(session(), *target);
+  for (const StreamTraits &traits : streams)
     for (StreamKind kind : {StreamKind::Prefill, StreamKind::Decode}) {
       if (!runs(*standard, kind))
         continue;
@@ -186,12 +187,16 @@ std::vector<TuningEntry> Tuner::subjects() const {
           }))
         found.push_back(std::move(entry));
     }
-  if (found.empty())
+  if (streams.empty())
     throw Failure(ExitRejected, spec.path +
                                     ": expected a kernel with attention to "
                                     "tune, got " +
                                     fovea_kernel_name(session().kernel()) +
                                     " without");
+  if (found.empty())
+    throw Failure(ExitRejected,
+                  spec.path + ": expected a call that does work to time, got " +
+                      standard->arguments->shapeText());
   return found;
 }
 
