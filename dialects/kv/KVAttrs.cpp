@@ -34,6 +34,10 @@ FormatAttrInterface kv::getFormat(Type type) {
 static LogicalResult
 verifyCodedTensor(ArrayRef<int64_t> shape, Type elementType,
                   function_ref<InFlightDiagnostic()> emitError) {
+  // MLIR 19's parser asks about encodings before it looks whether the element
+  // type, which it has refused with a message by now, could be read.
+  if (!elementType)
+    return failure();
   if (shape.size() != 4)
     return emitError() << "expected a coded tensor to have rank 4, got rank "
                        << shape.size() << " [format_c1]";

@@ -3,11 +3,14 @@
 # Runs the fuzz targets of some builds for a while, each from its seeds, and
 # expects the planted fault of each to be found, for test.sh and by hand.
 #
-# usage: fuzz.sh SECONDS-PER-TARGET BUILD...
+# usage: [FOVEA_FUZZ_SEED=N] fuzz.sh SECONDS-PER-TARGET BUILD...
+# The seed is 1 unless told: a change is judged by what it broke, and a search
+# from a random place belongs to a run by hand, with 0.
 # BUILD/fuzz-targets.txt (written by CMake) has one `target seeds` per line;
 # target-planted is the same program with a fault in it.
 set -uo pipefail
 seconds=${1:?usage: fuzz.sh SECONDS-PER-TARGET BUILD...}
+seed=${FOVEA_FUZZ_SEED:-1}
 shift
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # Debian's libMLIR is not instrumented: containers and bump allocators that it
@@ -26,7 +29,7 @@ run() {
     echo "fuzz: FAILED $target has no seeds in $3"; return 1
   fi
   mkdir -p "$corpus" "$work/$target.found"
-  if ! "$build/bin/$target" -max_total_time="$seconds" -timeout=10 \
+  if ! "$build/bin/$target" -seed="$seed" -max_total_time="$seconds" -timeout=10 \
       -rss_limit_mb=2048 -print_final_stats=1 "${words[@]}" \
       -artifact_prefix="$work/$target.found/" "$corpus" "$seeds" \
       >"$log" 2>&1; then
@@ -42,7 +45,7 @@ run() {
   # A fuzzer that finds nothing proves nothing: this one must find its fault.
   rm -rf "$work/$target.planted"
   mkdir -p "$work/$target.planted/corpus"
-  "$build/bin/$target-planted" -max_total_time="$seconds" "${words[@]}" \
+  "$build/bin/$target-planted" -seed="$seed" -max_total_time="$seconds" "${words[@]}" \
     -artifact_prefix="$work/$target.planted/" \
     "$work/$target.planted/corpus" "$seeds" \
     >"$work/$target-planted.log" 2>&1

@@ -21,6 +21,12 @@ func.func private @format_c1_element(tensor<?x8x?x128xi8, #kv.int8<per tok>>)
 
 // -----
 
+// The encoding's verifier is asked although the element type is unknown.
+// expected-error@+1 {{undefined symbol alias id 'real'}}
+func.func private @format_c1_unknown(tensor<?x8x?x128x!real, #kv.int8<per tok>>)
+
+// -----
+
 // expected-error@+1 {{expected levels to be ascending powers of two from 1 to at most 64, got [2, 4] [pyramid_c1]}}
 func.func private @pyramid_c1_first(!kv.pyramid<levels = [2, 4], of = tensor<?x8x?x128xf32>>)
 
