@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Kernels describe themselves and know which of their code runs here.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Driver.h"
 #include "runtime/loader/Bundle.h"
 #include "runtime/loader/Cpu.h"
 
@@ -45,21 +46,27 @@ static int32_t chooseTarget(const fovea_kernel &kernel) {
   return best;
 }
 
-fovea_status fovea_kernel::refuseToRun() const {
-  char have[256] = "none";
-  size_t used = 0;
-  for (const fovea_bundle_target &t : view().targets) {
-    int n = std::snprintf(have + used, sizeof have - used, "%s%s",
-                          used ? ", " : "", view().string(t.name));
-    used += size_t(n);
-    if (used >= sizeof have)
-      break;
+/// What a bundle has code for, for messages.
+struct TargetNames {
+  char text[256] = "none";
+  explicit TargetNames(const BundleView &view) {
+    size_t used = 0;
+    for (const fovea_bundle_target &t : view.targets) {
+      int n = std::snprintf(text + used, sizeof text - used, "%s%s",
+                            used ? ", " : "", view.string(t.name));
+      used += size_t(n);
+      if (used >= sizeof text)
+        break;
+    }
   }
+};
+
+fovea_status fovea_kernel::refuseToRun() const {
   const char *wanted = bundle->ctx->target;
   return fail(FOVEA_UNSUPPORTED,
               "kernel '%s': expected code for %s%s, got code for %s", name(),
               *wanted ? "the chosen target " : "this CPU, ",
-              *wanted ? wanted : hostTarget(), have);
+              *wanted ? wanted : hostTarget(), TargetNames(view()).text);
 }
 
 fovea_stage_fn fovea_kernel::entry(const fovea_bundle_variant &variant) const {
@@ -112,18 +119,35 @@ static fovea_status findKernel(const fovea_bundle &bundle, const char *name,
               name);
 }
 
+/// No bundle has code for a GPU yet: says what stands in the way first.
+static fovea_status checkDevice(const fovea_bundle &bundle,
+                                const fovea_bundle_kernel &kernel,
+                                fovea_device device) {
+  if (device.kind == kDLCPU)
+    return FOVEA_OK;
+  if (device.kind != kDLCUDA)
+    return fail(FOVEA_UNSUPPORTED,
+                "expected a device of kind %d (CPU) or %d (CUDA), got kind %d",
+                kDLCPU, kDLCUDA, device.kind);
+  Gpu gpu;
+  if (fovea_status st = describeGpu(device.id, gpu))
+    return st;
+  return fail(FOVEA_UNSUPPORTED,
+              "kernel '%s': expected code for sm_%d%d (%s), got code for %s",
+              bundle.view.string(kernel.name), gpu.major, gpu.minor, gpu.name,
+              TargetNames(bundle.view).text);
+}
+
 fovea_status fovea_kernel_get(fovea_bundle *bundle, const char *name,
                               fovea_device device, fovea_kernel **out) {
   if (!bundle || !out)
     return fail(FOVEA_INVALID, "expected a %s, got NULL",
                 !bundle ? "bundle" : "place for the kernel");
   *out = nullptr;
-  if (device.kind != kDLCPU)
-    return fail(FOVEA_UNSUPPORTED,
-                "expected a device of kind %d (CPU), got kind %d", kDLCPU,
-                device.kind);
   const fovea_bundle_kernel *record = nullptr;
   if (fovea_status st = findKernel(*bundle, name, record))
+    return st;
+  if (fovea_status st = checkDevice(*bundle, *record, device))
     return st;
   auto *kernel = new (std::nothrow) fovea_kernel(bundle);
   if (!kernel)

@@ -224,7 +224,9 @@ FOVEA_EXPORT const char *fovea_bundle_kernel_name(const fovea_bundle *, int);
 FOVEA_EXPORT void fovea_bundle_close(fovea_bundle *);
 
 /* A kernel by name; NULL names the only one. A kernel without code for this
- * CPU can still be described and planned; running it is FOVEA_UNSUPPORTED. */
+ * CPU can still be described and planned; running it is FOVEA_UNSUPPORTED. On
+ * a GPU (kind 2) it needs the driver, the GPU and code for it, else
+ * FOVEA_UNSUPPORTED with what is missing; FOVEA_DEVICE: the driver failed. */
 FOVEA_EXPORT fovea_status fovea_kernel_get(fovea_bundle *, const char *name,
                                            fovea_device, fovea_kernel **out);
 FOVEA_EXPORT void fovea_kernel_release(fovea_kernel *);
