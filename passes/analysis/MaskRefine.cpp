@@ -145,9 +145,59 @@ func.func private @REFINE(OPERANDS%b: index, %h: index, %q0: index, %q1: index,
       }
       scf.yield %n1, %left1, %live1, %dead1 : index, index, i1, i1
     }
-    %done = arith.cmpi eq, %n9, %c0 : index
-    %alive = arith.select %dead9, %partial, %full : i32
-    %either = arith.select %live9, %alive, %empty : i32
+    // Of a tile for which the steps have not sufficed the pairs that are left.
+    %rows0 = arith.subi %q1, %q0 : index
+    %keys0 = arith.subi %kb, %ka : index
+    %most = arith.constant PAIRS : index
+    %fewRows = arith.cmpi sle, %rows0, %most : index
+    %fewKeys = arith.cmpi sle, %keys0, %most : index
+    %area = arith.muli %rows0, %keys0 : index
+    %fewPairs = arith.cmpi sle, %area, %most : index
+    %few0 = arith.andi %fewRows, %fewKeys : i1
+    %few = arith.andi %few0, %fewPairs : i1
+    %boxes = arith.select %few, %n9, %c0 : index
+    %n8, %live8, %dead8 = scf.while
+        (%n = %boxes, %live = %live9, %dead = %dead9)
+        : (index, i1, i1) -> (index, i1, i1) {
+      %both = arith.andi %live, %dead : i1
+      %open = arith.xori %both, %yes : i1
+      %more = arith.cmpi ne, %n, %c0 : index
+      %go = arith.andi %open, %more : i1
+      scf.condition(%go) %n, %live, %dead : index, i1, i1
+    } do {
+    ^bb0(%n: index, %live: i1, %dead: i1):
+      %top = arith.subi %n, %c1 : index
+      %qa = memref.load %stack[%top, %c0] : memref<64x4xindex>
+      %qb = memref.load %stack[%top, %c1] : memref<64x4xindex>
+      %kx = memref.load %stack[%top, %c2] : memref<64x4xindex>
+      %ky = memref.load %stack[%top, %c3] : memref<64x4xindex>
+      %q9, %live1, %dead1 = scf.while (%q = %qa, %l = %live, %d = %dead)
+          : (index, i1, i1) -> (index, i1, i1) {
+        %both = arith.andi %l, %d : i1
+        %open = arith.xori %both, %yes : i1
+        %more = arith.cmpi slt, %q, %qb : index
+        %go = arith.andi %open, %more : i1
+        scf.condition(%go) %q, %l, %d : index, i1, i1
+      } do {
+      ^bb0(%q: index, %l: i1, %d: i1):
+        %l2, %d2 = scf.for %k = %kx to %ky step %c1
+            iter_args(%lk = %l, %dk = %d) -> (i1, i1) {
+          %x = func.call @KEEP(ARGS%b, %h, %q, %k, %len) : KEEPTYPE
+          IS_LIVE
+          %isDead = arith.xori %isLive, %yes : i1
+          %lx = arith.ori %lk, %isLive : i1
+          %dx = arith.ori %dk, %isDead : i1
+          scf.yield %lx, %dx : i1, i1
+        }
+        %qn = arith.addi %q, %c1 : index
+        scf.yield %qn, %l2, %d2 : index, i1, i1
+      }
+      scf.yield %top, %live1, %dead1 : index, i1, i1
+    }
+    %left8 = arith.select %few, %n8, %n9 : index
+    %done = arith.cmpi eq, %left8, %c0 : index
+    %alive = arith.select %dead8, %partial, %full : i32
+    %either = arith.select %live8, %alive, %empty : i32
     %proved = arith.select %done, %either, %partial : i32
     scf.yield %proved : i32
   } else {
@@ -206,6 +256,14 @@ static constexpr const char *kRowByTile = R"mlir(
           scf.yield %y : i32
         }
 )mlir";
+
+// Whether what @KEEP gives is a live pair: a predicate, or a level.
+static constexpr const char *kLiveByPredicate = R"mlir(
+          %isLive = arith.ori %x, %no : i1
+)mlir";
+static constexpr const char *kLiveByLevel = R"mlir(
+          %isLive = arith.cmpi ne, %x, %empty : i32
+)mlir";
 static_assert(FOVEA_TILE_EMPTY == 0 && FOVEA_TILE_PARTIAL == 1 &&
                   FOVEA_TILE_FULL == 2,
               "the text above names the classes by their numbers");
@@ -231,8 +289,9 @@ static std::string replaceAll(std::string text, StringRef from, StringRef to) {
 }
 
 func::FuncOp emitMaskRefine(ModuleOp module, func::FuncOp tile,
-                            func::FuncOp row, StringRef prefix) {
-  std::string declared, passed, type, rowType;
+                            func::FuncOp row, func::FuncOp keep,
+                            StringRef prefix) {
+  std::string declared, passed, type, rowType, keepType;
   llvm::raw_string_ostream declaredTo(declared), passedTo(passed);
   llvm::raw_string_ostream(type) << tile.getFunctionType();
   for (auto [i, operand] :
@@ -248,6 +307,13 @@ func::FuncOp emitMaskRefine(ModuleOp module, func::FuncOp tile,
     text = replaceAll(text, "ROWTYPE", rowType);
     text = replaceAll(text, "@ROW", "@\"" + row.getSymName().str() + "\"");
   }
+  llvm::raw_string_ostream(keepType) << keep.getFunctionType();
+  text = replaceAll(text, "KEEPTYPE", keepType);
+  text = replaceAll(text, "@KEEP", "@\"" + keep.getSymName().str() + "\"");
+  text = replaceAll(text, "IS_LIVE",
+                    keep.getResultTypes()[0].isInteger(1) ? kLiveByPredicate
+                                                          : kLiveByLevel);
+  text = replaceAll(text, "PAIRS", std::to_string(kMaskRefinePairs));
   text = replaceAll(text, "OPERANDS", declared);
   text = replaceAll(text, "ARGS", passed);
   text = replaceAll(text, "TYPE", type);

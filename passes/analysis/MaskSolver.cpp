@@ -275,7 +275,7 @@ func::FuncOp emitTile(ModuleOp module, func::FuncOp source,
 
 func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
                        const ImportedMask &mask, const MaskSections &sections,
-                       StringRef prefix) {
+                       func::FuncOp keep, StringRef prefix) {
   if (!refinementHelps(mask))
     return emitTile(module, source, mask, sections, prefix + "_class");
   func::FuncOp tile =
@@ -283,7 +283,7 @@ func::FuncOp emitClass(ModuleOp module, func::FuncOp source,
   func::FuncOp row;
   if (sections.isExact() && sections.terms.size() <= kMostTerms)
     row = emitRow(module, source, mask, sections, prefix);
-  func::FuncOp refine = emitMaskRefine(module, tile, row, prefix);
+  func::FuncOp refine = emitMaskRefine(module, tile, row, keep, prefix);
   Builder types(module.getContext());
   Type i32 = types.getI32Type();
   FunctionEmitter f(module, source, mask, prefix + "_class", 7, i32);
@@ -477,8 +477,9 @@ FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
                              b.getFunctionType(inputs, b.getI32Type()));
   solution.bounds.setPrivate();
   emitMaskBounds(module, solution.bounds, mask, sections);
-  solution.classify = emitClass(module, keep, mask, sections, prefix);
   solution.keep = emitKeep(module, keep, mask, prefix);
+  solution.classify =
+      emitClass(module, keep, mask, sections, solution.keep, prefix);
   if (mask.isLevel)
     solution.level = emitLevel(module, keep, mask, prefix);
   return solution;

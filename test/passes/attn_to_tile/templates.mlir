@@ -56,8 +56,8 @@
 
 // The planner's functions of the mask.
 // CHECK: func.func private @causal_attend_bounds
-// CHECK: func.func private @causal_attend_class
 // CHECK: func.func private @causal_attend_keep
+// CHECK: func.func private @causal_attend_class
 func.func @causal(%q: !q {attn.name = "q"}, %k: !k {attn.name = "k"},
                   %v: !k {attn.name = "v"}) -> !q attributes {attn.kernel} {
   %o = attn.attention %q, %k, %v mask(causal) : (!q, !k, !k) -> !q

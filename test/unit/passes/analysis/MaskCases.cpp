@@ -185,6 +185,27 @@ static void addTables(std::vector<Case> &out) {
       {table(randomTable(320, INT64_MIN / 2, INT64_MAX / 2, 9), 64)}, 100, 100);
   add("window_by_scale", (q - k) * load(0, {h}) < 120,
       {table({1, 2, 5, 1000000}, 32)});
+  // Tokens permuted by their residue: the lines of a grid, and near pairs.
+  std::vector<int64_t> places;
+  for (int64_t residue = 0; residue < 8; ++residue)
+    for (int64_t token = residue; token < 320; token += 8)
+      places.push_back(token);
+  X qp = load(0, {q}), kp = load(0, {k});
+  add("grid_lines",
+      (kp <= qp) & ((X::make(Kind::RemS, {qp, 8}) == 3) |
+                    (X::make(Kind::RemS, {kp, 8}) == 3) | (qp - kp < 8)),
+      {table(places)});
+  // Nothing and everything, of which only the single pairs tell: even numbers
+  // by query, odd ones by key.
+  std::vector<int64_t> even = randomTable(320, 0, 100, 11);
+  std::vector<int64_t> odd = randomTable(320, 0, 100, 12);
+  for (size_t i = 0; i < even.size(); ++i) {
+    even[i] *= 2;
+    odd[i] = 2 * odd[i] + 1;
+  }
+  add("even_is_odd", load(0, {q}) == load(1, {k}), {table(even), table(odd)});
+  add("even_is_not_odd", load(0, {q}) != load(1, {k}),
+      {table(even), table(odd)});
   add("dilated_by_table", causal & (umod(k, load(0, {h})) == 0),
       {table({1, 3, 16, -2}, 32)});
 }
