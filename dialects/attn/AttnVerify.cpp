@@ -433,6 +433,30 @@ static LogicalResult verifyBody(Operation *op, Region &region, StringRef word,
   return success();
 }
 
+/// A cast from float of a number that is written and that its type does not
+/// hold.
+static LogicalResult verifyCast(Operation *op, Operation &cast, StringRef word,
+                                StringRef label) {
+  APFloat number(0.0);
+  if (!matchPattern(cast.getOperand(0), m_ConstantFloat(&number)))
+    return success();
+  Type type = cast.getResult(0).getType();
+  APSInt cut(type.getIntOrFloatBitWidth(), isa<arith::FPToUIOp>(cast));
+  bool exact;
+  if (number.convertToInteger(cut, APFloat::rmTowardZero, &exact) !=
+      APFloat::opInvalidOp)
+    return success();
+  SmallString<32> text;
+  number.toString(text);
+  InFlightDiagnostic diagnostic =
+      op->emitOpError() << "expected the " << word
+                        << " region to cast a number that " << type
+                        << (cut.isUnsigned() ? " without sign" : "")
+                        << " holds, got " << text << " [" << label << "]";
+  diagnostic.attachNote(cast.getLoc()) << "the op is here";
+  return diagnostic;
+}
+
 /// What arith leaves undefined where the number is written: a division by 0, a
 /// shift by all bits or more. A divisor below 0 goes with them, because a
 /// run-time one hides its pair (mask_s3).
@@ -443,6 +467,9 @@ static LogicalResult verifyNumbers(Operation *op, Region &region,
                        arith::CeilDivSIOp, arith::CeilDivUIOp, arith::RemSIOp,
                        arith::RemUIOp>(inner);
     bool shifts = isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(inner);
+    if (isa<arith::FPToSIOp, arith::FPToUIOp>(inner) &&
+        failed(verifyCast(op, inner, word, label)))
+      return failure();
     if (!divides && !shifts)
       continue;
     Type type = inner.getOperand(1).getType();

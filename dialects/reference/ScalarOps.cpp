@@ -52,10 +52,13 @@ static int64_t ceilQuotient(int64_t a, int64_t b) {
   return quotient(a, b) + (up ? 1 : 0);
 }
 
-/// A float without its fraction; what no i64 holds is undefined in arith and
-/// gives 0 here.
+/// A float without its fraction. What 64 bits do not hold is undefined in arith
+/// and gives 0 here.
 static int64_t truncateToInteger(double a) {
   return std::fabs(a) < 0x1p63 ? static_cast<int64_t>(a) : 0;
+}
+static uint64_t truncateToUnsigned(double a) {
+  return a > -1 && a < 0x1p64 ? static_cast<uint64_t>(std::fmax(a, 0)) : 0;
 }
 
 /// minimum and maximum hand NaN on; minnum and maxnum ignore it.
@@ -198,7 +201,8 @@ static ScalarFunction floatFunction(StringRef name) {
       .Case("maxnumf", FN(real(std::fmax(a.f, b.f))))
       .Case("minnumf", FN(real(std::fmin(a.f, b.f))))
       .Case("extf", FN(a))
-      .Cases("fptosi", "fptoui", FN(integer(truncateToInteger(a.f))))
+      .Case("fptosi", FN(integer(truncateToInteger(a.f))))
+      .Case("fptoui", FN(integer(truncateToUnsigned(a.f))))
       .Default(nullptr);
 }
 

@@ -13,6 +13,7 @@
 #include "llvm/ADT/DenseSet.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace mlir;
 using namespace fovea::reference;
@@ -210,6 +211,10 @@ private:
           instruction.width == 64 ? Needs::AtLeastOne : Needs::NotZero;
     else if (isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(op))
       instruction.needs = Needs::BelowWidth;
+    else if (isa<arith::FPToSIOp>(op))
+      instruction.needs = Needs::FitsSigned;
+    else if (isa<arith::FPToUIOp>(op))
+      instruction.needs = Needs::FitsUnsigned;
     emit(std::move(instruction), op, op.getResult(0));
     return llvm::Error::success();
   }
@@ -339,9 +344,16 @@ void ScalarProgram::findSegment(const Instruction &instruction, Frame &frame) {
         count - (instruction.found == 1), 0, n - 1)]);
 }
 
-/// Why `operand`, the second of the instruction, gives it no meaning.
+/// Why `operand`, the second of the instruction, or the only one, gives it no
+/// meaning.
 const char *ScalarProgram::faultOf(const Instruction &instruction,
                                    Cell operand) {
+  auto fits = [&](double least, unsigned bits) {
+    double cut = std::trunc(operand.f); // NaN fits nowhere
+    return cut >= least && cut < std::ldexp(1, int(bits))
+               ? nullptr
+               : "cast of a number that its type does not hold";
+  };
   switch (instruction.needs) {
   case Needs::Nothing:
     return nullptr;
@@ -353,6 +365,11 @@ const char *ScalarProgram::faultOf(const Instruction &instruction,
     return operand.i < 0 || operand.i >= int64_t(instruction.width)
                ? "shift by all bits or more"
                : nullptr;
+  case Needs::FitsSigned:
+    return fits(-std::ldexp(1, int(instruction.resultWidth) - 1),
+                instruction.resultWidth - 1);
+  case Needs::FitsUnsigned:
+    return fits(0, instruction.resultWidth);
   }
   return nullptr;
 }
@@ -365,15 +382,17 @@ void ScalarProgram::execute(const Instruction &instruction, Frame &frame) {
   if (instruction.found >= 0)
     return findSegment(instruction, frame);
   if (!instruction.table) {
+    const Cell &first = registers[instruction.operands[0]];
     const Cell &second = registers[instruction.operands[1]];
-    if (const char *fault = faultOf(instruction, second)) {
+    bool casts = instruction.needs >= Needs::FitsSigned;
+    if (const char *fault = faultOf(instruction, casts ? first : second)) {
       frame.fault = fault;
       result = {0};
       return;
     }
-    result = wrap(instruction.function(
-                      registers[instruction.operands[0]], second,
-                      registers[instruction.operands[2]], instruction.width),
+    result = wrap(instruction.function(first, second,
+                                       registers[instruction.operands[2]],
+                                       instruction.width),
                   instruction.resultWidth);
     return;
   }

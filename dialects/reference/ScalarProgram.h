@@ -72,7 +72,14 @@ private:
   /// A scalar function of up to three operands; `width` is that of the first.
   using Function = Cell (*)(Cell, Cell, Cell, unsigned width);
   /// What its second operand has to be for an op to have a meaning.
-  enum class Needs { Nothing, AtLeastOne, NotZero, BelowWidth };
+  enum class Needs {
+    Nothing,
+    AtLeastOne,
+    NotZero,
+    BelowWidth,
+    FitsSigned,
+    FitsUnsigned
+  };
   struct Instruction {
     Function function = nullptr; ///< null: reads `table` at `indices`
     bool walks = false; ///< sel.ancestor: in `table`, or null: Frame::inTree

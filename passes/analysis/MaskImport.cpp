@@ -167,6 +167,19 @@ int ImportedMask::summaryOf(unsigned operand, unsigned axis) const {
   return -1;
 }
 
+/// Whether x86-64 without extensions calls a library for the op: plan code has
+/// none.
+static bool needsLibrary(Operation *op) {
+  auto isSmall = [](Type type) {
+    return isa<FloatType>(type) && type.getIntOrFloatBitWidth() < 32;
+  };
+  // A bf16 is the upper half of an f32.
+  bool widens = isa<arith::ExtFOp>(op) && op->getOperand(0).getType().isBF16();
+  return isa<arith::RemFOp>(op) ||
+         llvm::any_of(op->getResultTypes(), isSmall) ||
+         (!widens && llvm::any_of(op->getOperandTypes(), isSmall));
+}
+
 LogicalResult MaskImporter::importOp(Operation *op) {
   if (auto load = dyn_cast<memref::LoadOp>(op))
     return importLoad(load);
@@ -186,6 +199,11 @@ LogicalResult MaskImporter::importOp(Operation *op) {
       return op->emitOpError("expected the values of a mask to be integers, "
                              "index or floats, got ")
              << v.getType();
+  if (needsLibrary(op))
+    return op->emitOpError("expected the floats of a mask to be f32 or f64 and "
+                           "without remf, got ")
+           << op->getResult(0).getType()
+           << ": the plan, which runs on any x86-64, has no code for it";
   if ((isMaskDivision(op) || isMaskShift(op)) && failed(guardSecond(op)))
     return failure();
   if (op->getNumResults() == 1 && isMaskInteger(op->getResult(0).getType())) {

@@ -3,6 +3,7 @@
 // planner, once inside tile.map for the kernel. Both come from the same
 // `expand` or region; only the way a table is read differs.
 #include "passes/attn_to_tile/MaskFunctions.h"
+#include "passes/attn_to_tile/CastGuards.h"
 #include "passes/attn_to_tile/TreeMask.h"
 
 #include "dialects/attn/AttnDialect.h"
@@ -19,6 +20,8 @@
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/xxhash.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace fovea;
@@ -259,6 +262,23 @@ static Value cloneRegion(OpBuilder &b, Region &region, ValueRange args,
   return map.lookup(region.front().getTerminator()->getOperand(0));
 }
 
+/// `value`, where every cast of the open block has a value, and `hidden`
+/// elsewhere (mask_s3).
+static Value whereCastsHold(OpBuilder &b, Value value, double hidden = 0) {
+  Value hold = guardCasts(b, *b.getInsertionBlock());
+  if (!hold)
+    return value;
+  Location loc = value.getLoc();
+  Type type = value.getType();
+  if (type.isInteger(1))
+    return b.create<arith::AndIOp>(loc, value, hold);
+  TypedAttr otherwise =
+      isa<FloatType>(type) ? TypedAttr(b.getFloatAttr(type, hidden))
+                           : TypedAttr(b.getIntegerAttr(type, int64_t(hidden)));
+  return b.create<arith::SelectOp>(loc, hold, value,
+                                   b.create<arith::ConstantOp>(loc, otherwise));
+}
+
 /// The predicate at `at`: an i1, or the i32 level of a region that gives
 /// levels. `tables` are those of planTables, as `loadFn` knows them.
 static Value buildPredicate(OpBuilder &b, Location loc, const SpecMask &mask,
@@ -278,7 +298,7 @@ static Value buildPredicate(OpBuilder &b, Location loc, const SpecMask &mask,
                        tables);
   }
   tree.eraseUnused();
-  return live;
+  return whereCastsHold(b, live);
 }
 
 /// A table as the solver wants it: any strides.
@@ -603,7 +623,7 @@ LogicalResult fovea::emitProb(ProgramBuilder &p, attn::AttentionOpInterface op,
                                           attend.getBody().front(), tables);
   if (failed(result))
     return failure();
-  p.b.create<tile::YieldOp>(op->getLoc(), *result);
+  p.b.create<tile::YieldOp>(op->getLoc(), whereCastsHold(p.b, *result));
   p.b.setInsertionPointAfter(attend);
   attend.setProb(on);
   return success();
@@ -621,6 +641,7 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
     return loadElement(b, loc, view, indices);
   };
   auto close = [&](MapOp map, Value s) {
+    s = whereCastsHold(b, s, -std::numeric_limits<double>::infinity());
     b.create<tile::YieldOp>(loc, s);
     b.setInsertionPointAfter(map);
     scores = map.getResult();

@@ -59,6 +59,9 @@ std::string specOf(const std::string &op, const std::string &type, bool byKey) {
          "  return %o : !q\n}\n";
 }
 
+void setScalar(HostValue &n, int64_t value) { n.i = value; }
+void setScalar(HostValue &n, double value) { n.f = value; }
+
 /// One of the specs, loaded for the reference and compiled.
 struct Guard {
   Guard(const std::string &text, const std::string &target) {
@@ -75,14 +78,15 @@ struct Guard {
 
   /// Runs with `numbers`, by turns where there is one for each key, and
   /// compares with what the reference makes of `wanted`.
-  bool agrees(const Dims &dims, llvm::ArrayRef<int64_t> numbers,
-              llvm::ArrayRef<int64_t> wanted) {
+  template <typename Number>
+  bool compare(const Dims &dims, llvm::ArrayRef<Number> numbers,
+               llvm::ArrayRef<Number> wanted) {
     auto arguments = randomArguments(kernel, dims, 7);
     auto results = resultsFor(kernel, dims);
-    auto give = [&](llvm::ArrayRef<int64_t> from) {
+    auto give = [&](llvm::ArrayRef<Number> from) {
       HostValue &n = arguments->back();
       if (n.isScalar)
-        n.i = from[0];
+        setScalar(n, from[0]);
       for (int64_t i = 0; !n.isScalar && i < dims.at("sk"); ++i)
         n.tensor.set(i, double(from[i % from.size()]));
     };
@@ -94,6 +98,15 @@ struct Guard {
     EXPECT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
     hidden = verification->hidden;
     return verification->ok;
+  }
+
+  bool agrees(const Dims &dims, llvm::ArrayRef<int64_t> numbers,
+              llvm::ArrayRef<int64_t> wanted) {
+    return compare(dims, numbers, wanted);
+  }
+  bool agreesOn(const Dims &dims, llvm::ArrayRef<double> numbers,
+                llvm::ArrayRef<double> wanted) {
+    return compare(dims, numbers, wanted);
   }
 
   mlir::MLIRContext context;
@@ -155,7 +168,126 @@ INSTANTIATE_TEST_SUITE_P(
       return std::get<0>(info.param) + "_" + std::get<1>(info.param);
     });
 
+//===----------------------------------------------------------------------===//
+// Casts
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Around the ends of every type; f32 has them all.
+const double kFloats[] = {std::numeric_limits<double>::quiet_NaN(),
+                          std::numeric_limits<double>::infinity(),
+                          -std::numeric_limits<double>::infinity(),
+                          -0.75,
+                          -1,
+                          0.5,
+                          7.25,
+                          127.5,
+                          128,
+                          -128.5,
+                          -129,
+                          255.5,
+                          256,
+                          65504,
+                          2147483520.0,
+                          2147483648.0,
+                          -2147483648.0,
+                          -2147483904.0,
+                          4294967040.0,
+                          4294967296.0,
+                          0x1p63,
+                          -0x1p63,
+                          -0x1.000002p63,
+                          0x1.fffffep63,
+                          0x1p64,
+                          1e30};
+
+/// The cast of a float says which keys are seen: of the scalar %n, or of the
+/// entry of a table by key, as f32 or f64.
+std::string castSpec(const std::string &op, const std::string &from,
+                     const std::string &to, bool byKey) {
+  std::string read = byKey ? "    %e = tensor.extract %n[%j] : tensor<?xf32>\n"
+                           : "    %z = arith.constant 0.0 : f32\n"
+                             "    %e = arith.addf %n, %z : f32\n";
+  std::string x = "%e";
+  if (from != "f32") {
+    read += "    %t = arith.extf %e : f32 to " + from + "\n";
+    x = "%t";
+  }
+  return "!q = tensor<?x1x?x8xf32>\n"
+         "func.func @guard(%q: !q, %k: !q, %v: !q, " +
+         std::string(byKey ? "%n: tensor<?xf32> {attn.dims = \"sk\"}"
+                           : "%n: f32") +
+         ") -> !q attributes {attn.kernel} {\n"
+         "  %o = attn.attention %q, %k, %v mask { ^bb0(%b: index, %h: index, "
+         "%i: index, %j: index):\n" +
+         read + "    %y = arith." + op + " " + x + " : " + from + " to " + to +
+         "\n    %r = arith.index_cast %y : " + to +
+         " to index\n"
+         "    %far = arith.cmpi sgt, %r, %i : index\n"
+         "    %true = arith.constant true\n"
+         "    %keep = arith.xori %far, %true : i1\n"
+         "    sel.yield %keep : i1 } : (!q, !q, !q) -> !q\n"
+         "  return %o : !q\n}\n";
+}
+
+/// A scalar of the kernel, which a word of the mask reads.
+std::string castOutsideSpec() {
+  return "!q = tensor<?x1x?x8xf32>\n"
+         "func.func @guard(%q: !q, %k: !q, %v: !q, %n: f32) -> !q attributes "
+         "{attn.kernel} {\n"
+         "  %w = arith.fptosi %n : f32 to i32\n"
+         "  %o = attn.attention %q, %k, %v mask(window(%w : i32)) : (!q, !q, "
+         "!q) -> !q\n"
+         "  return %o : !q\n}\n";
+}
+
+class CastGuards : public testing::TestWithParam<
+                       std::tuple<std::string, std::string, std::string>> {};
+
+} // namespace
+
+TEST_P(CastGuards, HideWhatTheReferenceHides) {
+  const auto &[op, from, to] = GetParam();
+  std::vector<std::string> targets = runnableTargets();
+  Guard scalar(castSpec(op, from, to, false), targets.front());
+  int hidden = 0;
+  for (const Dims &dims : kShapes)
+    for (double number : kFloats) {
+      EXPECT_TRUE(scalar.agreesOn(dims, number, number)) << number;
+      hidden += !scalar.hidden.empty();
+    }
+  EXPECT_GT(hidden, 0);
+  Guard table(castSpec(op, from, to, true), targets.back());
+  for (const Dims &dims : kShapes)
+    EXPECT_TRUE(table.agreesOn(dims, kFloats, kFloats));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, CastGuards,
+                         testing::Combine(testing::Values("fptosi", "fptoui"),
+                                          testing::Values("f32", "f64"),
+                                          testing::Values("i8", "i32", "i64")),
+                         [](const auto &info) {
+                           return std::get<0>(info.param) + "_" +
+                                  std::get<1>(info.param) + "_" +
+                                  std::get<2>(info.param);
+                         });
+
+TEST(GuardedScalar, HidesWhereAScalarOfTheKernelHasNoValue) {
+  Guard window(castOutsideSpec(), runnableTargets().back());
+  for (const Dims &dims : kShapes)
+    for (double number : kFloats)
+      EXPECT_TRUE(window.agreesOn(dims, number, number)) << number;
+}
+
 // A checker counts only if it fails.
+TEST(GuardChecker, SeesACastThatIsNotHidden) {
+  Guard cast(castSpec("fptosi", "f32", "i32", false),
+             runnableTargets().front());
+  EXPECT_FALSE(cast.agreesOn(kShapes[0], {7.25}, {1e30}));
+  EXPECT_FALSE(cast.agreesOn(kShapes[0], {1e30}, {7.25}));
+}
+
 TEST(GuardChecker, SeesAPairThatIsNotHidden) {
   std::string target = runnableTargets().front();
   Guard division(specOf("divsi", "i64", false), target);

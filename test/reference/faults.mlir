@@ -88,6 +88,44 @@ func.func @shift_kernel(%q: !t, %v: !t, %by: tensor<4xi32>) -> !t {
   return %o : !t
 }
 
+// Keys 0 and 3 cast NaN and 2^31; -2^31 and what is cut to 2^31 - 1 have a value.
+// CHECK: cast: 3; 3; 3; 3{{$}}
+func.func @cast() -> !t {
+  %q = arith.constant dense<0.0> : !t
+  %v = arith.constant dense<[[[[1.0], [2.0], [4.0], [8.0]]]]> : !t
+  %x = arith.constant dense<[0x7FC00000, -2147483648.0, 2147483520.0, 2147483648.0]> : tensor<4xf32>
+  %o = call @cast_kernel(%q, %v, %x) : (!t, !t, tensor<4xf32>) -> !t
+  return %o : !t
+}
+func.func @cast_kernel(%q: !t, %v: !t, %x: tensor<4xf32>) -> !t {
+  %o = attn.attention %q, %q, %v
+      mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+        %f = tensor.extract %x[%j] : tensor<4xf32>
+        %n = arith.fptosi %f : f32 to i32
+        %same = arith.cmpi eq, %n, %n : i32
+        sel.yield %same : i1 } : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
+// Without sign: keys 0 and 3 cast -1 and 256; -0.5 is cut to 0, 255.5 to 255.
+// CHECK: cast_unsigned: 3; 3; 3; 3{{$}}
+func.func @cast_unsigned() -> !t {
+  %q = arith.constant dense<0.0> : !t
+  %v = arith.constant dense<[[[[1.0], [2.0], [4.0], [8.0]]]]> : !t
+  %x = arith.constant dense<[-1.0, -0.5, 255.5, 256.0]> : tensor<4xf32>
+  %o = call @cast_unsigned_kernel(%q, %v, %x) : (!t, !t, tensor<4xf32>) -> !t
+  return %o : !t
+}
+func.func @cast_unsigned_kernel(%q: !t, %v: !t, %x: tensor<4xf32>) -> !t {
+  %o = attn.attention %q, %q, %v
+      mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+        %f = tensor.extract %x[%j] : tensor<4xf32>
+        %n = arith.fptoui %f : f32 to i8
+        %same = arith.cmpi eq, %n, %n : i8
+        sel.yield %same : i1 } : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
 // A scalar of the kernel without a value hides what asks for it.
 // CHECK: scalar: 0; 0; 0; 0{{$}}
 func.func @scalar() -> !t {

@@ -466,7 +466,7 @@ static llvm::Expected<reference::Cache> cacheOf(kv::CacheType type,
                 from.get(((int64_t(i) * heads + h) * tokens + t) * dim + d);
       return rows;
     };
-    reference::Batch batch{{id}, {0, n}, {}};
+    reference::Batch batch{{id}, {0, n}, {}, {}};
     if (llvm::Error error = cache.append(batch, rowsOf(value.tensor),
                                          rowsOf(value.cachedValues)))
       return std::move(error);

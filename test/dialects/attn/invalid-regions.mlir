@@ -96,6 +96,35 @@ func.func @modifier_c6(%q: !t) {
 // -----
 
 !t = tensor<?x8x?x64xf32>
+func.func @mask_c8_cast(%q: !t) {
+  // expected-error@+1 {{expected the mask region to cast a number that 'i32' holds, got 3.0E+9 [mask_c8]}}
+  %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %x = arith.constant 3.0e9 : f32
+    // expected-note@+1 {{the op is here}}
+    %n = arith.fptosi %x : f32 to i32
+    %m = arith.index_cast %n : i32 to index
+    %c = arith.cmpi sle, %j, %m : index
+    sel.yield %c : i1 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @modifier_c6_cast(%q: !t) {
+  // expected-error@+1 {{expected the score region to cast a number that 'i8' without sign holds, got -1 [modifier_c6]}}
+  %o = attn.attention %q, %q, %q score { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    %x = arith.constant -1.0 : f32
+    // expected-note@+1 {{the op is here}}
+    %n = arith.fptoui %x : f32 to i8
+    %y = arith.uitofp %n : i8 to f32
+    attn.yield %y : f32 } : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
 func.func @mask_c3(%q: !t) {
   // expected-error@+1 {{expected the mask region to hold scalar arith and math ops, tensor.extract, sel.ancestor, sel.coordinates and sel.segment, got 'scf.if' [mask_c3]}}
   %o = attn.attention %q, %q, %q mask { ^bb0(%b: index, %h: index, %i: index, %j: index):

@@ -78,6 +78,15 @@ TEST(MaskSolver, RefusesWhatAMaskCannotHave) {
                        std::string(kCausal)),
                 "expected the values of a mask to be integers, index or "
                 "floats, got 'vector<4xi32>'");
+  expectRefused(maskOf("%x = arith.constant 1.5 : f32\n"
+                       "%y = arith.truncf %x : f32 to f16\n"
+                       "%r = arith.cmpf olt, %y, %y : f16"),
+                "expected the floats of a mask to be f32 or f64 and without "
+                "remf, got 'f16'");
+  expectRefused(maskOf("%x = arith.constant 1.5 : f32\n"
+                       "%y = arith.remf %x, %x : f32\n"
+                       "%r = arith.cmpf olt, %y, %x : f32"),
+                "without remf, got 'f32'");
   expectRefused(maskOf("%c = arith.constant 0 : index\n"
                        "%d = arith.remui %q, %c : index\n"
                        "%r = arith.cmpi eq, %d, %k : index"),
