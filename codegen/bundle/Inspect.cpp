@@ -188,10 +188,8 @@ static void printStage(const BundleManifest &bundle,
     os << ", scratch " << v.scratch_bytes << " bytes";
     if (!variant.schedule.empty())
       os << ", schedule " << variant.schedule;
-    // What a tuning table chose names its entry.
     if (r.space == FOVEA_SPACE_STREAM && r.value_dim)
-      os << (StringRef(variant.schedule).contains("tuned = ") ? " (tuned)"
-                                                              : " (default)");
+      os << (tunedBy(variant.schedule).empty() ? " (default)" : " (tuned)");
     os << "\n      code:";
     if (variant.entries.empty())
       os << " none";

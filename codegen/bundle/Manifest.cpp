@@ -7,6 +7,16 @@
 
 namespace fovea {
 
+std::string tunedBy(const std::string &schedule) {
+  // As #tile.schedule prints it, last of its fields.
+  const std::string field = ", tuned = \"";
+  size_t at = schedule.find(field);
+  if (at == std::string::npos)
+    return "";
+  at += field.size();
+  return schedule.substr(at, schedule.find('"', at) - at);
+}
+
 StageManifest::StageManifest() {
   record.group = record.kv_group = record.heads = 1;
   record.mask = record.offset_slot = record.length_slot = record.list_slot = -1;

@@ -28,6 +28,10 @@ struct VariantManifest {
   std::vector<EntryManifest> entries;
 };
 
+/// The entry of a tuning table that the text of a variant's schedule names;
+/// empty: the schedule is a built-in one.
+std::string tunedBy(const std::string &schedule);
+
 struct StageManifest {
   StageManifest();
   std::string name;

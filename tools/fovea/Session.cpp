@@ -28,11 +28,18 @@ std::string TuningOption::read() {
   }
   if (path.empty())
     return "";
-  std::string bytes = readFile(path);
+  // Who did not write the path on the command line looks for it in vain there.
+  std::string by = given ? "" : "FOVEA_TUNING: ";
+  std::string bytes;
+  try {
+    bytes = readFile(path);
+  } catch (const Failure &failure) {
+    throw Failure(failure.code, by + failure.what());
+  }
   // An empty text would mean the built-in schedules.
   if (bytes.empty())
     throw Failure(ExitRejected,
-                  path + ": expected a tuning table, got an empty file");
+                  by + path + ": expected a tuning table, got an empty file");
   return bytes;
 }
 

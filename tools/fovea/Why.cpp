@@ -2,6 +2,7 @@
 // The reasons of a schedule.
 #include "tools/fovea/Why.h"
 
+#include "codegen/bundle/Manifest.h"
 #include "codegen/target/Schedule.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -95,20 +96,15 @@ static fovea_dtype storageOf(const std::string &format) {
                             : FOVEA_DTYPE_I8;
 }
 
-/// The entry of a tuning table that a schedule's text names; empty: none.
-static llvm::StringRef tunedBy(llvm::StringRef schedule) {
-  return schedule.split("tuned = \"").second.split('"').first;
-}
-
 /// Which entries of a tuning table chose schedules of parts that run.
 static std::vector<std::string> whyTuned(const StreamWork &stream) {
   std::vector<std::string> reasons;
   for (const PartWork &part : stream.parts)
-    if (llvm::StringRef entry = tunedBy(part.schedule); !entry.empty())
+    if (std::string entry = tunedBy(part.schedule); !entry.empty())
       reasons.push_back(part.variant +
                         " tuned: its tile is the tuning table's, "
                         "entry " +
-                        entry.str());
+                        entry);
   return reasons;
 }
 
