@@ -19,7 +19,8 @@ import sys
 ROOT = os.path.normpath(os.path.join(os.path.dirname(
     os.path.abspath(__file__)), "..", ".."))
 LLVM = "/usr/lib/llvm-19"
-DIALECTS = {"kv": "KV", "sel": "Sel", "attn": "Attn", "tile": "Tile"}
+DIALECTS = {"kv": "KV", "sel": "Sel", "attn": "Attn", "tile": "Tile",
+            "hw": "Hw"}
 
 
 def page(dialect, stem):
