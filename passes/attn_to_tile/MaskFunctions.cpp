@@ -157,7 +157,8 @@ static Value batchTreeOf(Operation *op, const SpecMask &mask) {
   return attention.getSource().front();
 }
 
-/// The tables that a mask of `op` asks the plan for, made in the program.
+/// The tables that a mask of `op` asks the plan for, made in the program;
+/// lineages come first.
 static PlanTables planTables(ProgramBuilder &p, Operation *op,
                              const SpecMask &mask) {
   PlanTables tables;
@@ -510,8 +511,12 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   result.byHead = !body->getArgument(n + 1).use_empty();
 
   result.identity = identify(mask, keep);
+  // The plan summarises lineages, which come first, as it does arguments.
+  size_t others = llvm::count_if(tables, [](const PlanTable &made) {
+    return made.rule != TableRule::Lineage;
+  });
   FailureOr<MaskSolution> solution = solveMask(
-      p.program->getParentOfType<ModuleOp>(), keep, prefix, n, tables.size());
+      p.program->getParentOfType<ModuleOp>(), keep, prefix, n, others);
   if (failed(solution))
     return failure();
   keep.erase();

@@ -184,17 +184,27 @@ fovea_status KernelCheck::buffer(const fovea_bundle_buffer &w) {
   return takeSlot(b.string(w.name), w.slot);
 }
 
-/// The table of a summary is an integer argument, with room for a dim more.
+/// The table of a summary is an integer argument, or what the plan makes of one
+/// with a dim more (enter and exit of lineages), with room for a further one.
 fovea_status KernelCheck::summary(const fovea_bundle_summary &s) {
+  int64_t source = s.slot;
+  uint32_t more = 0;
+  for (const fovea_bundle_table &t : b.tables.slice(k.tables))
+    if (t.slot == s.slot && t.rule == FOVEA_TABLE_LINEAGE) {
+      source = t.source;
+      more = 1;
+    }
   for (const fovea_bundle_arg &a : b.args.slice(k.args)) {
     bool isInteger = a.dtype == FOVEA_DTYPE_I8 || a.dtype == FOVEA_DTYPE_I32 ||
                      a.dtype == FOVEA_DTYPE_I64 || a.dtype == FOVEA_DTYPE_BOOL;
-    if (a.kind == FOVEA_ARG_TENSOR && a.slot == s.slot && !a.is_result &&
-        isInteger && s.axis < a.rank && a.rank < FOVEA_ABI_MAX_RANK)
+    if (a.kind == FOVEA_ARG_TENSOR && a.slot == source && !a.is_result &&
+        isInteger && s.axis < a.rank + more &&
+        a.rank + more < FOVEA_ABI_MAX_RANK)
       return FOVEA_OK;
   }
   return bad(name(), "a summary's slot",
-             "that of an integer argument with its axis", s.slot);
+             "that of an integer argument, or of lineages, with its axis",
+             s.slot);
 }
 
 fovea_status KernelCheck::mask(const fovea_bundle_mask &m) {
@@ -428,11 +438,11 @@ fovea_status KernelCheck::run() {
   for (const fovea_bundle_arg &a : b.args.slice(k.args))
     if (fovea_status st = argument(a))
       return st;
-  for (const fovea_bundle_mask &m : b.masks.slice(k.masks))
-    if (fovea_status st = mask(m))
-      return st;
   for (const fovea_bundle_table &t : b.tables.slice(k.tables))
     if (fovea_status st = table(t))
+      return st;
+  for (const fovea_bundle_mask &m : b.masks.slice(k.masks))
+    if (fovea_status st = mask(m))
       return st;
   for (uint32_t i = 0; i < k.stages.count; ++i)
     if (fovea_status st = stage(i))

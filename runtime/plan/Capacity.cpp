@@ -397,7 +397,8 @@ void Sizer::tables(char *base, size_t &bytes) {
   if (plan.nCaches)
     take(plan.batchRows, plan.limits.seqs + 1);
   sizeSummaries(plan);
-  take(plan.summaryMemory, plan.summaryNumbers * (1 + plan.nLanes));
+  take(plan.summaryMemory,
+       plan.summaryNumbers * (1 + plan.nLanes) + plan.madeSummaryNumbers);
   for (uint32_t i = 0; i < kernel.tables.size(); ++i) {
     TableStep &table = plan.tableSteps[i];
     table.record = &kernel.tables[i];

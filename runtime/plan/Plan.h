@@ -139,11 +139,16 @@ struct CacheStep {
   SegmentTables segments[maxSegments];
 };
 
-/// A table of which the functions of masks take a summary, and the place of
-/// the summary in a copy of all: `capacity` numbers from `offset` on.
+/// A table of which the functions of masks take a summary, an argument or one
+/// that the plan made of it (`made`), and the place of the summary in a copy of
+/// all: `capacity` numbers from `offset` on.
 struct TableSummary {
-  uint32_t slot, axis, arg;
+  uint32_t slot, axis;
+  const fovea_bundle_arg *source;
+  bool made;
   int64_t offset, capacity;
+
+  uint32_t rank() const { return source->rank + made; }
 };
 constexpr uint32_t maxSummaries = 16;
 
@@ -202,11 +207,13 @@ struct fovea_plan : fovea::rt::Counted<fovea_plan> {
   int32_t *piecesOf = nullptr; // of a raw item
   double *load = nullptr;      // [workers]
 
-  // Tables that masks read by key; a copy of the summaries for the planner and
-  // one for each lane.
+  // Tables that masks read by key; a copy of the arguments' summaries for the
+  // planner and one for each lane, and one of those of the plan's own tables,
+  // which change with an update alone.
   fovea::rt::TableSummary summaries[fovea::rt::maxSummaries];
   uint32_t nSummaries = 0;
-  int64_t summaryNumbers = 0; // of one copy
+  int64_t summaryNumbers = 0;     // of one copy
+  int64_t madeSummaryNumbers = 0; // of the plan's own tables
   int64_t *summaryMemory = nullptr;
 
   // Kernels with caches.

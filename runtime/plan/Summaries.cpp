@@ -3,7 +3,7 @@
 // of each block, and of each block of blocks (fovea_abi_args). Made by an
 // update for the planner and by every run for its kernels, as a table may
 // change between the two; without them a mask's bounds read the whole table
-// again for every row tile.
+// again for every row tile. Those of tables that the plan makes are made once.
 #include "runtime/plan/Plan.h"
 
 namespace fovea::rt {
@@ -97,37 +97,45 @@ void findSummaries(fovea_plan &plan) {
   const fovea_kernel &kernel = *plan.kernel.get();
   for (const fovea_bundle_mask &m : kernel.masks)
     for (uint32_t i = 0; i < m.n_summaries; ++i) {
+      auto [slot, axis] = m.summaries[i];
       bool known = plan.nSummaries == maxSummaries;
       for (uint32_t s = 0; s < plan.nSummaries; ++s)
-        known |= plan.summaries[s].slot == m.summaries[i].slot;
+        known |= plan.summaries[s].slot == slot;
+      int64_t source = slot;
+      for (const fovea_bundle_table &table : kernel.tables)
+        if (table.slot == slot)
+          source = table.source;
       for (uint32_t a = 0; a < kernel.args.size() && !known; ++a)
         if (kernel.args[a].kind == FOVEA_ARG_TENSOR &&
-            kernel.args[a].slot == m.summaries[i].slot) {
-          plan.summaries[plan.nSummaries++] = {m.summaries[i].slot,
-                                               m.summaries[i].axis, a, 0, 0};
+            kernel.args[a].slot == source) {
+          bool made = source != slot;
+          plan.summaries[plan.nSummaries++] = {slot, axis, &kernel.args[a],
+                                               made, 0,    0};
           known = true;
         }
     }
 }
 
 void sizeSummaries(fovea_plan &plan) {
-  const fovea_kernel &kernel = *plan.kernel.get();
-  plan.summaryNumbers = 0;
+  plan.summaryNumbers = plan.madeSummaryNumbers = 0;
   for (uint32_t s = 0; s < plan.nSummaries; ++s) {
     TableSummary &summary = plan.summaries[s];
-    const fovea_bundle_arg &arg = kernel.args[summary.arg];
+    const fovea_bundle_arg &arg = *summary.source;
     Extent numbers{2};
-    for (uint32_t d = 0; d < arg.rank; ++d) {
-      int64_t n = arg.shape[d] >= 0    ? arg.shape[d]
+    for (uint32_t d = 0; d < summary.rank(); ++d) {
+      int64_t n = d == arg.rank        ? 2 // enter and exit
+                  : arg.shape[d] >= 0  ? arg.shape[d]
                   : arg.symbol[d] >= 0 ? plan.capacity.most[arg.symbol[d]]
                                        : 0;
       numbers = numbers * Extent{d == summary.axis ? summaryExtent(n) : n};
     }
     // Too large a table is read as it is.
     bool fits = numbers.ok && numbers.value < (int64_t(1) << 27);
-    summary.offset = plan.summaryNumbers;
+    int64_t &used =
+        summary.made ? plan.madeSummaryNumbers : plan.summaryNumbers;
+    summary.offset = used;
     summary.capacity = fits ? numbers.value : 0;
-    plan.summaryNumbers += ceilDiv(summary.capacity, 8) * 8;
+    used += ceilDiv(summary.capacity, 8) * 8;
   }
 }
 
@@ -142,14 +150,14 @@ void makeSummaries(const fovea_plan &plan, int32_t copy, Bound &bound,
   bound.abi.summaries = bound.summaries;
   for (uint32_t s = 0; s < plan.nSummaries; ++s) {
     const TableSummary &summary = plan.summaries[s];
-    const fovea_bundle_arg &arg = kernel.args[summary.arg];
+    const uint32_t rank = summary.rank();
     const fovea_abi_view &table = bound.views[summary.slot];
     fovea_abi_view view{};
     Extent numbers{2};
     int64_t rows = 1;
-    view.shape[arg.rank] = 2;
-    view.stride[arg.rank] = 1;
-    for (uint32_t d = arg.rank; d-- > 0;) {
+    view.shape[rank] = 2;
+    view.stride[rank] = 1;
+    for (uint32_t d = rank; d-- > 0;) {
       bool along = d == summary.axis;
       view.shape[d] = along ? summaryExtent(table.shape[d]) : table.shape[d];
       view.stride[d] = numbers.value;
@@ -158,14 +166,17 @@ void makeSummaries(const fovea_plan &plan, int32_t copy, Bound &bound,
     }
     if (!numbers.ok || !numbers.value || numbers.value > summary.capacity)
       continue;
+    int64_t copies = summary.made ? 1 + plan.nLanes : copy;
     view.data =
-        plan.summaryMemory + copy * plan.summaryNumbers + summary.offset;
+        plan.summaryMemory + copies * plan.summaryNumbers + summary.offset;
     bound.summaries[summary.slot] = view;
+    if (summary.made && copy) // by the update
+      continue;
     int64_t blocks = blocksOf(table.shape[summary.axis]);
     Job job{&table,       &bound.summaries[summary.slot],
-            summary.axis, arg.rank,
+            summary.axis, rank,
             blocks,       rows * blocks};
-    switch (arg.dtype) {
+    switch (summary.source->dtype) {
     case FOVEA_DTYPE_I8:
       runJob<int8_t>(job, exec);
       break;

@@ -317,7 +317,7 @@ static IrTable lineages(const IrTable &parents) {
 void ComposedMask::State::bind(int64_t tokens) {
   tables.clear();
   inputs.clear();
-  tables.reserve(2 * composition.operands.size() + 1);
+  tables.reserve(reads.size() + summaries.size() / 2); // pointed to
   auto add = [&](IrTable table) {
     tables.push_back(std::move(table));
     IrMachine::Word word;

@@ -25,10 +25,8 @@ struct Allowed {
   double idle, missFull;
 };
 /// Every other mask is exact: nothing is run that holds no live pair.
-/// A forest at random may need more runs of keys than a tile has; a bit of a
-/// word has no interval.
-const Allowed kAllowed[] = {
-    {"", 0, 0}, {"tree", 0.1, 0}, {"tree_bitmap", 5.1, 0.1}};
+/// A bit of a word has no interval.
+const Allowed kAllowed[] = {{"", 0, 0}, {"tree_bitmap", 5.1, 0.1}};
 
 /// One key, decoding, a prime, one below, at and above a tile, chunks of a
 /// longer sequence, more queries than keys, and a few tiles.

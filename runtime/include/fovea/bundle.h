@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define FOVEA_BUNDLE_MAGIC 0x42564f46u /* "FOVB" */
-#define FOVEA_BUNDLE_VERSION 5
+#define FOVEA_BUNDLE_VERSION 6
 
 typedef enum fovea_bundle_section_kind {
   FOVEA_SECTION_STRINGS = 1,    /* bytes */
@@ -233,7 +233,8 @@ typedef struct fovea_bundle_entry {
 /* A table that the functions of a mask read over stretches of one axis: they
  * are faster with a summary of it (fovea_abi_args). */
 typedef struct fovea_bundle_summary {
-  uint32_t slot; /* view slot of an integer argument of rank below the most */
+  uint32_t slot; /* view slot of an integer argument, or of a table by rule
+                    FOVEA_TABLE_LINEAGE, of rank below the most */
   uint32_t axis;
 } fovea_bundle_summary;
 

@@ -253,6 +253,19 @@ TEST(Bundle, TablesAreChecked) {
   };
   refuse("tables of a kernel", [](B b) { b.kernels[0].tables.count = 2; });
   refuse("a table's rule", [](B b) { b.tables[0].rule = 3; });
+  // Lineages may be summarised, along one of their two axes; other tables of
+  // the plan have no summary.
+  auto summarise = [](B b, uint32_t axis) {
+    b.masks[0].n_summaries = 1;
+    b.masks[0].summaries[0] = {b.tables[0].slot, axis};
+  };
+  for (uint32_t axis : {0u, 1u})
+    ASSERT_FOVEA(open([&](B b) { summarise(b, axis); }));
+  refuse("summary's slot", [&](B b) { summarise(b, 2); });
+  refuse("summary's slot", [&](B b) {
+    summarise(b, 0);
+    b.tables[0].rule = FOVEA_TABLE_BOUNDARIES;
+  });
   refuse("a table's cache", [](B b) { b.tables[0].cache = 0; });
   refuse("a table's cache",
          [](B b) { b.tables[0].rule = FOVEA_TABLE_BATCH_TREE; });
@@ -421,7 +434,7 @@ TEST(Bundle, TheFrameIsChecked) {
   using S = fovea_bundle_section *;
   refuseFrame("to start with", [](H h, S) { h.magic = 1; });
   refuseFrame(
-      "bundle version 5, got 6", [](H h, S) { h.version = 6; },
+      "bundle version 6, got 7", [](H h, S) { h.version = 7; },
       FOVEA_UNSUPPORTED);
   refuseFrame(
       "ABI version 3, got 4", [](H h, S) { h.abi_version = 4; },

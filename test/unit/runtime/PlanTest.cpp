@@ -454,6 +454,56 @@ TEST(Plan, SummarisesTheTablesThatMasksRead) {
   }
 }
 
+// A table that the plan makes of an argument is summarised by an update, each
+// of its columns.
+TEST(Plan, SummarisesLineages) {
+  constexpr int64_t block = FOVEA_SUMMARY_BLOCK, n = 5 * block + 7;
+  KernelOptions options;
+  options.bounds = Function::BoundsEnds;
+  BundleBuilder b = sumKernel(options);
+  uint32_t slot = b.kernels[0].n_views++;
+  b.tables.push_back({FOVEA_TABLE_LINEAGE, slot, /*source=*/4, -1});
+  b.kernels[0].tables = {0, 1};
+  b.masks[0].summaries[b.masks[0].n_summaries++] = {slot, 0};
+  Loaded k(b);
+  Plan plan(k.kernel, 64, 1, n);
+  SumStep s(1, 16, n, 16);
+  Tensor parents({n}, FOVEA_DTYPE_I32, 0);
+  s.table(parents);
+  for (int64_t back : {1, 3, 70}) {
+    for (int64_t i = 0; i < n; ++i)
+      parents.intAt(i) = int32_t(i % 5 ? i - back : i / 2 - 1);
+    ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+    // A run takes those of the update, and leaves them alone.
+    ASSERT_FOVEA(
+        fovea_run(plan, 0, s.data(), s.size(), plan.workspace, nullptr));
+    fovea_mask_info info{};
+    info.size = sizeof info;
+    ASSERT_FOVEA(fovea_plan_mask(plan, 0, &info));
+    const fovea_abi_view &table = info.args->views[slot];
+    const fovea_abi_view &view = info.args->summaries[slot];
+    ASSERT_EQ(view.shape[0], 7); // 6 blocks and one of blocks
+    ASSERT_EQ(view.shape[1], 2);
+    ASSERT_EQ(view.shape[2], 2);
+    auto *entries = static_cast<const int32_t *>(table.data);
+    auto *numbers = static_cast<const int64_t *>(view.data);
+    for (int64_t at = 0; at < 7; ++at)
+      for (int64_t column : {0, 1}) {
+        int64_t least = n + 1, most = -1, begin = at < 6 ? at * block : 0;
+        for (int64_t i = begin; i < std::min(n, at < 6 ? begin + block : n);
+             ++i) {
+          int64_t x = entries[i * table.stride[0] + column * table.stride[1]];
+          least = std::min(least, x);
+          most = std::max(most, x);
+        }
+        const int64_t *pair =
+            numbers + at * view.stride[0] + column * view.stride[1];
+        EXPECT_EQ(pair[0], least) << at << ' ' << column;
+        EXPECT_EQ(pair[1], most) << at << ' ' << column;
+      }
+  }
+}
+
 TEST(Plan, RefusesPlanCodeThatLeavesTheRange) {
   KernelOptions options;
   options.bounds = Function::BoundsWild;
