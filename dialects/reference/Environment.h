@@ -56,13 +56,14 @@ llvm::Expected<Extent> extentOf(const Environment &env, mlir::Value offset,
 /// The predicate (b, h, q, length, offset; k) of a mask, from its sugar
 /// or its region; none if there is neither.
 llvm::Expected<std::optional<ScalarProgram>>
-maskProgram(const Environment &env, sel::MaskAttrInterface mask,
-            mlir::ValueRange operands, mlir::Region *region);
+maskProgram(const Environment &env, int64_t queryHeads,
+            sel::MaskAttrInterface mask, mlir::ValueRange operands,
+            mlir::Region *region);
 
 /// The functions (b, h, q, length, offset; s, k) of a score's sugar or region,
 /// in the order in which they apply.
 llvm::Expected<std::vector<ScalarProgram>>
-scorePrograms(const Environment &env, mlir::ArrayAttr score,
+scorePrograms(const Environment &env, int64_t queryHeads, mlir::ArrayAttr score,
               mlir::ValueRange operands, mlir::Region &region);
 
 /// The function (b, h, q, length, offset; p, k) of a probability region.

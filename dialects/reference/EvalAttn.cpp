@@ -205,14 +205,16 @@ static llvm::Error gather(Op op, const Environment &env, Gathered &gathered) {
                                  : gatherTensors(op, env, gathered))
     return error;
 
-  llvm::Expected<std::optional<ScalarProgram>> mask = maskProgram(
-      env, op.getMaskAttr(), op.getMaskOperands(), &op.getMaskRegion());
+  llvm::Expected<std::optional<ScalarProgram>> mask =
+      maskProgram(env, op.getQueryHeads(), op.getMaskAttr(),
+                  op.getMaskOperands(), &op.getMaskRegion());
   if (!mask)
     return mask.takeError();
   inputs.mask = std::move(*mask);
   inputs.masksTree = sel::readsBatchTree(op.getMaskAttr(), &op.getMaskRegion());
-  llvm::Expected<std::vector<ScalarProgram>> score = scorePrograms(
-      env, op.getScoreAttr(), op.getScoreOperands(), op.getScoreRegion());
+  llvm::Expected<std::vector<ScalarProgram>> score =
+      scorePrograms(env, op.getQueryHeads(), op.getScoreAttr(),
+                    op.getScoreOperands(), op.getScoreRegion());
   if (!score)
     return score.takeError();
   inputs.score = std::move(*score);

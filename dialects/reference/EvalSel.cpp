@@ -47,7 +47,8 @@ llvm::Error reference::evaluate(sel::ScoreOp op, Environment &env) {
   inputs.blocks = {type.getQueryBlock(), type.getUnit(), inputs.query->dim(2),
                    extent->offsets, extent->lengths};
   llvm::Expected<std::optional<ScalarProgram>> mask =
-      maskProgram(env, op.getMaskAttr(), op.getMaskOperands(), nullptr);
+      maskProgram(env, op.getQuery().getType().getDimSize(1), op.getMaskAttr(),
+                  op.getMaskOperands(), nullptr);
   if (!mask)
     return mask.takeError();
   inputs.mask = std::move(*mask);

@@ -16,9 +16,9 @@ namespace {
 /// A block for one expansion. Its arguments: the element's value (score or
 /// probability), b, h, q, k, length, offset, then one per operand of the sugar.
 struct Scratch {
-  Scratch(MLIRContext *context, ValueRange operands)
+  Scratch(MLIRContext *context, int64_t queryHeads, ValueRange operands)
       : builder(context), location(builder.getUnknownLoc()),
-        operands(operands) {
+        queryHeads(queryHeads), operands(operands) {
     block.addArgument(builder.getF32Type(), location);
     for (int i = 0; i < 6; ++i)
       block.addArgument(builder.getIndexType(), location);
@@ -28,8 +28,13 @@ struct Scratch {
   }
 
   sel::Coordinates coordinates() {
-    return {block.getArgument(1), block.getArgument(2), block.getArgument(3),
-            block.getArgument(4), block.getArgument(5), block.getArgument(6)};
+    return {block.getArgument(1),
+            block.getArgument(2),
+            block.getArgument(3),
+            block.getArgument(4),
+            block.getArgument(5),
+            block.getArgument(6),
+            queryHeads};
   }
   ValueRange arguments() { return block.getArguments().drop_front(7); }
   mlir::Value element() { return block.getArgument(0); }
@@ -55,6 +60,7 @@ struct Scratch {
   Block block;
   OpBuilder builder;
   Location location;
+  int64_t queryHeads;
   ValueRange operands;
 };
 
@@ -72,8 +78,9 @@ regionProgram(const Environment &env, Region &region, bool withElement) {
 }
 
 llvm::Expected<std::optional<ScalarProgram>>
-reference::maskProgram(const Environment &env, sel::MaskAttrInterface mask,
-                       ValueRange operands, Region *region) {
+reference::maskProgram(const Environment &env, int64_t queryHeads,
+                       sel::MaskAttrInterface mask, ValueRange operands,
+                       Region *region) {
   std::optional<ScalarProgram> none;
   auto wrap = [](llvm::Expected<ScalarProgram> program)
       -> llvm::Expected<std::optional<ScalarProgram>> {
@@ -85,7 +92,7 @@ reference::maskProgram(const Environment &env, sel::MaskAttrInterface mask,
     return wrap(regionProgram(env, *region, /*withElement=*/false));
   if (!mask)
     return none;
-  Scratch scratch(mask.getContext(), operands);
+  Scratch scratch(mask.getContext(), queryHeads, operands);
   sel::MaskBuilder builder(scratch.builder, scratch.location,
                            scratch.coordinates(), scratch.arguments());
   return wrap(
@@ -93,8 +100,8 @@ reference::maskProgram(const Environment &env, sel::MaskAttrInterface mask,
 }
 
 llvm::Expected<std::vector<ScalarProgram>>
-reference::scorePrograms(const Environment &env, ArrayAttr score,
-                         ValueRange operands, Region &region) {
+reference::scorePrograms(const Environment &env, int64_t queryHeads,
+                         ArrayAttr score, ValueRange operands, Region &region) {
   std::vector<ScalarProgram> programs;
   auto add = [&](llvm::Expected<ScalarProgram> program) -> llvm::Error {
     if (!program)
@@ -106,7 +113,7 @@ reference::scorePrograms(const Environment &env, ArrayAttr score,
     if (llvm::Error error = add(regionProgram(env, region, true)))
       return error;
   for (Attribute attribute : score ? score.getValue() : ArrayRef<Attribute>()) {
-    Scratch scratch(attribute.getContext(), operands);
+    Scratch scratch(attribute.getContext(), queryHeads, operands);
     attn::ScoreBuilder builder(scratch.builder, scratch.location,
                                scratch.coordinates(), scratch.arguments());
     mlir::Value result = cast<attn::ScoreAttrInterface>(attribute).expand(

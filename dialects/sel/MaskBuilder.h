@@ -26,6 +26,8 @@ struct Coordinates {
   mlir::Value length;
   /// The q_offset of the batch.
   mlir::Value offset;
+  /// The number of query heads of the op.
+  int64_t queryHeads = 0;
 };
 
 /// What sel.segment gives of a token; all are of type index.
@@ -43,13 +45,15 @@ public:
   MaskBuilder(mlir::OpBuilder &b, mlir::Location loc, Coordinates at,
               mlir::ValueRange operands)
       : b(b), loc(loc), batch(at.batch), head(at.head), query(at.query),
-        key(at.key), length(at.length), operands(operands),
-        queryOffset(at.offset) {}
+        key(at.key), length(at.length), queryHeads(at.queryHeads),
+        operands(operands), queryOffset(at.offset) {}
   virtual ~MaskBuilder() = default;
 
   mlir::OpBuilder &b;
   mlir::Location loc;
   mlir::Value batch, head, query, key, length;
+  /// Of the op; a number of them may share an entry of a table.
+  int64_t queryHeads;
 
   /// A number of the sugar as an index: an integer literal, a scalar operand,
   /// or the entry of a table for the current head. One of 64 bits saturates at

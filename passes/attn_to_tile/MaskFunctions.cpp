@@ -345,6 +345,12 @@ static std::pair<Value, int64_t> offsetOf(Operation *op) {
                                       score.getQuery().getType().getDimSize(2));
 }
 
+static int64_t queryHeadsOf(Operation *op) {
+  if (auto attention = dyn_cast<attn::AttentionOpInterface>(op))
+    return attention.getQueryHeads();
+  return cast<sel::ScoreOp>(op).getQuery().getType().getDimSize(1);
+}
+
 /// The mask in the words of the spec; a region by its position.
 static std::string describe(const SpecMask &mask) {
   std::string text;
@@ -456,7 +462,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   b.setInsertionPointToEnd(body);
   sel::Coordinates at{body->getArgument(n),     body->getArgument(n + 1),
                       body->getArgument(n + 2), body->getArgument(n + 3),
-                      body->getArgument(n + 4), offset};
+                      body->getArgument(n + 4), offset,
+                      queryHeadsOf(op)};
   if (order) {
     // An ordered walk is over a whole call: its rows are its tokens.
     at.query = emitTokenAt(b, loc, order, at.query, /*nonNegative=*/false);
@@ -552,10 +559,14 @@ static MapOp openMap(ProgramBuilder &p, Location loc, Value scores, Value block,
   return map;
 }
 
-static sel::Coordinates coordinates(Block &body) {
-  return {body.getArgument(kMapBatch),  body.getArgument(kMapHead),
-          body.getArgument(kMapQuery),  body.getArgument(kMapKey),
-          body.getArgument(kMapLength), body.getArgument(kMapOffset)};
+static sel::Coordinates coordinates(Operation *op, Block &body) {
+  return {body.getArgument(kMapBatch),
+          body.getArgument(kMapHead),
+          body.getArgument(kMapQuery),
+          body.getArgument(kMapKey),
+          body.getArgument(kMapLength),
+          body.getArgument(kMapOffset),
+          queryHeadsOf(op)};
 }
 
 static Value loadElement(OpBuilder &b, Location loc, Value view,
@@ -577,8 +588,8 @@ Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
   auto load = [&](Value view, ValueRange indices) {
     return loadElement(b, loc, view, indices);
   };
-  Value live =
-      buildPredicate(b, loc, mask, coordinates(body), operands, load, tables);
+  Value live = buildPredicate(b, loc, mask, coordinates(op, body), operands,
+                              load, tables);
   b.create<tile::YieldOp>(loc, live);
   b.setInsertionPointAfter(map);
   return map.getResult();
@@ -603,7 +614,7 @@ static FailureOr<Value> cloneModifier(ProgramBuilder &p, Operation *op,
   auto load = [&](Value view, ValueRange indices) {
     return loadElement(p.b, op->getLoc(), view, indices);
   };
-  TreeMask tree(p.b, op->getLoc(), coordinates(body), batchTreeIn(tables),
+  TreeMask tree(p.b, op->getLoc(), coordinates(op, body), batchTreeIn(tables),
                 load);
   sel::Coordinates seen = tree.positions();
   Value args[] = {body.getArgument(0), seen.batch, seen.head, seen.query,
@@ -658,7 +669,7 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
       SmallVector<Value> operands;
       for (Value operand : op.getScoreOperands())
         operands.push_back(inProgram(p, operand));
-      TreeMask tree(b, loc, coordinates(body), batchTree, load);
+      TreeMask tree(b, loc, coordinates(op, body), batchTree, load);
       Lowering<attn::ScoreBuilder> builder(b, loc, tree.positions(), operands,
                                            op.getScoreOperands(), load, tree,
                                            tables);

@@ -52,6 +52,7 @@ fovea::createRegionCoordinates(OpBuilder &b, attn::AttentionOpInterface op,
   result.head = at[1];
   result.query = at[2];
   result.key = at[3];
+  result.queryHeads = op.getQueryHeads();
   result.length = op.getLengths() ? perBatch(op.getLengths()) : columns;
   result.offset =
       op.getOffset()

@@ -54,3 +54,16 @@ func.func @four_columns() -> !t {
       mask(flashmask(%r : tensor<1x1x4x4xi32>)) : (!t, !t, !t) -> !t
   return %o : !t
 }
+
+// A table by KV head: query heads 0 and 1 see what is past, heads 2 and 3 key 1 alone.
+// CHECK: by_kv_head: 1; 1.5 | 1; 1.5 | 0; 2 | 0; 2{{$}}
+func.func @by_kv_head() -> tensor<1x4x2x1xf32> {
+  %q = arith.constant dense<0.0> : tensor<1x4x2x1xf32>
+  %k = arith.constant dense<1.0> : tensor<1x2x2x1xf32>
+  %v = arith.constant dense<[[[[1.0], [2.0]], [[1.0], [2.0]]]]> : tensor<1x2x2x1xf32>
+  %r = arith.constant dense<[[[[9], [9]], [[0], [9]]]]> : tensor<1x2x2x1xi32>
+  %o = attn.attention %q, %k, %v
+      mask(flashmask(causal, %r : tensor<1x2x2x1xi32>))
+      : (tensor<1x4x2x1xf32>, tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>) -> tensor<1x4x2x1xf32>
+  return %o : tensor<1x4x2x1xf32>
+}

@@ -23,10 +23,10 @@ LogicalResult FlashMaskAttr::verifyMask(EmitError emitError,
   auto table = llvm::dyn_cast<RankedTensorType>(type);
   if (!table || table.getEncoding() || table.getRank() != 4 ||
       !table.getElementType().isInteger(32) || table.isDynamicDim(3) ||
-      (table.getDimSize(1) != 1 && table.getDimSize(1) != queryHeads))
+      table.getDimSize(1) < 1 || queryHeads % table.getDimSize(1) != 0)
     return emitError()
            << "expected the rows of a flashmask to be i32 [batch or "
-              "1, 1 or "
+              "1, a divisor of "
            << queryHeads << " query heads, keys, 1, 2 or 4 columns], got "
            << type << " [flashmask_c1]";
   // flashmask_c2
@@ -46,6 +46,9 @@ Value FlashMaskAttr::expand(MaskBuilder &builder) const {
   Value query = builder.query, key = builder.key;
   Value batch = shape[0] == 1 ? builder.constant(0) : builder.batch;
   Value head = shape[1] == 1 ? builder.constant(0) : builder.head;
+  if (int64_t group = builder.queryHeads / shape[1];
+      shape[1] != 1 && group != 1)
+    head = builder.floorDivide(head, builder.constant(group));
   auto column = [&](int64_t i) {
     return builder.asIndex(
         builder.load(operand, {batch, head, key, builder.constant(i)}));

@@ -272,9 +272,10 @@ def Sel_FlashMaskAttr : Sel_Mask<"FlashMask", "flashmask"> {
 
     Rows are tokens q, so that the same table serves a prompt as a whole and in
     chunks; where sq is sk these are the rows of FlashMask. The first extent may
-    be 1, for all of the batch, the second 1 or the query heads (tables by KV
-    head are repeated by the caller) [flashmask_c1]. Other numbers of columns
-    have no meaning [flashmask_c2]. A key without an entry is hidden.
+    be 1, for all of the batch; the second is 1, the KV heads, the query heads
+    or another divisor of these, n of H: query head h reads rows[b, floor(h /
+    (H / n))] [flashmask_c1]. Other numbers of columns have no meaning
+    [flashmask_c2]. A key without an entry is hidden.
 
     Source: FlashMask (the argument startend_row_indices of Paddle's
     flashmask_attention).

@@ -30,6 +30,19 @@ func.func @causal_2(%q: !t, %r: tensor<?x8x?x2xi32>) -> !t {
   return %o : !t
 }
 
+// A table by KV head: query heads 0 to 3 read its first, 4 to 7 its second.
+// CHECK-LABEL: @by_kv_head
+// CHECK-SAME: %[[R:[^ :,]+]]: tensor<?x2x?x1xi32>)
+// CHECK: ^bb0(%[[B:[^ :,]+]]: index, %[[H:[^ :,]+]]: index, %{{.*}}: index, %[[K:[^ :,]+]]: index):
+// CHECK: %[[GROUP:.*]] = arith.constant 4 : index
+// CHECK-NEXT: %[[G:.*]] = arith.floordivsi %[[H]], %[[GROUP]] : index
+// CHECK: tensor.extract %[[R]][%[[B]], %[[G]], %[[K]], %c{{.*}}]
+func.func @by_kv_head(%q: !t, %k: tensor<?x2x?x64xf32>, %r: tensor<?x2x?x1xi32>) -> !t {
+  %o = attn.attention %q, %k, %k mask(flashmask(causal, %r : tensor<?x2x?x1xi32>))
+      : (!t, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>) -> !t
+  return %o : !t
+}
+
 // Two without causal: u[k] <= q < s[k].
 // CHECK-LABEL: @two_sided
 // CHECK: arith.cmpi sle, %{{.*}}, %[[Q:.*]] : index
@@ -63,9 +76,36 @@ func.func @flashmask_c1_word(%q: !t) {
 // -----
 
 !t = tensor<?x8x?x64xf32>
-func.func @flashmask_c1_heads(%q: !t, %r: tensor<?x2x?x4xi32>) {
-  // expected-error@+1 {{expected the rows of a flashmask to be i32 [batch or 1, 1 or 8 query heads, keys, 1, 2 or 4 columns], got 'tensor<?x2x?x4xi32>' [flashmask_c1]}}
-  %o = attn.attention %q, %q, %q mask(flashmask(%r : tensor<?x2x?x4xi32>)) : (!t, !t, !t) -> !t
+func.func @flashmask_c1_heads(%q: !t, %r: tensor<?x3x?x4xi32>) {
+  // expected-error@+1 {{expected the rows of a flashmask to be i32 [batch or 1, a divisor of 8 query heads, keys, 1, 2 or 4 columns], got 'tensor<?x3x?x4xi32>' [flashmask_c1]}}
+  %o = attn.attention %q, %q, %q mask(flashmask(%r : tensor<?x3x?x4xi32>)) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @flashmask_c1_more_heads(%q: !t, %r: tensor<?x16x?x4xi32>) {
+  // expected-error@+1 {{a divisor of 8 query heads, keys, 1, 2 or 4 columns], got 'tensor<?x16x?x4xi32>' [flashmask_c1]}}
+  %o = attn.attention %q, %q, %q mask(flashmask(%r : tensor<?x16x?x4xi32>)) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @flashmask_c1_no_heads(%q: !t, %r: tensor<?x0x?x4xi32>) {
+  // expected-error@+1 {{a divisor of 8 query heads, keys, 1, 2 or 4 columns], got 'tensor<?x0x?x4xi32>' [flashmask_c1]}}
+  %o = attn.attention %q, %q, %q mask(flashmask(%r : tensor<?x0x?x4xi32>)) : (!t, !t, !t) -> !t
+  return
+}
+
+// -----
+
+!t = tensor<?x8x?x64xf32>
+func.func @flashmask_c1_dynamic_heads(%q: !t, %r: tensor<?x?x?x4xi32>) {
+  // expected-error@+1 {{a divisor of 8 query heads, keys, 1, 2 or 4 columns], got 'tensor<?x?x?x4xi32>' [flashmask_c1]}}
+  %o = attn.attention %q, %q, %q mask(flashmask(%r : tensor<?x?x?x4xi32>)) : (!t, !t, !t) -> !t
   return
 }
 
