@@ -14,7 +14,7 @@ install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # The libraries lie side by side and look for each other there. Only the JIT
 # needs LLVM, which is off the loader's path.
 set(fovea_libraries)
-foreach(library fovea-rt fovea-tbb fovea-jit)
+foreach(library fovea-rt fovea-tbb fovea-emulator fovea-jit)
   if(TARGET ${library})
     list(APPEND fovea_libraries ${library})
     set_target_properties(${library} PROPERTIES INSTALL_RPATH "$ORIGIN")
