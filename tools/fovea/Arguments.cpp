@@ -286,19 +286,14 @@ void Arguments::loadInputs(const CallOptions &call) {
 }
 
 /// The values of a tensor as `dtype`, rounded.
-static HostTensor converted(const HostTensor &from, fovea_dtype dtype) {
-  if (from.dtype == dtype)
-    return from;
-  HostTensor to(dtype, from.shape);
-  for (int64_t i = 0; i < from.size(); ++i)
-    to.set(i, from.get(i));
-  return to;
-}
-
 void Arguments::copyInputs(const Arguments &like) {
   for (size_t i = 0; i < given.size(); ++i) {
-    if (filled[i] || given[i].isCache)
+    if (filled[i])
       continue;
+    if (given[i].isCache) {
+      copyCache(i, like);
+      continue;
+    }
     std::string name = given[i].name;
     int there = like.find(name);
     if (given[i].isScalar) {

@@ -89,6 +89,7 @@ private:
   void loadInput(const std::string &name, const std::string &path);
   void setTensor(const std::string &name, HostTensor values);
   void copyInputs(const Arguments &like);
+  void copyCache(size_t index, const Arguments &like);
   void fillMissing(const CallOptions &call, mlir::func::FuncOp spec);
   void makeResults();
   int find(const std::string &name) const;

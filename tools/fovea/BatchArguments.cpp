@@ -101,6 +101,35 @@ void Arguments::loadCache(const CacheInfo &info, const std::string &paths) {
   filled[info.arg] = true;
 }
 
+/// The tokens that `like` finds in its cache of the name, as this kernel's
+/// cache takes them in.
+void Arguments::copyCache(size_t index, const Arguments &like) {
+  HostValue &value = given[index];
+  int there = like.find(value.name);
+  if (there < 0 || !like.given[size_t(there)].isCache)
+    return;
+  const HostValue &from = like.given[size_t(there)];
+  for (const CacheInfo &info : cacheInfos) {
+    if (info.arg != index)
+      continue;
+    auto text = [](int64_t heads, int64_t keyDim, int64_t valueDim) {
+      return std::to_string(heads) + " heads of " + std::to_string(keyDim) +
+             " and " + std::to_string(valueDim) + " channels";
+    };
+    const HostTensor &k = from.tensor, &v = from.cachedValues;
+    if (k.shape[1] != info.heads || k.shape[3] != info.keyDim ||
+        v.shape[3] != info.valueDim)
+      throw Failure(ExitRejected,
+                    "expected cache '" + info.name + "' to have " +
+                        text(k.shape[1], k.shape[3], v.shape[3]) + " as in " +
+                        like.session.options().path + ", got " +
+                        text(info.heads, info.keyDim, info.valueDim));
+    value.tensor = converted(k, info.input);
+    value.cachedValues = converted(v, info.input);
+    filled[index] = true;
+  }
+}
+
 /// Trees are of rows that the kernel appends, and its masks must know of them.
 void Arguments::checkTree() const {
   for (const CacheInfo &info : cacheInfos)

@@ -143,3 +143,12 @@ fovea_tensor HostTensor::view() {
   tensor.shape = shape.data();
   return tensor;
 }
+
+HostTensor fovea::converted(const HostTensor &from, fovea_dtype dtype) {
+  if (from.dtype == dtype)
+    return from;
+  HostTensor to(dtype, from.shape);
+  for (int64_t i = 0; i < from.size(); ++i)
+    to.set(i, from.get(i));
+  return to;
+}

@@ -64,6 +64,9 @@ struct HostTensor {
   fovea_tensor view();
 };
 
+/// The values of `from`, rounded to `dtype`.
+HostTensor converted(const HostTensor &from, fovea_dtype dtype);
+
 } // namespace fovea
 
 #endif // FOVEA_TOOLS_FOVEA_HOSTTENSOR_H

@@ -46,8 +46,7 @@ static void checkDefines(const Options &options) {
 
 /// At most 48 tiles to a side, of a power of two.
 static int64_t tileFor(const Side &dense) {
-  int64_t longest =
-      std::max(dense.tokens(), dense.argument(Use::Query).shape[2]);
+  int64_t longest = std::max(dense.tokens(), dense.queries());
   int64_t tile = 1;
   while (tile * 48 < longest)
     tile *= 2;
@@ -56,15 +55,14 @@ static int64_t tileFor(const Side &dense) {
 
 static DroppedMap mapOf(const Options &options, const Side &mine,
                         const Side &dense) {
-  const HostTensor &q = dense.argument(Use::Query);
-  if (options.batch >= q.shape[0] || options.head >= q.shape[1])
+  if (options.batch >= dense.batches() || options.head >= dense.heads())
     throw Failure(ExitUsage,
                   llvm::formatv("expected --batch below {0} and --head below "
                                 "{1}, got {2} and {3}",
-                                q.shape[0], q.shape[1], options.batch,
+                                dense.batches(), dense.heads(), options.batch,
                                 options.head)
                       .str());
-  return dropped(mine.table(), dense.table(), q.shape[2],
+  return dropped(mine.table(), dense.table(), dense.queries(),
                  options.tile ? options.tile : tileFor(dense), options.batch,
                  options.head);
 }

@@ -33,11 +33,13 @@ static void printTimes(llvm::raw_ostream &os, const Comparison &c,
                 "selection {2:f3} ms\n",
                 c.mine.attentionMs(), c.attentionSpeedUp(),
                 c.mine.selectionMs());
+  if (c.mine.appendMs() > 0)
+    os << formatv("             append {0:f3} ms\n", c.mine.appendMs());
   if (c.mine.selectionMs() == 0)
     return;
   os << "             selection:";
   for (const PhaseTime &phase : c.mine.phases)
-    if (!phase.attention)
+    if (phase.selection())
       os << formatv(" {0} {1:f3} ms", phase.stage, phase.ms);
   os << "\n";
 }
@@ -188,10 +190,12 @@ static llvm::json::Object toJson(const Side &side, const CallTime &time) {
     object["median_ms"] = time.ms;
     object["attention_ms"] = time.attentionMs();
     object["selection_ms"] = time.selectionMs();
+    object["append_ms"] = time.appendMs();
     llvm::json::Array phases;
     for (const PhaseTime &phase : time.phases)
       phases.push_back(llvm::json::Object{{"stage", phase.stage},
                                           {"attention", phase.attention},
+                                          {"append", phase.append},
                                           {"ms", phase.ms}});
     object["phases"] = std::move(phases);
   }

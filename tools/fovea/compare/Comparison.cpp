@@ -4,6 +4,7 @@
 #include "tools/fovea/Verify.h"
 
 #include "dialects/attn/Attn.h"
+#include "dialects/kv/KV.h"
 #include "passes/pipelines/Parameters.h"
 
 #include <algorithm>
@@ -40,8 +41,18 @@ static bool hasInput(const Session &session, const std::string &name) {
   return false;
 }
 
+/// The words of --shape: those of the sequences, too, where there is a cache.
+static std::vector<std::string> shapeNames(const Session &session) {
+  std::vector<std::string> names = session.dims();
+  if (!cachesOf(session).empty())
+    for (const char *name : {"b", "rows", "sk", "prefix"})
+      if (std::find(names.begin(), names.end(), name) == names.end())
+        names.push_back(name);
+  return names;
+}
+
 static bool hasDim(const Session &session, const std::string &name) {
-  std::vector<std::string> dims = session.dims();
+  std::vector<std::string> dims = shapeNames(session);
   return std::find(dims.begin(), dims.end(), name) != dims.end();
 }
 
@@ -57,31 +68,25 @@ static CallOptions optionsFor(const Session &session, const CallOptions &all) {
   for (const std::string &scalar : all.scalars)
     if (hasInput(session, splitDefinition(scalar, "--arg").first))
       own.scalars.push_back(scalar);
-  Shape shape;
-  for (const auto &[name, extent] : numbersOf(parseExtents(all.shape)))
-    if (hasDim(session, name))
-      shape[name] = extent;
-  own.shape = toString(shape);
+  for (const auto &[name, extent] : parseExtents(all.shape)) {
+    if (!hasDim(session, name))
+      continue;
+    std::string list;
+    for (int64_t value : extent.values)
+      list += (list.empty() ? "" : ",") + std::to_string(value);
+    own.shape += (own.shape.empty() ? "" : ",") + name + "=" +
+                 (extent.isList ? "[" + list + "]" : list);
+  }
   return own;
-}
-
-static const Session &withoutCaches(const Session &session) {
-  for (const fovea_arg_info &arg : session.args())
-    if (arg.kind == FOVEA_CACHE)
-      throw Failure(ExitRejected,
-                    session.options().path +
-                        ": expected a kernel over tensors to compare, got one "
-                        "with a cache, '" +
-                        arg.name + "'");
-  return session;
 }
 
 Side::Side(std::unique_ptr<Session> session, const CompareOptions &compare,
            const Side *like)
-    : theSession(std::move(session)), spec(withoutCaches(*theSession)),
+    : theSession(std::move(session)), spec(*theSession),
       theArguments(*theSession, optionsFor(*theSession, compare.call),
                    spec.kernel(), {}, like ? &like->theArguments : nullptr),
       theCall(*theSession, theArguments, compare.call) {
+  refuseOtherSources();
   refuseBadValues();
   theArguments.poisonResults();
   theCall.update();
@@ -100,7 +105,8 @@ const HostTensor &Side::argument(Use use) const {
   for (const HostValue &value : theArguments.inputs())
     if (!name.empty() && !value.isScalar &&
         (value.name == name || value.name == name + ".codes"))
-      if (value.tensor.shape.size() == 4)
+      if (value.tensor.shape.size() == 4 ||
+          (cache() && value.tensor.shape.size() == 3))
         return value.tensor;
   throw Failure(ExitRejected,
                 theSession->options().path +
@@ -110,33 +116,98 @@ const HostTensor &Side::argument(Use use) const {
 
 int64_t Side::queryRows() const {
   const HostTensor &q = argument(Use::Query);
-  return q.shape[0] * q.shape[1] * q.shape[2];
+  return q.shape.back() ? q.size() / q.shape.back() : 0;
 }
-int64_t Side::tokens() const { return argument(Use::Key).shape[2]; }
-int64_t Side::keyDim() const { return argument(Use::Key).shape[3]; }
-int64_t Side::valueDim() const { return argument(Use::Value).shape[3]; }
+int64_t Side::batches() const {
+  return cache() ? theArguments.sequences().count()
+                 : argument(Use::Query).shape[0];
+}
+int64_t Side::heads() const { return argument(Use::Query).shape[1]; }
+int64_t Side::queries() const {
+  if (!cache())
+    return argument(Use::Query).shape[2];
+  int64_t most = 0;
+  for (int64_t rows : theArguments.sequences().rows)
+    most = std::max(most, rows);
+  return most;
+}
+std::vector<int64_t> Side::rowOffsets() const {
+  std::vector<int64_t> offsets(1);
+  for (int64_t rows : theArguments.sequences().rows)
+    offsets.push_back(offsets.back() + rows);
+  return offsets;
+}
+int64_t Side::tokens() const {
+  return cache() ? theArguments.sequences().longest()
+                 : argument(Use::Key).shape[2];
+}
+int64_t Side::keyDim() const {
+  return cache() ? cache()->info().keyDim : argument(Use::Key).shape[3];
+}
+int64_t Side::valueDim() const {
+  return cache() ? cache()->info().valueDim : argument(Use::Value).shape[3];
+}
+
+const HostCache *Side::cache() const {
+  return theArguments.caches().empty() ? nullptr
+                                       : theArguments.caches().front().get();
+}
+
+/// Their tokens would share the numbers that mass is told by.
+void Side::refuseOtherSources() {
+  if (!cache())
+    return;
+  const std::string &path = theSession->options().path;
+  spec.kernel().walk([&](attn::AttentionOpInterface op) {
+    if (!llvm::isa<kv::CacheType>(op.getSource().front().getType()))
+      throw Failure(ExitRejected, path + ": expected every attention of a "
+                                         "kernel with a cache to read the "
+                                         "cache to compare, got one that "
+                                         "reads tensors");
+  });
+}
 
 /// A NaN spreads into everything that sees it, and then every number of the
 /// comparison is one.
-void Side::refuseBadValues() const {
-  for (Use use : {Use::Query, Use::Key, Use::Value}) {
-    const HostTensor &tensor = argument(use);
-    for (int64_t i = 0; i < tensor.size(); ++i)
-      if (!std::isfinite(tensor.get(i))) {
-        std::string at;
-        int64_t rest = i;
-        for (size_t axis = tensor.shape.size(); axis-- > 0;) {
-          at = std::to_string(rest % tensor.shape[axis]) +
-               (at.empty() ? "" : ", ") + at;
-          rest /= tensor.shape[axis];
-        }
-        throw Failure(ExitRejected,
-                      "expected '" + nameOf(use) +
-                          "' to hold finite numbers to compare with, got " +
-                          (std::isnan(tensor.get(i)) ? "nan" : "inf") +
-                          " at [" + at + "]");
+/// Of cached [b, heads, tokens, dim], sequence i has the first tokens[i].
+static void refuseBadValues(const HostTensor &tensor, const std::string &what,
+                            const std::vector<int64_t> &tokens = {}) {
+  auto exists = [&](int64_t i) {
+    if (tokens.empty())
+      return true;
+    int64_t token = i / tensor.shape[3];
+    return token % tensor.shape[2] <
+           tokens[size_t(token / tensor.shape[2] / tensor.shape[1])];
+  };
+  for (int64_t i = 0; i < tensor.size(); ++i)
+    if (!std::isfinite(tensor.get(i)) && exists(i)) {
+      std::string at;
+      int64_t rest = i;
+      for (size_t axis = tensor.shape.size(); axis-- > 0;) {
+        at = std::to_string(rest % tensor.shape[axis]) +
+             (at.empty() ? "" : ", ") + at;
+        rest /= tensor.shape[axis];
       }
-  }
+      throw Failure(
+          ExitRejected,
+          "expected " + what + " to hold finite numbers to compare with, got " +
+              (std::isnan(tensor.get(i)) ? "nan" : "inf") + " at [" + at + "]");
+    }
+}
+
+void Side::refuseBadValues() const {
+  for (Use use : {Use::Query, Use::Key, Use::Value})
+    // A kernel that only reads its cache is given no keys and values.
+    if (use == Use::Query || !cache() || !nameOf(use).empty())
+      cli::refuseBadValues(argument(use), "'" + nameOf(use) + "'");
+  for (const HostValue &value : theArguments.inputs())
+    if (value.isCache) {
+      cli::refuseBadValues(
+          value.tensor, "the keys of cache '" + value.name + "'", value.tokens);
+      cli::refuseBadValues(value.cachedValues,
+                           "the values of cache '" + value.name + "'",
+                           value.tokens);
+    }
 }
 
 void Side::evaluate(int64_t stride) {
@@ -144,7 +215,7 @@ void Side::evaluate(int64_t stride) {
   rows.emplace(queryRows(), tokens(), stride);
   auto verification =
       verify(spec.kernel(), theArguments.inputs(), theArguments.results(),
-             stride, nullptr, nullptr,
+             stride, theArguments.referenceBatch(), nullptr,
              [&](const reference::WeighedRow &row) { rows->add(row); });
   if (!verification)
     throw Failure(ExitRejected,
@@ -193,11 +264,31 @@ static int64_t bytesPerKey(const Arguments &arguments,
   return count ? bytes / count : 0;
 }
 
+/// Bytes of the keys and values that the rows see in a cache: each as the
+/// segment stores it that it lies in.
+static int64_t bytesInCache(const HostCache &cache, const RowTable &rows,
+                            const Sequences &sequences) {
+  std::vector<std::vector<fovea_segment>> segments;
+  for (int64_t b = 0; b < sequences.count(); ++b)
+    segments.push_back(cache.segments(b));
+  int64_t bytes = 0;
+  rows.distinctKeys(sequences.prefix, [&](int64_t batch, int64_t token) {
+    for (const fovea_segment &segment : segments[size_t(batch)])
+      if (segment.begin <= token && token < segment.end)
+        if (const SegmentInfo *info = cache.info().segment(segment.segment))
+          bytes += info->bytesPerToken / cache.info().heads;
+  });
+  return bytes;
+}
+
 int64_t Side::bytes() const {
-  int64_t perKey = bytesPerKey(theArguments, nameOf(Use::Key)) +
-                   bytesPerKey(theArguments, nameOf(Use::Value));
-  int64_t bytes = int64_t(argument(Use::Query).bytes.size()) +
-                  rows->distinctKeys() * perKey;
+  int64_t bytes = int64_t(argument(Use::Query).bytes.size());
+  if (cache())
+    bytes += bytesInCache(*cache(), *rows, theArguments.sequences());
+  else
+    bytes +=
+        rows->distinctKeys() * (bytesPerKey(theArguments, nameOf(Use::Key)) +
+                                bytesPerKey(theArguments, nameOf(Use::Value)));
   for (const HostTensor &result : theArguments.results())
     bytes += int64_t(result.bytes.size());
   return bytes;
@@ -228,8 +319,25 @@ static std::vector<std::string> inputNames(const Session &session) {
   return names;
 }
 
+/// "'c'", or "none". The tokens of two caches would share the numbers that mass
+/// is told by.
+static std::string cacheName(const Session &session) {
+  std::vector<CacheInfo> caches = cachesOf(session);
+  if (caches.size() > 1)
+    throw Failure(ExitRejected, session.options().path +
+                                    ": expected a kernel with at most one "
+                                    "cache to compare, got " +
+                                    std::to_string(caches.size()));
+  return caches.empty() ? "none" : "'" + caches.front().name + "'";
+}
+
 void checkNames(const Session &mine, const Session &dense,
                 const CallOptions &call) {
+  std::string myCache = cacheName(mine), denseCache = cacheName(dense);
+  if (myCache != denseCache)
+    throw Failure(ExitRejected, "expected both kernels to read the same cache, "
+                                "or none, got " +
+                                    myCache + " and " + denseCache);
   std::vector<std::string> inputs = both(inputNames(mine), inputNames(dense));
   auto check = [&](const std::vector<std::string> &options, const char *option,
                    const char *what) {
@@ -241,7 +349,8 @@ void checkNames(const Session &mine, const Session &dense,
   };
   check(call.inputs, "--in", "input");
   check(call.scalars, "--arg", "scalar");
-  checkShapeNames(parseExtents(call.shape), both(mine.dims(), dense.dims()));
+  checkShapeNames(parseExtents(call.shape),
+                  both(shapeNames(mine), shapeNames(dense)));
 }
 
 void checkComparable(const Side &mine, const Side &dense) {
@@ -254,25 +363,36 @@ void checkComparable(const Side &mine, const Side &dense) {
       for (const SpecArgument &argument : argumentsOf(side.kernel()))
         if (argument.use == use)
           list += (list.empty() ? "'" : ", '") + argument.name + "'";
-      return list;
+      return list.empty() ? std::string("none") : list;
     };
     if (names(mine) != names(dense))
       throw Failure(ExitRejected, std::string("expected both kernels to call "
                                               "their ") +
                                       role + " the same, got " + names(mine) +
                                       " and " + names(dense));
+    if (names(mine) == "none" && mine.cache())
+      continue;
     if (mine.argument(use).shape != dense.argument(use).shape)
       throw Failure(ExitRejected, "expected both kernels to take " +
                                       names(mine) + " of one shape, got " +
                                       extents(mine.argument(use)) + " and " +
                                       extents(dense.argument(use)));
   }
+  const Sequences &s = mine.arguments().sequences(),
+                  &t = dense.arguments().sequences();
+  if (s.rows != t.rows || s.lengths != t.lengths || s.prefix != t.prefix)
+    throw Failure(ExitRejected, "expected both kernels to run over the same "
+                                "sequences, got " +
+                                    mine.arguments().shapeText() + " and " +
+                                    dense.arguments().shapeText());
   const HostTensor &a = mine.arguments().results().front(),
                    &b = dense.arguments().results().front();
-  if (a.shape != b.shape || a.shape.size() != 4)
+  bool ranked = a.shape.size() == 4 || (mine.cache() && a.shape.size() == 3);
+  if (a.shape != b.shape || !ranked)
     throw Failure(
         ExitRejected,
-        "expected both kernels to give one [b, h, sq, d] result, got " +
+        std::string("expected both kernels to give one [b, h, sq, d] ") +
+            (mine.cache() ? "or [rows, h, d] " : "") + "result, got " +
             extents(a) + " and " + extents(b));
 }
 
@@ -284,12 +404,12 @@ int64_t strideFor(const Side &dense) {
 
 Comparison compare(Side &mine, Side &dense, double seconds) {
   Comparison c;
-  const HostTensor &q = dense.argument(Use::Query);
   int64_t pairs = dense.table().pairs();
   c.density = pairs ? double(mine.table().pairs()) / double(pairs) : 0;
-  c.mass = weigh(mine.table(), dense.table(), q.shape[0], q.shape[1]);
-  c.error = compareOutputs(mine.arguments().results().front(),
-                           dense.arguments().results().front());
+  c.mass = weigh(mine.table(), dense.table(), dense.batches(), dense.heads());
+  c.error =
+      compareOutputs(mine.arguments().results().front(),
+                     dense.arguments().results().front(), dense.rowOffsets());
   if (seconds > 0)
     std::tie(c.mine, c.dense) = timeInTurn(
         mine.session(), mine.call(), dense.session(), dense.call(), seconds);

@@ -47,7 +47,14 @@ public:
 
   /// The tensor of the first argument with this use; a Failure if none is.
   const HostTensor &argument(Use use) const;
+  /// The cache that the keys and values are in; null: they are arguments.
+  const HostCache *cache() const;
   int64_t queryRows() const;
+  int64_t batches() const;
+  int64_t heads() const;
+  int64_t queries() const; ///< of one head, the most of all sequences
+  /// Of the sequences over a cache: the first row of each, and how many in all.
+  std::vector<int64_t> rowOffsets() const;
   int64_t tokens() const;
   int64_t keyDim() const;
   int64_t valueDim() const;
@@ -59,6 +66,7 @@ public:
 
 private:
   std::string nameOf(Use use) const;
+  void refuseOtherSources();
   void refuseBadValues() const;
 
   std::unique_ptr<Session> theSession;
@@ -87,7 +95,8 @@ SpecOptions withDefines(SpecOptions spec,
 /// Names of the parameters ${NAME} of a spec.
 std::vector<std::string> parametersOf(const std::string &path);
 
-/// A Failure if an option of the call names what neither kernel has.
+/// A Failure if the kernels do not read the same cache, or an option of the
+/// call names what neither has.
 void checkNames(const Session &mine, const Session &dense,
                 const CallOptions &call);
 

@@ -54,22 +54,31 @@ int64_t RowTable::pairs() const {
   return n;
 }
 
-int64_t RowTable::distinctKeys() const {
+int64_t
+RowTable::distinctKeys(int64_t prefix,
+                       llvm::function_ref<void(int64_t, int64_t)> visit) const {
   std::map<std::tuple<int64_t, int64_t, int>, std::vector<bool>> seen;
   int64_t count = 0;
   for (int64_t r = 0; r < rows(); ++r) {
-    std::array<std::vector<bool> *, 256> ofLevel{};
+    // By level; of tokens behind the shared ones, and of those.
+    std::array<std::vector<bool> *, 256> own{}, shared{};
     for (int64_t t = 0; t < nTokens; ++t) {
       int l = cells[size_t(r * nTokens + t)].level;
       if (!l || t % l) // a pooled row begins at a multiple of its level
         continue;
-      std::vector<bool> *&marks = ofLevel[size_t(l)];
+      bool ofAll = t < prefix;
+      int64_t batch = ofAll ? 0 : places[size_t(r)].batch;
+      std::vector<bool> *&marks = (ofAll ? shared : own)[size_t(l)];
       if (!marks) {
-        marks = &seen[{places[size_t(r)].batch, keyHeads[size_t(r)], l}];
+        marks = &seen[{batch, keyHeads[size_t(r)], l}];
         marks->resize(size_t(nTokens));
       }
-      count += !(*marks)[size_t(t)];
+      if ((*marks)[size_t(t)])
+        continue;
       (*marks)[size_t(t)] = true;
+      ++count;
+      if (visit)
+        visit(batch, t);
     }
   }
   return count;

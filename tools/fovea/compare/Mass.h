@@ -7,6 +7,8 @@
 
 #include "dialects/reference/Interpreter.h"
 
+#include "llvm/ADT/STLFunctionalExtras.h"
+
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -39,8 +41,12 @@ public:
   /// Rows of keys that the row attends to: pooled ones count once.
   int64_t pairs(int64_t row) const { return nPairs[size_t(row)]; }
   int64_t pairs() const;
-  /// Rows of keys, pooled ones once, that any row sees: per key head once.
-  int64_t distinctKeys() const;
+  /// Rows of keys, pooled ones once, that any row sees: per key head once, and
+  /// the first `prefix` tokens once for all sequences. `visit` gets sequence
+  /// and first token of each.
+  int64_t
+  distinctKeys(int64_t prefix = 0,
+               llvm::function_ref<void(int64_t, int64_t)> visit = {}) const;
 
 private:
   int64_t nTokens, theStride;

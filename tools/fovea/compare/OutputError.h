@@ -25,9 +25,11 @@ struct ErrorReport {
   std::vector<OutputError> heads, batches;
 };
 
-/// Compares [b, h, sq, d] tensors of one shape. Of two rows of zeros the cosine
-/// is 1, of one it is 0.
-ErrorReport compareOutputs(const HostTensor &mine, const HostTensor &dense);
+/// Compares [b, h, sq, d] tensors of one shape, or [rows, h, d] where the rows
+/// of sequence i are those from rowOffsets[i] on, before rowOffsets[i + 1]. Of
+/// two rows of zeros the cosine is 1, of one it is 0.
+ErrorReport compareOutputs(const HostTensor &mine, const HostTensor &dense,
+                           const std::vector<int64_t> &rowOffsets);
 
 } // namespace fovea::cli
 

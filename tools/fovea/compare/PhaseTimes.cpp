@@ -17,7 +17,14 @@ double CallTime::attentionMs() const {
 double CallTime::selectionMs() const {
   double sum = 0;
   for (const PhaseTime &phase : phases)
-    sum += phase.attention ? 0 : phase.ms;
+    sum += phase.selection() ? phase.ms : 0;
+  return sum;
+}
+
+double CallTime::appendMs() const {
+  double sum = 0;
+  for (const PhaseTime &phase : phases)
+    sum += phase.append ? phase.ms : 0;
   return sum;
 }
 
@@ -37,8 +44,8 @@ std::vector<PhaseTime> phasesOf(const Session &session, const Call &call) {
       throw runtimeFailure(status, session.options().path);
     // A stream without values scores for a selection.
     bool stream = info.space == FOVEA_SPACE_STREAM && mask.value_dim > 0;
-    phases.push_back(
-        {info.stage, stream || info.space == FOVEA_SPACE_COMBINE, 0});
+    phases.push_back({info.stage, stream || info.space == FOVEA_SPACE_COMBINE,
+                      info.space == FOVEA_SPACE_APPEND, 0});
     spaces.push_back(info.space);
     if (stream)
       lastStream = size_t(p);

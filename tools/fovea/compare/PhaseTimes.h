@@ -14,7 +14,9 @@ namespace fovea::cli {
 struct PhaseTime {
   std::string stage;
   bool attention = false; ///< a stream over values, or what merges its parts
+  bool append = false;    ///< stores the step's rows in a cache
   double ms = 0;
+  bool selection() const { return !attention && !append; }
 };
 
 struct CallTime {
@@ -23,7 +25,8 @@ struct CallTime {
   /// by what starting a phase costs.
   std::vector<PhaseTime> phases;
   double attentionMs() const;
-  /// Everything that is not attention: pooling, scores, choice, encoding.
+  double appendMs() const;
+  /// Everything else: pooling, scores, choice, encoding, metadata of pages.
   double selectionMs() const;
 };
 

@@ -4,7 +4,8 @@ call and holds every number of its report against plain loops, which share
 nothing with Fovea. With a fault the loops compute something else, and the check
 must fail.
 
-Cases: window, topk, pyramid, bias, all (the dense kernel against itself).
+Cases: window, topk, pyramid, bias, all (the dense kernel against itself). With
+_cache behind it both kernels read the keys and values from a cache.
 Faults: mask (a window wider by one key), softmax (no scale), heads (the wrong
 key head), error (the sum instead of the difference of outputs), pooled (pooled
 keys without the logarithm of their number), tile (tiles a query too high).
@@ -213,18 +214,22 @@ class Checker:
 
 
 def main():
-    name, folder = sys.argv[1:3]
+    spec, folder = sys.argv[1:3]
+    name, _, cached = spec.partition("_")
     fault = sys.argv[3].partition("=")[2] if len(sys.argv) > 3 else ""
     case = Case(name, fault)
     inputs = {"q": (B, H, SQ, D), "k": (B, KV, SK, D), "v": (B, KV, SK, DV)}
     if name == "bias":
         inputs["bias"] = (B, H, SQ, SK)
-    command = ["fovea", "compare", f"{folder}/{name}.mlir",
-               f"{folder}/all.mlir", "--json", "--seconds=0", f"--tile={TILE}"]
+    command = ["fovea", "compare", f"{folder}/{spec}.mlir",
+               f"{folder}/{'all_cache' if cached else 'all'}.mlir", "--json", "--seconds=0", f"--tile={TILE}"]
     for argument, shape in inputs.items():
         path = f"{folder}/{argument}.npy"
         save(path, shape, flat(getattr(case, argument)))
-        command += ["--in", f"{argument}={path}"]
+        if not cached or argument == "q":
+            command += ["--in", f"{argument}={path}"]
+    if cached:
+        command += ["--in", f"c={folder}/k.npy,{folder}/v.npy"]
     if name == "pyramid":
         path = f"{folder}/map.npy"
         save(path, (B, H, -(-SQ // BLOCK), -(-SK // BLOCK)), flat(case.map),
