@@ -280,6 +280,77 @@ TEST(GuardedScalar, HidesWhereAScalarOfTheKernelHasNoValue) {
       EXPECT_TRUE(window.agreesOn(dims, number, number)) << number;
 }
 
+/// A score or prob region that casts the entry of a table by key; `spelled`
+/// says itself what a cast without a value makes of the pair.
+static std::string castModifier(const std::string &clause, bool spelled) {
+  std::string cast = "    %y = arith.fptosi %e : f32 to i32\n"
+                     "    %f = arith.sitofp %y : i32 to f32\n"
+                     "    %c = math.absf %f : f32\n"
+                     "    %d = arith.maximumf %c, %s : f32\n"
+                     "    attn.yield %d : f32";
+  if (spelled)
+    cast = "    %high = arith.constant 2147483648.0 : f32\n"
+           "    %low = arith.constant -2147483648.0 : f32\n"
+           "    %hidden = arith.constant " +
+           std::string(clause == "score" ? "0xFF800000" : "0.0") +
+           " : f32\n"
+           "    %zero = arith.constant 0.0 : f32\n"
+           "    %below = arith.cmpf olt, %e, %high : f32\n"
+           "    %above = arith.cmpf oge, %e, %low : f32\n"
+           "    %ok = arith.andi %below, %above : i1\n"
+           "    %x = arith.select %ok, %e, %zero : f32\n"
+           "    %y = arith.fptosi %x : f32 to i32\n"
+           "    %f = arith.sitofp %y : i32 to f32\n"
+           "    %c = math.absf %f : f32\n"
+           "    %d = arith.maximumf %c, %s : f32\n"
+           "    %r = arith.select %ok, %d, %hidden : f32\n"
+           "    attn.yield %r : f32";
+  return "!q = tensor<?x1x?x8xf32>\n"
+         "func.func @guard(%q: !q, %k: !q, %v: !q, %n: tensor<?xf32> "
+         "{attn.dims = \"sk\"}) -> !q attributes {attn.kernel} {\n"
+         "  %o = attn.attention %q, %k, %v " +
+         clause +
+         " { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):\n"
+         "    %e = tensor.extract %n[%j] : tensor<?xf32>\n" +
+         cast +
+         " } : (!q, !q, !q) -> !q\n"
+         "  return %o : !q\n}\n";
+}
+
+/// Whether the compiled casts of `numbers` are what is spelled out of `wanted`.
+static bool modifierAgrees(const std::string &clause, const Dims &dims,
+                           llvm::ArrayRef<double> numbers,
+                           llvm::ArrayRef<double> wanted) {
+  Guard cast(castModifier(clause, false), runnableTargets().back());
+  Guard spelled(castModifier(clause, true), runnableTargets().back());
+  auto arguments = randomArguments(cast.kernel, dims, 7);
+  auto results = resultsFor(cast.kernel, dims);
+  auto give = [&](llvm::ArrayRef<double> from) {
+    for (int64_t i = 0; i < dims.at("sk"); ++i)
+      arguments->back().tensor.set(i, from[i % from.size()]);
+  };
+  give(numbers);
+  llvm::Error error = cast.compiled->run(*arguments, *results, dims);
+  EXPECT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  give(wanted);
+  auto verification = verify(spelled.kernel, *arguments, *results);
+  EXPECT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
+  return verification->ok;
+}
+
+// modifier_s1
+TEST(GuardedModifier, HidesWhereACastHasNoValue) {
+  double nan = std::numeric_limits<double>::quiet_NaN();
+  double inf = std::numeric_limits<double>::infinity();
+  const double numbers[] = {
+      1.5, nan, inf, -inf, 0x1p31, -3, 0x1p63, -0x1.000002p31, 0x1p64, 1e30};
+  for (const char *clause : {"score", "prob"})
+    for (const Dims &dims : kShapes) {
+      EXPECT_TRUE(modifierAgrees(clause, dims, numbers, numbers)) << clause;
+      EXPECT_FALSE(modifierAgrees(clause, dims, numbers, {1.5})) << clause;
+    }
+}
+
 // A checker counts only if it fails.
 TEST(GuardChecker, SeesACastThatIsNotHidden) {
   Guard cast(castSpec("fptosi", "f32", "i32", false),

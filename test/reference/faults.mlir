@@ -148,3 +148,20 @@ func.func @score() -> !t {
         attn.yield %y : f32 } : (!t, !t, !t) -> !t
   return %o : !t
 }
+
+// CHECK: score_cast: error: expected attention to read what is there, got a cast of a number that its type does not hold
+func.func @score_cast() -> !t {
+  %q = arith.constant dense<1.0> : !t
+  %x = arith.constant dense<[1.0, 2.0, 3.0, 0x7FC00000]> : tensor<4xf32>
+  %o = call @score_cast_kernel(%q, %x) : (!t, tensor<4xf32>) -> !t
+  return %o : !t
+}
+func.func @score_cast_kernel(%q: !t, %x: tensor<4xf32>) -> !t {
+  %o = attn.attention %q, %q, %q
+      score { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %f = tensor.extract %x[%j] : tensor<4xf32>
+        %n = arith.fptosi %f : f32 to i32
+        %y = arith.sitofp %n : i32 to f32
+        attn.yield %y : f32 } : (!t, !t, !t) -> !t
+  return %o : !t
+}
