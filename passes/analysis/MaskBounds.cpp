@@ -22,6 +22,10 @@ namespace fovea {
 static constexpr int64_t kLargestBox = 4096, kSmallestBox = 16;
 static constexpr int64_t kMostUndecided = 2 * FOVEA_ABI_MAX_RUNS;
 
+/// Blocks of keys that most kernels walk, from the start of each run. Runs in
+/// which some of them are cut in two end at multiples of this.
+static constexpr int64_t kBlock = 64;
+
 static constexpr const char *kInsertName = "fovea_mask_insert_run";
 
 /// Inserts [lo, hi) into `n` sorted disjoint runs, merging what touches; when
@@ -143,6 +147,9 @@ private:
   /// Fills `out` with what of `runs` the interval evaluation cannot prove
   /// empty.
   Value scan(Value runs, Value n, Value out);
+  /// Moves the ends of runs outwards to multiples of kBlock where they then
+  /// have fewer blocks; returns the number of runs.
+  Value align(Value runs, Value n);
   void finish(Value runs, Value n);
 
   OpBuilder &b;
@@ -274,6 +281,47 @@ Value BoundsEmitter::scan(Value runs, Value n, Value out) {
   return perRun.getResult(0);
 }
 
+Value BoundsEmitter::align(Value runs, Value n) {
+  Value aligned = newRuns(), len = e.toI64(args[mask.inputs.size() + 4]);
+  auto down = [&](Value x) -> Value {
+    return b.create<arith::AndIOp>(loc, x, e.i64(-kBlock));
+  };
+  auto end = [&](Value list, scf::ForOp loop, int64_t which) -> Value {
+    return b.create<memref::LoadOp>(
+        loc, list, ValueRange{loop.getInductionVar(), index(which)});
+  };
+  // kBlock times the blocks of [lo, hi).
+  auto room = [&](Value lo, Value hi) {
+    return down(e.add(e.sub(hi, lo), e.i64(kBlock - 1)));
+  };
+  auto move = b.create<scf::ForOp>(loc, index(0), n, index(1),
+                                   ValueRange{index(0), e.i64(0)});
+  e.inside(move.getBody(), [&] {
+    Value lo = end(runs, move, 0), hi = end(runs, move, 1);
+    Value up = e.min(down(e.add(hi, e.i64(kBlock - 1))), len);
+    Value count = insertRun(aligned, move.getRegionIterArg(0), down(lo), up);
+    b.create<scf::YieldOp>(
+        loc, ValueRange{count, e.add(move.getRegionIterArg(1), room(lo, hi))});
+  });
+  Value count = move.getResult(0);
+  auto sum = b.create<scf::ForOp>(loc, index(0), count, index(1),
+                                  ValueRange{e.i64(0)});
+  e.inside(sum.getBody(), [&] {
+    Value lo = end(aligned, sum, 0), hi = end(aligned, sum, 1);
+    b.create<scf::YieldOp>(loc, e.add(sum.getRegionIterArg(0), room(lo, hi)));
+  });
+  return onlyIf(e.lt(sum.getResult(0), move.getResult(1)), n, [&] {
+    auto copy = b.create<scf::ForOp>(loc, index(0), count, index(1));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(copy.getBody());
+    for (int64_t which : {0, 1})
+      b.create<memref::StoreOp>(
+          loc, end(aligned, copy, which), runs,
+          ValueRange{copy.getInductionVar(), index(which)});
+    return count;
+  });
+}
+
 void BoundsEmitter::finish(Value runs, Value n) {
   Value out = args.back();
   auto loop = b.create<scf::ForOp>(loc, index(0), n, index(1));
@@ -306,7 +354,7 @@ Value BoundsEmitter::emitRuns() {
       n = insertTerm(term, runs, n);
     if (sections.isScannable()) {
       Value out = newRuns();
-      n = scan(runs, n, out);
+      n = align(out, scan(runs, n, out));
       runs = out;
     }
     finish(runs, n);

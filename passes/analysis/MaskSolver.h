@@ -56,8 +56,8 @@ struct MaskSolution {
 /// functions above, named `prefix` + "_bounds" and so on, to `module`.
 /// `numOperands` arguments come before b; by default all but the last four.
 /// Of the last `planTables` operands no summaries are taken: the plan makes
-/// these tables itself, and has none of them. `keep` itself is left alone. An op that a mask cannot
-/// have is a diagnostic.
+/// these tables itself, and has none of them. `keep` itself is left alone. An
+/// op that a mask cannot have is a diagnostic.
 mlir::FailureOr<MaskSolution>
 solveMask(mlir::ModuleOp module, mlir::func::FuncOp keep,
           llvm::StringRef prefix,

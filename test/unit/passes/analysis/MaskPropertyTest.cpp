@@ -53,6 +53,27 @@ TEST_P(MaskProperty, AgreesOnOtherShapes) {
 INSTANTIATE_TEST_SUITE_P(Masks, MaskProperty, testing::ValuesIn(maskCases()),
                          [](const auto &info) { return info.param.name; });
 
+/// Keys in more pieces than a tile has runs: the ends do not cut the blocks
+/// that kernels walk, of which there are then no more than the keys have.
+TEST(MaskBounds, ManyRunsEndBetweenBlocks) {
+  Table flags{{320}, {}, 32, 1};
+  for (int64_t key = 0; key < 320; ++key)
+    flags.data.push_back(key / 16 % 2);
+  Operands operands{{flags}, {}};
+  X mask = load(0, {var(K)}) != 0;
+  CompiledMask compiled(mask, operands);
+  for (int64_t len : {320, 310}) {
+    fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
+    int n = compiled.bounds(0, 0, 16, len, runs), blocks = 0;
+    for (int i = 0; i < n; ++i) {
+      EXPECT_EQ(runs[i].lo % 64, 0);
+      EXPECT_TRUE(runs[i].hi % 64 == 0 || runs[i].hi == len) << runs[i].hi;
+      blocks += int(runs[i].hi - runs[i].lo + 63) / 64;
+    }
+    EXPECT_EQ(blocks, 5);
+  }
+}
+
 //===--- the checker fails on faults --------------------------------------===//
 
 static Report checkWithFault(const X &mask, Fault fault) {
