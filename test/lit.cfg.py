@@ -67,6 +67,6 @@ if shutil.which("dpkg") and os.path.exists("/etc/debian_version"):
 for sanitizer in filter(None, config.sanitize.split(",")):
     config.available_features.add(sanitizer)
 config.available_features.add(config.build_type.lower())
-for tool in ("fovea", "fovea-opt", "fovea-lsp-server"):
+for tool in ("fovea", "fovea-opt", "fovea-ptx", "fovea-lsp-server"):
     if os.path.exists(os.path.join(bin_dir, tool)):
         config.available_features.add(tool)

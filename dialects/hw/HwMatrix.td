@@ -96,22 +96,28 @@ def Hw_WgmmaOp : Hw_Op<"wgmma", [
   let hasVerifier = 1;
 }
 
-class Hw_WgmmaPlainOp<string mnemonic> : Hw_Op<mnemonic> {
-  let assemblyFormat = "attr-dict";
-}
-
-def Hw_WgmmaFenceOp : Hw_WgmmaPlainOp<"wgmma_fence"> {
+def Hw_WgmmaFenceOp : Hw_Op<"wgmma_fence", [
+    RangedTypesMatchWith<"results are like accumulators", "results",
+                         "accumulators", "$_self">]> {
   let summary = "Order the warpgroup's registers with its next product";
   let description = [{
-    `wgmma.fence.sync.aligned` (sm_90a).
+    `wgmma.fence.sync.aligned` (sm_90a). Registers that the products behind it
+    take and that an ordinary instruction wrote, accumulators and fragments of
+    a, go through it: otherwise they may be written behind it, which ptxas
+    mends by fences of its own.
 
     ```mlir
-    hw.wgmma_fence
+    %c:2 = hw.wgmma_fence(%x, %y) : f32, f32
     ```
+  }];
+  let arguments = (ins Variadic<Hw_Register>:$accumulators);
+  let results = (outs Variadic<Hw_Register>:$results);
+  let assemblyFormat = [{
+    (`(` $accumulators^ `)` `:` type($results))? attr-dict
   }];
 }
 
-def Hw_WgmmaCommitOp : Hw_WgmmaPlainOp<"wgmma_commit"> {
+def Hw_WgmmaCommitOp : Hw_Op<"wgmma_commit"> {
   let summary = "Make a group of the products since the last one";
   let description = [{
     `wgmma.commit_group.sync.aligned` (sm_90a).
@@ -120,6 +126,7 @@ def Hw_WgmmaCommitOp : Hw_WgmmaPlainOp<"wgmma_commit"> {
     hw.wgmma_commit
     ```
   }];
+  let assemblyFormat = "attr-dict";
 }
 
 def Hw_WgmmaWaitOp : Hw_Op<"wgmma_wait", [

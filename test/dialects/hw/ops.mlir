@@ -119,6 +119,8 @@ hw.kernel @matrix(%b: i64, %f: f32, %i: i32) attributes {threads = 128 : i32} {
   %e:4 = hw.mma s4(%r#0, %r#1, %r#2, %r#3), (%r#0, %r#1), (%i, %i, %i, %i) : i32, i32, i32, i32
   // CHECK: hw.wgmma_fence
   hw.wgmma_fence
+  // CHECK: hw.wgmma_fence(%[[F]], %[[I]]) : f32, i32
+  %fenced:2 = hw.wgmma_fence(%f, %i) : f32, i32
   // CHECK: %[[W:[a-z0-9]+]]:4 = hw.wgmma f16 n 8 trans_b zero(%[[B]] : i64), %[[B]], (%[[F]], %[[F]], %[[F]], %[[F]]) : f32, f32, f32, f32
   %w:4 = hw.wgmma f16 n 8 trans_b zero(%b : i64), %b, (%f, %f, %f, %f) : f32, f32, f32, f32
   // CHECK: hw.wgmma bf16 n 8(%[[I]], %[[I]], %[[I]], %[[I]] : i32, i32, i32, i32), %[[B]], (%[[W]]#0, %[[W]]#1, %[[W]]#2, %[[W]]#3)

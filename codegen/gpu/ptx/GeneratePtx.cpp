@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The llvm dialect to PTX text, by LLVM's NVPTX back end.
+#include "codegen/gpu/ptx/Ptx.h"
+
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Target/LLVMIR/Export.h"
+
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <mutex>
+
+using namespace mlir;
+
+// LLVM's configuration may not list NVPTX among the targets whose declarations
+// Target.def gives; the library has it.
+extern "C" {
+void LLVMInitializeNVPTXTargetInfo();
+void LLVMInitializeNVPTXTarget();
+void LLVMInitializeNVPTXTargetMC();
+void LLVMInitializeNVPTXAsmPrinter();
+}
+
+namespace fovea::gpu {
+
+static constexpr const char *kTriple = "nvptx64-nvidia-cuda";
+
+static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+createTargetMachine(const Architecture &arch) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+  });
+  std::string error;
+  const llvm::Target *t = llvm::TargetRegistry::lookupTarget(kTriple, error);
+  if (!t)
+    return llvm::createStringError("expected LLVM to know the target " +
+                                   llvm::Twine(kTriple) + ": " + error);
+  llvm::TargetOptions options;
+  // Contraction is decided where the code is built, never here.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
+  std::unique_ptr<llvm::TargetMachine> machine(t->createTargetMachine(
+      kTriple, arch.name, arch.ptx, options, std::nullopt, std::nullopt,
+      llvm::CodeGenOptLevel::Aggressive));
+  if (!machine)
+    return llvm::createStringError("expected LLVM to make code for " +
+                                   arch.name);
+  return machine;
+}
+
+/// All but kernels go into their callers: what a call costs on a GPU no mask
+/// is worth. Inline PTX in which lanes meet must not be moved into a branch or
+/// copied, which the llvm dialect cannot say.
+static void setAttributes(llvm::Module &module) {
+  llvm::SmallPtrSet<llvm::Function *, 4> kernels;
+  if (llvm::NamedMDNode *notes = module.getNamedMetadata("nvvm.annotations"))
+    for (llvm::MDNode *note : notes->operands())
+      if (auto *fn = llvm::mdconst::dyn_extract_or_null<llvm::Function>(
+              note->getOperand(0)))
+        kernels.insert(fn);
+  for (llvm::Function &fn : module) {
+    if (fn.isDeclaration())
+      continue;
+    fn.addFnAttr(llvm::Attribute::NoUnwind);
+    if (!kernels.contains(&fn)) {
+      fn.setLinkage(llvm::GlobalValue::InternalLinkage);
+      fn.addFnAttr(llvm::Attribute::AlwaysInline);
+    }
+    for (llvm::Instruction &inst : llvm::instructions(fn)) {
+      auto *call = llvm::dyn_cast<llvm::CallInst>(&inst);
+      if (!call || !call->isInlineAsm())
+        continue;
+      call->addFnAttr(llvm::Attribute::NoUnwind);
+      auto *code = llvm::cast<llvm::InlineAsm>(call->getCalledOperand());
+      if (code->hasSideEffects())
+        call->addFnAttr(llvm::Attribute::Convergent);
+      else
+        call->addFnAttr(llvm::Attribute::getWithMemoryEffects(
+            module.getContext(), llvm::MemoryEffects::none()));
+    }
+  }
+}
+
+/// Inlines, folds and shares. ptxas does the rest better.
+static llvm::Error optimize(llvm::Module &module,
+                            llvm::TargetMachine &machine) {
+  llvm::PassBuilder builder(&machine);
+  llvm::LoopAnalysisManager lam;
+  llvm::FunctionAnalysisManager fam;
+  llvm::CGSCCAnalysisManager cgam;
+  llvm::ModuleAnalysisManager mam;
+  builder.registerModuleAnalyses(mam);
+  builder.registerCGSCCAnalyses(cgam);
+  builder.registerFunctionAnalyses(fam);
+  builder.registerLoopAnalyses(lam);
+  builder.crossRegisterProxies(lam, fam, cgam, mam);
+  llvm::ModulePassManager passes;
+  if (llvm::Error error = builder.parsePassPipeline(
+          passes, "always-inline,function(early-cse<memssa>,simplifycfg,"
+                  "instcombine<max-iterations=1;no-verify-fixpoint>,"
+                  "early-cse<memssa>,simplifycfg),globaldce"))
+    return error;
+  passes.run(module, mam);
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::string> generatePtx(ModuleOp module,
+                                        const Architecture &arch) {
+  // Parsing loads only the dialects that it meets.
+  module.getContext()
+      ->loadDialect<NVVM::NVVMDialect, LLVM::LLVMDialect,
+                    cf::ControlFlowDialect>();
+  if (failed(lowerToNvvm(module, arch)))
+    return llvm::createStringError(
+        "expected every op of the kernels to have a lowering for " + arch.name);
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context);
+  if (!code)
+    return llvm::createStringError(
+        "expected the llvm dialect to translate to LLVM IR");
+  auto machine = createTargetMachine(arch);
+  if (!machine)
+    return machine.takeError();
+  code->setTargetTriple(kTriple);
+  code->setDataLayout((*machine)->createDataLayout());
+  setAttributes(*code);
+  if (llvm::Error error = optimize(*code, **machine))
+    return error;
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager passes;
+  if ((*machine)->addPassesToEmitFile(passes, stream, nullptr,
+                                      llvm::CodeGenFileType::AssemblyFile))
+    return llvm::createStringError("expected LLVM to write PTX");
+  passes.run(*code);
+  return text.str().str();
+}
+
+} // namespace fovea::gpu
