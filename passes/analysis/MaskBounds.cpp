@@ -113,8 +113,68 @@ func.func private @fovea_mask_insert_run(%runs: memref<9x2xi64>, %n: index,
   return %n2 : index
 }
 )mlir";
-static_assert(FOVEA_ABI_MAX_RUNS == 8, "the text above holds 8 runs and a "
+/// Inserts the pieces [phase + j * period, .. + width) of a live term within
+/// [lo, hi]. More of them than runs: one run over all, whose tiles the
+/// classifier sorts out.
+static constexpr const char *kPiecesName = "fovea_mask_insert_pieces";
+static constexpr const char *kPiecesText = R"mlir(
+func.func private @fovea_mask_insert_pieces(
+    %runs: memref<9x2xi64>, %n: index, %live: i1, %lo: i64, %hi: i64,
+    %phase: i64, %width: i64, %period: i64) -> index {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0 : i64
+  %one = arith.constant 1 : i64
+  %most = arith.constant 8 : i64
+  %wide = arith.cmpi sgt, %width, %zero : i64
+  %some = arith.andi %live, %wide : i1
+  %result = scf.if %some -> index {
+    %stop = arith.addi %hi, %one : i64
+    %lo0 = arith.subi %lo, %phase : i64
+    %hi0 = arith.subi %hi, %phase : i64
+    %lo1 = arith.subi %lo0, %width : i64
+    %before = arith.floordivsi %lo1, %period : i64
+    %first = arith.addi %before, %one : i64
+    %last = arith.floordivsi %hi0, %period : i64
+    %less = arith.subi %last, %first : i64
+    %count = arith.addi %less, %one : i64
+    %crowd = arith.cmpi sgt, %count, %most : i64
+    %dense = arith.cmpi sle, %period, %width : i64
+    %many = arith.ori %crowd, %dense : i1
+    %once = arith.minsi %count, %one : i64
+    %wanted = arith.select %many, %once, %count : i64
+    %made = arith.maxsi %wanted, %zero : i64
+    %turns = arith.index_cast %made : i64 to index
+    %n1 = scf.for %t = %c0 to %turns step %c1 iter_args(%nt = %n) -> (index) {
+      %t64 = arith.index_cast %t : index to i64
+      %j = arith.addi %first, %t64 : i64
+      %at = arith.muli %j, %period : i64
+      %from = arith.addi %phase, %at : i64
+      %begin = arith.maxsi %lo, %from : i64
+      %jEnd = arith.select %many, %last, %j : i64
+      %atEnd = arith.muli %jEnd, %period : i64
+      %fromEnd = arith.addi %phase, %atEnd : i64
+      %to = arith.addi %fromEnd, %width : i64
+      %end = arith.minsi %stop, %to : i64
+      %nn = func.call @fovea_mask_insert_run(%runs, %nt, %begin, %end)
+          : (memref<9x2xi64>, index, i64, i64) -> index
+      scf.yield %nn : index
+    }
+    scf.yield %n1 : index
+  } else {
+    scf.yield %n : index
+  }
+  return %result : index
+}
+)mlir";
+static_assert(FOVEA_ABI_MAX_RUNS == 8, "the texts above hold 8 runs and a "
                                        "spare one");
+
+static func::FuncOp helper(ModuleOp module, StringRef name, StringRef text) {
+  if (auto known = module.lookupSymbol<func::FuncOp>(name))
+    return known;
+  return addFunctionText(module, text);
+}
 
 namespace {
 
@@ -155,6 +215,8 @@ private:
   OpBuilder &b;
   Location loc;
   func::FuncOp insert;
+  /// Made for the first term with a period.
+  func::FuncOp pieces;
   const ImportedMask &mask;
   const MaskSections &sections;
   Block::BlockArgListType args;
@@ -177,37 +239,17 @@ Value BoundsEmitter::onlyIf(Value condition, Value n,
 
 Value BoundsEmitter::insertPieces(const MaskEmitter::Section &s, Value runs,
                                   Value n, Value live) {
-  Value zero = e.i64(0), one = e.i64(1), lo = s.lo.lo, hi = s.hi.hi;
   // Over the tile a piece slides by the spread of the phase.
   Value width = e.add(e.sub(s.phase.hi, s.phase.lo), s.width.hi);
-  Value first =
-      e.add(e.floorDiv(e.sub(e.sub(lo, s.phase.lo), width), s.period), one);
-  Value last = e.floorDiv(e.sub(hi, s.phase.lo), s.period);
-  Value count = e.add(e.sub(last, first), one);
-  live = e.both(live, e.both(e.lt(zero, width), e.lt(zero, count)));
-  auto begin = [&](Value j) {
-    return e.max(lo, e.add(s.phase.lo, e.mul(j, s.period)));
-  };
-  auto end = [&](Value j) {
-    Value stop = e.add(e.add(s.phase.lo, e.mul(j, s.period)), width);
-    return e.min(e.add(hi, one), stop);
-  };
-  // More pieces than runs: one run over all of them, whose tiles the
-  // classifier sorts out.
-  Value many =
-      e.either(e.lt(e.i64(FOVEA_ABI_MAX_RUNS), count), e.le(s.period, width));
-  n = onlyIf(e.both(live, many), n,
-             [&] { return insertRun(runs, n, begin(first), end(last)); });
-  return onlyIf(e.both(live, e.no(many)), n, [&] {
-    auto loop = b.create<scf::ForOp>(loc, index(0), e.toIndex(count), index(1),
-                                     ValueRange{n});
-    e.inside(loop.getBody(), [&] {
-      Value j = e.add(first, e.toI64(loop.getInductionVar()));
-      b.create<scf::YieldOp>(
-          loc, insertRun(runs, loop.getRegionIterArg(0), begin(j), end(j)));
-    });
-    return loop.getResult(0);
-  });
+  // A call, not its code: a mask may have dozens of such terms.
+  if (!pieces)
+    pieces =
+        helper(insert->getParentOfType<ModuleOp>(), kPiecesName, kPiecesText);
+  return b
+      .create<func::CallOp>(loc, pieces,
+                            ValueRange{runs, n, live, s.lo.lo, s.hi.hi,
+                                       s.phase.lo, width, s.period})
+      .getResult(0);
 }
 
 Value BoundsEmitter::insertTerm(const MaskTerm &term, Value runs, Value n) {
@@ -403,15 +445,9 @@ void BoundsEmitter::run() {
   b.create<func::ReturnOp>(loc, result);
 }
 
-static func::FuncOp insertHelper(ModuleOp module) {
-  if (auto known = module.lookupSymbol<func::FuncOp>(kInsertName))
-    return known;
-  return addFunctionText(module, kInsertText);
-}
-
 void emitMaskBounds(ModuleOp module, func::FuncOp bounds,
                     const ImportedMask &mask, const MaskSections &sections) {
-  func::FuncOp insert = insertHelper(module);
+  func::FuncOp insert = helper(module, kInsertName, kInsertText);
   OpBuilder b = OpBuilder::atBlockBegin(bounds.addEntryBlock());
   BoundsEmitter(b, bounds, insert, mask, sections).run();
 }
