@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // fovea-opt: reads, verifies, transforms and prints IR of any level. For
 // people who work on the compiler, and for its tests.
+#include "codegen/gpu/emulator/lowering/HwToEmulator.h"
 #include "codegen/gpu/ptx/Ptx.h"
 #include "codegen/jit/Phases.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -14,6 +15,7 @@ int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
   fovea::registerFoveaPasses();
   fovea::registerPhasePasses();
+  fovea::gpu::registerEmulatorPasses();
   fovea::gpu::registerPtxPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Fovea's optimiser driver\n", registry));
