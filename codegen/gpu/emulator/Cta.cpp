@@ -15,7 +15,8 @@ static constexpr uint64_t spinLimit = 100000;
 Cta::Cta(fovea_emulator_launch_t &launch, StackPool &stacks)
     : launch(launch), units(launch.threads), warps(launch.threads / 32),
       stacks(stacks), bytes((launch.shared_bytes + 7) / 8),
-      states(launch.shared_bytes), state(launch.seed) {}
+      states(launch.shared_bytes), writers((launch.shared_bytes + 3) / 4),
+      groups(launch.threads / 128), state(launch.seed) {}
 
 uint32_t Cta::random() {
   state = state * 1664525u + 1013904223u;
@@ -25,6 +26,10 @@ uint32_t Cta::random() {
 void Cta::enter(void *argument) {
   Unit *unit = static_cast<Unit *>(argument);
   unit->cta->launch.body(unit, unit->cta->launch.env);
+  if (!unit->stores.empty())
+    unit->cta->fail(unit, FOVEA_EMULATOR_INVALID, "end of the kernel",
+                    "expected a bulk_wait for all stores, got %zu left",
+                    unit->stores.size());
   unit->done = true;
   unit->cta->leave(unit);
 }
@@ -40,18 +45,31 @@ fovea_emulator_error_t Cta::run(uint32_t cta) {
     unit.done = false;
     unit.copyGroup = 0;
     unit.copies.clear();
+    unit.storeGroup = unit.fences = 0;
+    unit.stores.clear();
     unit.stack = stacks.prepare(i, enter, &unit);
     next.push_back(i);
   }
   for (Meeting &warp : warps)
-    warp.size = 32, warp.arrived = 0;
+    warp.arrived = 0;
+  for (Meeting &group : groups)
+    group.arrived = 0;
+  mbarriers.clear();
+  transfers.clear();
+  products.clear();
+  for (uint32_t &commit : commits)
+    commit = 0;
+  for (Writer &writer : writers)
+    writer = {0, 0};
   for (Barrier &barrier : barriers)
     barrier.arrived = 0, barrier.waiting.clear();
   memset(bytes.data(), 0xff, bytes.size() * 8);
   memset(states.data(), 0, states.size());
   spins = 0;
 
-  while (!next.empty()) {
+  while (!next.empty() || deliver()) {
+    if (launch.seed && random() % 4 == 0)
+      deliver();
     ready.swap(next);
     next.clear();
     if (launch.seed)
@@ -151,29 +169,43 @@ void Cta::spin(Unit *unit, const char *op) {
 
 void Cta::meet(Unit *unit, const char *op, uint64_t key, void *slot,
                void (*run)(Cta &, Unit *, void **)) {
-  uint32_t first = unit->id / 32 * 32;
-  Meeting &warp = warps[unit->id / 32];
-  if (!warp.arrived) {
-    warp.op = op;
-    warp.key = key;
-  } else if (strcmp(warp.op, op)) {
+  meetIn(warps[unit->id / 32], 32, "warp", unit, op, key, slot, run);
+}
+
+void Cta::meetGroup(Unit *unit, const char *op, uint64_t key, void *slot,
+                    void (*run)(Cta &, Unit *, void **)) {
+  if (unit->id / 128 >= groups.size())
+    fail(unit, FOVEA_EMULATOR_INVALID, op,
+         "expected whole warpgroups of 128 threads, got %u threads",
+         launch.threads);
+  meetIn(groups[unit->id / 128], 128, "warpgroup", unit, op, key, slot, run);
+}
+
+void Cta::meetIn(Meeting &meeting, uint32_t size, const char *what, Unit *unit,
+                 const char *op, uint64_t key, void *slot,
+                 void (*run)(Cta &, Unit *, void **)) {
+  uint32_t number = unit->id / size, first = number * size;
+  if (!meeting.arrived) {
+    meeting.op = op;
+    meeting.key = key;
+  } else if (strcmp(meeting.op, op)) {
     fail(unit, FOVEA_EMULATOR_DIVERGED, op,
-         "expected all lanes of warp %u in the same call, got %s in others",
-         first / 32, warp.op);
-  } else if (warp.key != key) {
+         "expected all lanes of %s %u in the same call, got %s in others", what,
+         number, meeting.op);
+  } else if (meeting.key != key) {
     fail(unit, FOVEA_EMULATOR_DIVERGED, op,
-         "expected the same attributes in all lanes of warp %u", first / 32);
+         "expected the same attributes in all lanes of %s %u", what, number);
   }
-  warp.slots[unit->id - first] = slot;
-  if (++warp.arrived < warp.size) {
-    snprintf(unit->waits, sizeof unit->waits, "%s of warp %u", op, first / 32);
+  meeting.slots[unit->id - first] = slot;
+  if (++meeting.arrived < size) {
+    snprintf(unit->waits, sizeof unit->waits, "%s of %s %u", op, what, number);
     block(unit);
     return;
   }
-  warp.arrived = 0;
+  meeting.arrived = 0;
   if (run)
-    run(*this, unit, warp.slots);
-  for (uint32_t i = first; i < first + 32; ++i)
+    run(*this, unit, meeting.slots);
+  for (uint32_t i = first; i < first + size; ++i)
     if (i != unit->id)
       wake(i);
 }

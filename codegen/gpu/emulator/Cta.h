@@ -9,6 +9,7 @@
 #include "codegen/gpu/emulator/Fiber.h"
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace fovea::emulator {
@@ -21,12 +22,37 @@ struct Copy {
   uint32_t bytes, valid, group;
 };
 
-/// Threads that meet in one call: a warp.
+/// A copy of sm_90 on its way: contiguous bytes or a box.
+struct Transfer {
+  bool isBox;
+  uint32_t shared, bytes, mbarrier, group;
+  const char *global;
+  fovea_emulator_tensor_map_t map;
+  int32_t coordinates[5];
+};
+
+/// An mbarrier: arrivals and bytes that its phase still awaits.
+struct Mbarrier {
+  uint32_t address, count, pending;
+  int64_t bytes;
+  uint32_t phase;
+  std::vector<uint32_t> waiting;
+};
+
+/// A wgmma: what it was given, and its accumulators, n / 2 per thread.
+struct Product {
+  uint32_t number, group, commit, kind, n, flags;
+  uint64_t a, b;
+  bool done = false;
+  std::vector<uint32_t> registers, values;
+};
+
+/// Threads that meet in one call: a warp or a warpgroup.
 struct Meeting {
-  uint32_t size = 0, arrived = 0;
+  uint32_t arrived = 0;
   const char *op = nullptr;
   uint64_t key = 0;
-  void *slots[32];
+  void *slots[128];
 };
 
 /// A named barrier: how many have arrived of how many, and who waits.
@@ -53,6 +79,10 @@ struct fovea_emulator_unit {
   char waits[64] = "";
   uint32_t copyGroup = 0;
   std::vector<fovea::emulator::Copy> copies;
+  uint32_t storeGroup = 0;
+  std::vector<fovea::emulator::Transfer> stores;
+  /// How often it has fenced for the async proxy.
+  uint32_t fences = 0;
 };
 
 namespace fovea::emulator {
@@ -86,6 +116,10 @@ public:
   void meet(Unit *unit, const char *op, uint64_t key, void *slot,
             void (*run)(Cta &cta, Unit *unit, void **slots));
 
+  /// The same for the 128 threads of a warpgroup.
+  void meetGroup(Unit *unit, const char *op, uint64_t key, void *slot,
+                 void (*run)(Cta &cta, Unit *unit, void **slots));
+
   /// Checks an access and gives the memory behind it. A reader needs written
   /// bytes, a writer none in flight.
   char *shared(Unit *unit, const char *op, uint32_t address, uint32_t bytes,
@@ -95,15 +129,35 @@ public:
   void checkGlobal(Unit *unit, const char *op, const void *address,
                    uint32_t bytes, uint32_t align, bool write);
 
+  /// As a read of `shared`, through the async proxy: what threads have stored
+  /// must have been fenced by them.
+  const char *asyncRead(Unit *unit, const char *op, uint32_t address,
+                        uint32_t bytes, uint32_t align);
+  Mbarrier &mbarrier(Unit *unit, const char *op, uint32_t address);
+  /// Begins the next phase if this one awaits nothing.
+  void endPhase(Mbarrier &barrier);
+
   fovea_emulator_launch_t &launch;
   uint32_t index = 0;
   std::vector<Unit> units;
   std::vector<Meeting> warps;
   Barrier barriers[16];
+  std::vector<Mbarrier> mbarriers;
+  std::vector<Transfer> transfers;
+  /// In the order of their starts; `commits` counts per warpgroup.
+  std::vector<std::unique_ptr<Product>> products;
+  uint32_t productCount = 0, commits[8] = {};
 
 private:
   static void enter(void *unit);
   void leave(Unit *unit);
+  void meetIn(Meeting &meeting, uint32_t size, const char *what, Unit *unit,
+              const char *op, uint64_t key, void *slot,
+              void (*run)(Cta &cta, Unit *unit, void **slots));
+  /// Delivers a transfer; false if none is on its way.
+  bool deliver();
+  void readBox(const Transfer &box);
+  void clearWriters(uint32_t address, uint32_t bytes);
   uint32_t random();
   void reportDeadlock();
   char *memory() { return reinterpret_cast<char *>(bytes.data()); }
@@ -113,6 +167,12 @@ private:
   std::vector<uint32_t> ready, next;
   std::vector<uint64_t> bytes;
   std::vector<Byte> states;
+  /// Per 4 bytes: who stored there last, its id + 1, and its fences then.
+  struct Writer {
+    uint32_t unit, fences;
+  };
+  std::vector<Writer> writers;
+  std::vector<Meeting> groups;
   fovea_emulator_error_t error = FOVEA_EMULATOR_OK;
   uint64_t spins = 0;
   uint32_t state;

@@ -33,7 +33,8 @@ typedef enum fovea_emulator_error {
   FOVEA_EMULATOR_UNINITIALISED = 5, /**< shared memory nobody has written */
   FOVEA_EMULATOR_IN_FLIGHT = 6,     /**< touched before an async copy's wait */
   FOVEA_EMULATOR_DIVERGED = 7,      /**< lanes of a warp in different calls */
-  FOVEA_EMULATOR_RESOURCES = 8      /**< no memory for the threads' stacks */
+  FOVEA_EMULATOR_RESOURCES = 8,     /**< no memory for the threads' stacks */
+  FOVEA_EMULATOR_PROXY = 9          /**< an async read without its fence */
 } fovea_emulator_error_t;
 
 /** The formats of `pack` and `unpack`, and the operands of `mma`. */
@@ -76,6 +77,18 @@ enum {
   FOVEA_EMULATOR_RELEASE = 3,
   FOVEA_EMULATOR_ACQ_REL = 4
 };
+
+/** What stands for a CUtensorMap: a tensor and the boxes of it that are copied.
+ * The innermost dimension is the first. */
+typedef struct fovea_emulator_tensor_map {
+  void *base;
+  uint32_t rank;          /**< 1 to 5 */
+  uint32_t element_bytes; /**< a power of two */
+  uint64_t dims[5];
+  uint64_t strides[5]; /**< in bytes, also of dimension 0 */
+  uint32_t box[5];
+  uint32_t swizzle; /**< 0: none; 1, 2, 3: 32, 64, 128 bytes */
+} fovea_emulator_tensor_map_t;
 
 /** One launch. The CTAs run one after the other on the calling thread, in the
  * order of their ids: a CTA may wait for an earlier one, not for a later one.

@@ -30,13 +30,36 @@ char *Cta::shared(Unit *unit, const char *op, uint32_t address, uint32_t size,
            "expected shared offset %u to have been written, got a read before",
            offset + i);
   }
-  if (write)
+  if (write) {
     setState(address, size, Byte::Written);
+    for (uint32_t i = offset / 4; i < (offset + size + 3) / 4; ++i)
+      writers[i] = {unit->id + 1, unit->fences};
+  }
   return sharedData(address);
 }
 
 void Cta::setState(uint32_t address, uint32_t size, Byte value) {
   memset(states.data() + (address - sharedBase), int(value), size);
+}
+
+void Cta::clearWriters(uint32_t address, uint32_t size) {
+  uint32_t offset = address - sharedBase;
+  for (uint32_t i = offset / 4; i < (offset + size + 3) / 4; ++i)
+    writers[i] = {0, 0};
+}
+
+const char *Cta::asyncRead(Unit *unit, const char *op, uint32_t address,
+                           uint32_t size, uint32_t align) {
+  const char *data = shared(unit, op, address, size, align, false);
+  uint32_t offset = address - sharedBase;
+  for (uint32_t i = offset / 4; i < (offset + size + 3) / 4; ++i)
+    if (writers[i].unit &&
+        units[writers[i].unit - 1].fences == writers[i].fences)
+      fail(unit, FOVEA_EMULATOR_PROXY, op,
+           "expected thread %u to fence the async proxy after its store to "
+           "shared offset %u, got a read before",
+           writers[i].unit - 1, 4 * i);
+  return data;
 }
 
 void Cta::checkGlobal(Unit *unit, const char *op, const void *address,
