@@ -4,18 +4,14 @@
 // The code arrives vectorised, unrolled and blocked, so few passes run: what
 // they cost is paid at every cold start of the JIT.
 #include "codegen/cpu/LowerToLLVM.h"
+#include "codegen/target/Llvm.h"
 
-#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
-#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
-#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
-#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -33,8 +29,6 @@
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
@@ -109,14 +103,10 @@ LogicalResult convertToLLVMDialect(ModuleOp module) {
   LowerToLLVMOptions options(ctx);
   LLVMTypeConverter converter(ctx, options);
   RewritePatternSet patterns(ctx);
-  populateSCFToControlFlowConversionPatterns(patterns);
-  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
-  arith::populateArithToLLVMConversionPatterns(converter, patterns);
-  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
+  populateScalarToLLVM(converter, patterns);
   populateMathToLLVMConversionPatterns(converter, patterns);
   populateVectorToLLVMConversionPatterns(converter, patterns);
   populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
-  populateFuncToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget target(*ctx);
   target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
   if (failed(applyFullConversion(module, target, std::move(patterns))) ||
@@ -139,23 +129,9 @@ createTargetMachine(const MachineTarget &target) {
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
   });
-  const char *triple = "x86_64-unknown-linux-gnu";
-  std::string error;
-  const llvm::Target *t = llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!t)
-    return llvm::createStringError("expected LLVM to know the target " +
-                                   llvm::Twine(triple) + ": " + error);
-  llvm::TargetOptions options;
-  // Contraction is decided where the code is built, never here.
-  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  std::unique_ptr<llvm::TargetMachine> machine(t->createTargetMachine(
-      triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
-      llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
-  if (!machine)
-    return llvm::createStringError("expected LLVM to make code for the "
-                                   "processor " +
-                                   target.cpu);
-  return machine;
+  return createMachine("x86_64-unknown-linux-gnu", target.cpu, target.features,
+                       llvm::Reloc::PIC_, llvm::CodeModel::Small,
+                       llvm::CodeGenOptLevel::Default);
 }
 
 /// Stages read through pointers of their own: argument tables and scratch
@@ -182,27 +158,12 @@ static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
 /// recognition.
 static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine,
                             const llvm::TargetLibraryInfoImpl &library) {
-  llvm::PassBuilder builder(&machine);
-  llvm::LoopAnalysisManager lam;
-  llvm::FunctionAnalysisManager fam;
-  llvm::CGSCCAnalysisManager cgam;
-  llvm::ModuleAnalysisManager mam;
-  fam.registerPass([&] { return llvm::TargetLibraryAnalysis(library); });
-  builder.registerModuleAnalyses(mam);
-  builder.registerCGSCCAnalyses(cgam);
-  builder.registerFunctionAnalyses(fam);
-  builder.registerLoopAnalyses(lam);
-  builder.crossRegisterProxies(lam, fam, cgam, mam);
-  llvm::ModulePassManager passes;
-  if (llvm::Error error = builder.parsePassPipeline(
-          passes,
-          "function(early-cse<memssa>,simplifycfg,"
-          "instcombine<max-iterations=1;no-verify-fixpoint>,"
-          "loop-mssa(loop-rotate,licm<allowspeculation>),early-cse<memssa>,"
-          "simplifycfg),globaldce"))
-    return error;
-  passes.run(module, mam);
-  return llvm::Error::success();
+  return runPasses(module, machine,
+                   "function(early-cse<memssa>,simplifycfg,"
+                   "instcombine<max-iterations=1;no-verify-fixpoint>,"
+                   "loop-mssa(loop-rotate,licm<allowspeculation>),"
+                   "early-cse<memssa>,simplifycfg),globaldce",
+                   &library);
 }
 
 llvm::Expected<llvm::SmallVector<char, 0>>

@@ -171,7 +171,7 @@ LogicalResult AncestorOp::verify() {
     return success();
   Type type = getParents().getType();
   if (!isTokenTable(type) ||
-      getIndices().size() != cast<ShapedType>(type).getRank() + 1u)
+      getIndices().size() != size_t(cast<ShapedType>(type).getRank()) + 1)
     return emitOpError() << "expected parents of tensor<?xi32> at a key and a "
                             "query, or of tensor<?x?xi32> at a batch, a key "
                             "and a query, got "

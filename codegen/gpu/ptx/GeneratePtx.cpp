@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The llvm dialect to PTX text, by LLVM's NVPTX back end.
 #include "codegen/gpu/ptx/Ptx.h"
+#include "codegen/target/Llvm.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
+#include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
@@ -43,21 +44,8 @@ createTargetMachine(const Architecture &arch) {
     LLVMInitializeNVPTXTargetMC();
     LLVMInitializeNVPTXAsmPrinter();
   });
-  std::string error;
-  const llvm::Target *t = llvm::TargetRegistry::lookupTarget(kTriple, error);
-  if (!t)
-    return llvm::createStringError("expected LLVM to know the target " +
-                                   llvm::Twine(kTriple) + ": " + error);
-  llvm::TargetOptions options;
-  // Contraction is decided where the code is built, never here.
-  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  std::unique_ptr<llvm::TargetMachine> machine(t->createTargetMachine(
-      kTriple, arch.name, arch.ptx, options, std::nullopt, std::nullopt,
-      llvm::CodeGenOptLevel::Aggressive));
-  if (!machine)
-    return llvm::createStringError("expected LLVM to make code for " +
-                                   arch.name);
-  return machine;
+  return createMachine(kTriple, arch.name, arch.ptx, std::nullopt, std::nullopt,
+                       llvm::CodeGenOptLevel::Aggressive);
 }
 
 /// All but kernels go into their callers: what a call costs on a GPU no mask
@@ -93,26 +81,53 @@ static void setAttributes(llvm::Module &module) {
   }
 }
 
-/// Inlines, folds and shares. ptxas does the rest better.
-static llvm::Error optimize(llvm::Module &module,
-                            llvm::TargetMachine &machine) {
-  llvm::PassBuilder builder(&machine);
-  llvm::LoopAnalysisManager lam;
-  llvm::FunctionAnalysisManager fam;
-  llvm::CGSCCAnalysisManager cgam;
-  llvm::ModuleAnalysisManager mam;
-  builder.registerModuleAnalyses(mam);
-  builder.registerCGSCCAnalyses(cgam);
-  builder.registerFunctionAnalyses(fam);
-  builder.registerLoopAnalyses(lam);
-  builder.crossRegisterProxies(lam, fam, cgam, mam);
-  llvm::ModulePassManager passes;
-  if (llvm::Error error = builder.parsePassPipeline(
-          passes, "always-inline,function(early-cse<memssa>,simplifycfg,"
-                  "instcombine<max-iterations=1;no-verify-fixpoint>,"
-                  "early-cse<memssa>,simplifycfg),globaldce"))
-    return error;
-  passes.run(module, mam);
+/// Whether NVPTX has instructions for the intrinsic; for others its selection
+/// ends the process.
+static bool hasInstructions(const llvm::Function &fn) {
+  if (fn.getName().starts_with("llvm.nvvm."))
+    return true;
+  using namespace llvm;
+  switch (fn.getIntrinsicID()) {
+  case Intrinsic::abs:
+  case Intrinsic::bitreverse:
+  case Intrinsic::bswap:
+  case Intrinsic::ceil:
+  case Intrinsic::copysign:
+  case Intrinsic::ctlz:
+  case Intrinsic::ctpop:
+  case Intrinsic::cttz:
+  case Intrinsic::fabs:
+  case Intrinsic::floor:
+  case Intrinsic::fma:
+  case Intrinsic::fmuladd:
+  case Intrinsic::fshl:
+  case Intrinsic::fshr:
+  case Intrinsic::maximum:
+  case Intrinsic::maxnum:
+  case Intrinsic::minimum:
+  case Intrinsic::minnum:
+  case Intrinsic::nearbyint:
+  case Intrinsic::rint:
+  case Intrinsic::roundeven:
+  case Intrinsic::smax:
+  case Intrinsic::smin:
+  case Intrinsic::sqrt:
+  case Intrinsic::trunc:
+  case Intrinsic::umax:
+  case Intrinsic::umin:
+    return true;
+  default:
+    return false;
+  }
+}
+
+/// Kernels are whole programs of instructions: refuses what they call beside.
+static llvm::Error checkCalls(const llvm::Module &module) {
+  for (const llvm::Function &fn : module)
+    if (fn.isDeclaration() && !fn.use_empty() && !hasInstructions(fn))
+      return llvm::createStringError("expected kernels to call only what a GPU "
+                                     "has instructions for, got " +
+                                     fn.getName());
   return llvm::Error::success();
 }
 
@@ -136,7 +151,14 @@ llvm::Expected<std::string> generatePtx(ModuleOp module,
   code->setTargetTriple(kTriple);
   code->setDataLayout((*machine)->createDataLayout());
   setAttributes(*code);
-  if (llvm::Error error = optimize(*code, **machine))
+  // ptxas does the rest, better.
+  if (llvm::Error error =
+          runPasses(*code, **machine,
+                    "always-inline,function(early-cse<memssa>,simplifycfg,"
+                    "instcombine<max-iterations=1;no-verify-fixpoint>,"
+                    "early-cse<memssa>,simplifycfg),globaldce"))
+    return error;
+  if (llvm::Error error = checkCalls(*code))
     return error;
   llvm::SmallString<0> text;
   llvm::raw_svector_ostream stream(text);

@@ -2,15 +2,11 @@
 // The conversion of a module of kernels to the llvm dialect, and its pass.
 #include "codegen/gpu/ptx/Asm.h"
 #include "codegen/gpu/ptx/Ptx.h"
+#include "codegen/target/Llvm.h"
 #include "dialects/hw/Hw.h"
 
-#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
-#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
-#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
-#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -46,11 +42,7 @@ LogicalResult lowerToNvvm(ModuleOp module, const Architecture &arch) {
   populateAsyncPatterns(converter, patterns);
   populateMatrixPatterns(converter, patterns);
   populateMathPatterns(converter, patterns);
-  populateSCFToControlFlowConversionPatterns(patterns);
-  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
-  arith::populateArithToLLVMConversionPatterns(converter, patterns);
-  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
-  populateFuncToLLVMConversionPatterns(converter, patterns);
+  populateScalarToLLVM(converter, patterns);
   LLVMConversionTarget target(*context);
   target.addLegalDialect<NVVM::NVVMDialect>();
   target.addLegalOp<ModuleOp>();

@@ -73,6 +73,10 @@ readPtxasReport(llvm::StringRef report) {
       kernel.sharedBytes = numberBefore(line, " bytes smem");
     }
   }
+  // A budget that nothing was held against is not met.
+  if (kernels.empty())
+    return llvm::createStringError(
+        "expected ptxas to report on a kernel, got none");
   return kernels;
 }
 
