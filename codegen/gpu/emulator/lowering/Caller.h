@@ -51,6 +51,8 @@ void populateEmulatorThreadPatterns(mlir::LLVMTypeConverter &converter,
                                     mlir::RewritePatternSet &patterns);
 void populateEmulatorMemoryPatterns(mlir::LLVMTypeConverter &converter,
                                     mlir::RewritePatternSet &patterns);
+void populateEmulatorAsyncPatterns(mlir::LLVMTypeConverter &converter,
+                                   mlir::RewritePatternSet &patterns);
 void populateEmulatorMathPatterns(mlir::LLVMTypeConverter &converter,
                                   mlir::RewritePatternSet &patterns);
 
@@ -76,6 +78,24 @@ public:
 private:
   Emit emit;
 };
+
+template <typename Op>
+void addCall(mlir::LLVMTypeConverter &converter,
+             mlir::RewritePatternSet &patterns,
+             typename CallPattern<Op>::Emit emit) {
+  patterns.add<CallPattern<Op>>(converter, patterns.getContext(), emit);
+}
+
+/// An op that is a call with the unit alone.
+template <typename Op, Call slot>
+void addPlainCall(mlir::LLVMTypeConverter &converter,
+                  mlir::RewritePatternSet &patterns) {
+  addCall<Op>(converter, patterns,
+              [](Op op, typename Op::Adaptor, Caller &caller) {
+                caller.call(slot, mlir::Type(), caller.unit());
+                caller.builder.eraseOp(op);
+              });
+}
 
 } // namespace fovea::gpu
 #endif

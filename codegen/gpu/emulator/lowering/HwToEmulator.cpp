@@ -3,15 +3,11 @@
 #include "codegen/gpu/emulator/lowering/HwToEmulator.h"
 #include "codegen/gpu/emulator/Emulator.h"
 #include "codegen/gpu/emulator/lowering/Caller.h"
+#include "codegen/target/Llvm.h"
 #include "dialects/hw/Hw.h"
 
-#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
-#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
-#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
-#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -147,11 +143,8 @@ LogicalResult lowerToEmulator(ModuleOp module) {
   populateEmulatorThreadPatterns(converter, patterns);
   populateEmulatorMemoryPatterns(converter, patterns);
   populateEmulatorMathPatterns(converter, patterns);
-  populateSCFToControlFlowConversionPatterns(patterns);
-  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
-  arith::populateArithToLLVMConversionPatterns(converter, patterns);
-  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
-  populateFuncToLLVMConversionPatterns(converter, patterns);
+  populateEmulatorAsyncPatterns(converter, patterns);
+  populateScalarToLLVM(converter, patterns);
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
   return applyFullConversion(module, target, std::move(patterns));

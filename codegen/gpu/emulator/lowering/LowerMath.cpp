@@ -12,12 +12,11 @@ namespace fovea::gpu {
 template <typename Op, Call slot>
 static void addApprox(LLVMTypeConverter &converter,
                       RewritePatternSet &patterns) {
-  patterns.add<CallPattern<Op>>(
-      converter, patterns.getContext(),
-      [](Op op, typename Op::Adaptor operands, Caller &caller) {
-        caller.builder.replaceOp(
-            op, caller.call(slot, caller.f32, operands.getValue()));
-      });
+  addCall<Op>(converter, patterns,
+              [](Op op, typename Op::Adaptor operands, Caller &caller) {
+                caller.builder.replaceOp(
+                    op, caller.call(slot, caller.f32, operands.getValue()));
+              });
 }
 
 static void emitLdmatrix(hw::LdmatrixOp op, hw::LdmatrixOp::Adaptor operands,
@@ -83,49 +82,48 @@ static void emitUnpackFp8(hw::UnpackFp8Op op, hw::UnpackFp8Op::Adaptor operands,
 
 void populateEmulatorMathPatterns(LLVMTypeConverter &converter,
                                   RewritePatternSet &patterns) {
-  MLIRContext *context = patterns.getContext();
   addApprox<hw::Exp2Op, Call::exp2_approx>(converter, patterns);
   addApprox<hw::Log2Op, Call::log2_approx>(converter, patterns);
   addApprox<hw::RcpOp, Call::rcp_approx>(converter, patterns);
   addApprox<hw::TanhOp, Call::tanh_approx>(converter, patterns);
-  patterns.add<CallPattern<hw::LdmatrixOp>>(converter, context, emitLdmatrix);
-  patterns.add<CallPattern<hw::StmatrixOp>>(converter, context, emitStmatrix);
-  patterns.add<CallPattern<hw::MmaOp>>(converter, context, emitMma);
-  patterns.add<CallPattern<hw::UnpackOp>>(converter, context, emitUnpack);
-  patterns.add<CallPattern<hw::UnpackFp8Op>>(converter, context, emitUnpackFp8);
-  patterns.add<CallPattern<hw::PackOp>>(
-      converter, context,
+  addCall<hw::LdmatrixOp>(converter, patterns, emitLdmatrix);
+  addCall<hw::StmatrixOp>(converter, patterns, emitStmatrix);
+  addCall<hw::MmaOp>(converter, patterns, emitMma);
+  addCall<hw::UnpackOp>(converter, patterns, emitUnpack);
+  addCall<hw::UnpackFp8Op>(converter, patterns, emitUnpackFp8);
+  addCall<hw::PackOp>(
+      converter, patterns,
       [](hw::PackOp op, hw::PackOp::Adaptor operands, Caller &caller) {
         caller.builder.replaceOp(
             op, caller.call(Call::pack, caller.i32,
                             {caller.constant(int64_t(op.getFormat())),
                              operands.getLow(), operands.getHigh()}));
       });
-  patterns.add<CallPattern<hw::PackFp8Op>>(
-      converter, context,
+  addCall<hw::PackFp8Op>(
+      converter, patterns,
       [](hw::PackFp8Op op, hw::PackFp8Op::Adaptor operands, Caller &caller) {
         caller.builder.replaceOp(
             op, caller.call(Call::pack, caller.i32,
                             {caller.constant(formatOf(op.getFormat())),
                              operands.getLow(), operands.getHigh()}));
       });
-  patterns.add<CallPattern<hw::BytePermuteOp>>(
-      converter, context,
+  addCall<hw::BytePermuteOp>(
+      converter, patterns,
       [](hw::BytePermuteOp op, hw::BytePermuteOp::Adaptor operands,
          Caller &caller) {
         caller.builder.replaceOp(op, caller.call(Call::byte_permute, caller.i32,
                                                  operands.getOperands()));
       });
-  patterns.add<CallPattern<hw::Lop3Op>>(
-      converter, context,
+  addCall<hw::Lop3Op>(
+      converter, patterns,
       [](hw::Lop3Op op, hw::Lop3Op::Adaptor operands, Caller &caller) {
         caller.builder.replaceOp(
             op, caller.call(Call::lop3, caller.i32,
                             {operands.getA(), operands.getB(), operands.getC(),
                              caller.constant(op.getTable())}));
       });
-  patterns.add<CallPattern<hw::Dp4aOp>>(
-      converter, context,
+  addCall<hw::Dp4aOp>(
+      converter, patterns,
       [](hw::Dp4aOp op, hw::Dp4aOp::Adaptor operands, Caller &caller) {
         caller.builder.replaceOp(
             op, caller.call(Call::dp4a, caller.i32, operands.getOperands()));

@@ -100,23 +100,17 @@ static void emitCopyAsyncWait(hw::CopyAsyncWaitOp op,
 
 void populateEmulatorMemoryPatterns(LLVMTypeConverter &converter,
                                     RewritePatternSet &patterns) {
-  MLIRContext *context = patterns.getContext();
-  patterns.add<CallPattern<hw::SharedMemoryOp>>(converter, context,
-                                                emitSharedMemory);
-  patterns.add<CallPattern<hw::SharedOffsetOp>>(converter, context,
-                                                emitSharedOffset);
-  patterns.add<CallPattern<hw::LoadOp>>(converter, context, emitLoad);
-  patterns.add<CallPattern<hw::StoreOp>>(converter, context, emitStore);
-  patterns.add<CallPattern<hw::AtomicOp>>(converter, context, emitAtomic);
-  patterns.add<CallPattern<hw::CopyAsyncOp>>(converter, context, emitCopyAsync);
-  patterns.add<CallPattern<hw::CopyAsyncWaitOp>>(converter, context,
-                                                 emitCopyAsyncWait);
+  addCall<hw::SharedMemoryOp>(converter, patterns, emitSharedMemory);
+  addCall<hw::SharedOffsetOp>(converter, patterns, emitSharedOffset);
+  addCall<hw::LoadOp>(converter, patterns, emitLoad);
+  addCall<hw::StoreOp>(converter, patterns, emitStore);
+  addCall<hw::AtomicOp>(converter, patterns, emitAtomic);
+  addCall<hw::CopyAsyncOp>(converter, patterns, emitCopyAsync);
+  addCall<hw::CopyAsyncWaitOp>(converter, patterns, emitCopyAsyncWait);
   // A hint, which has no effect that a thread could see.
-  patterns.add<CallPattern<hw::PrefetchL2Op>>(
-      converter, context,
-      [](hw::PrefetchL2Op op, hw::PrefetchL2Op::Adaptor, Caller &caller) {
-        caller.builder.eraseOp(op);
-      });
+  addCall<hw::PrefetchL2Op>(converter, patterns,
+                            [](hw::PrefetchL2Op op, hw::PrefetchL2Op::Adaptor,
+                               Caller &caller) { caller.builder.eraseOp(op); });
 }
 
 } // namespace fovea::gpu

@@ -9,36 +9,23 @@ namespace fovea::gpu {
 
 template <typename Op, Call slot>
 static void addId(LLVMTypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<CallPattern<Op>>(
-      converter, patterns.getContext(),
-      [](Op op, typename Op::Adaptor, Caller &caller) {
-        caller.builder.replaceOp(op,
-                                 caller.call(slot, caller.i32, caller.unit()));
-      });
-}
-
-template <typename Op, Call slot>
-static void addPlain(LLVMTypeConverter &converter,
-                     RewritePatternSet &patterns) {
-  patterns.add<CallPattern<Op>>(
-      converter, patterns.getContext(),
-      [](Op op, typename Op::Adaptor, Caller &caller) {
-        caller.call(slot, Type(), caller.unit());
-        caller.builder.eraseOp(op);
-      });
+  addCall<Op>(converter, patterns,
+              [](Op op, typename Op::Adaptor, Caller &caller) {
+                caller.builder.replaceOp(
+                    op, caller.call(slot, caller.i32, caller.unit()));
+              });
 }
 
 template <typename Op, Call slot>
 static void addBarrier(LLVMTypeConverter &converter,
                        RewritePatternSet &patterns) {
-  patterns.add<CallPattern<Op>>(
-      converter, patterns.getContext(),
-      [](Op op, typename Op::Adaptor, Caller &caller) {
-        caller.call(slot, Type(),
-                    {caller.unit(), caller.constant(op.getId()),
-                     caller.constant(op.getThreads())});
-        caller.builder.eraseOp(op);
-      });
+  addCall<Op>(converter, patterns,
+              [](Op op, typename Op::Adaptor, Caller &caller) {
+                caller.call(slot, Type(),
+                            {caller.unit(), caller.constant(op.getId()),
+                             caller.constant(op.getThreads())});
+                caller.builder.eraseOp(op);
+              });
 }
 
 static void emitShuffle(hw::ShuffleOp op, hw::ShuffleOp::Adaptor operands,
@@ -64,15 +51,14 @@ void populateEmulatorThreadPatterns(LLVMTypeConverter &converter,
   addId<hw::ThreadIdOp, Call::thread_id>(converter, patterns);
   addId<hw::CtaIdOp, Call::cta_id>(converter, patterns);
   addId<hw::CtaCountOp, Call::cta_count>(converter, patterns);
-  addPlain<hw::WarpBarrierOp, Call::warp_barrier>(converter, patterns);
-  addPlain<hw::FenceOp, Call::fence>(converter, patterns);
-  addPlain<hw::CopyAsyncCommitOp, Call::copy_async_commit>(converter, patterns);
+  addPlainCall<hw::WarpBarrierOp, Call::warp_barrier>(converter, patterns);
+  addPlainCall<hw::FenceOp, Call::fence>(converter, patterns);
+  addPlainCall<hw::CopyAsyncCommitOp, Call::copy_async_commit>(converter,
+                                                               patterns);
   addBarrier<hw::BarrierOp, Call::barrier>(converter, patterns);
   addBarrier<hw::BarrierArriveOp, Call::barrier_arrive>(converter, patterns);
-  patterns.add<CallPattern<hw::ShuffleOp>>(converter, patterns.getContext(),
-                                           emitShuffle);
-  patterns.add<CallPattern<hw::VoteOp>>(converter, patterns.getContext(),
-                                        emitVote);
+  addCall<hw::ShuffleOp>(converter, patterns, emitShuffle);
+  addCall<hw::VoteOp>(converter, patterns, emitVote);
 }
 
 } // namespace fovea::gpu

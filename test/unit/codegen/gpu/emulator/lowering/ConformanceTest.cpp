@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One kernel for each instruction of the hw dialect that sm_80 has, against a
-// plain formula.
+// One kernel for each instruction of the hw dialect, against a plain formula.
 #include "test/unit/codegen/gpu/emulator/lowering/Conformance.h"
 #include "codegen/gpu/emulator/Emulator.h"
+#include "codegen/gpu/emulator/Numbers.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <functional>
 
 using namespace fovea::gpu;
+using fovea::emulator::bitsOf, fovea::emulator::floatOf;
 
 namespace {
 struct Case {
@@ -19,17 +19,6 @@ struct Case {
   std::function<uint32_t(const std::vector<uint32_t> &in, uint32_t t)> expected;
 };
 } // namespace
-
-static uint32_t bitsOf(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, 4);
-  return bits;
-}
-static float floatOf(uint32_t bits) {
-  float x;
-  memcpy(&x, &bits, 4);
-  return x;
-}
 
 using In = const std::vector<uint32_t> &;
 
@@ -179,6 +168,74 @@ TEST(EmulatorConformance, EveryInstruction) {
     for (uint32_t t = 0; t < 32; ++t)
       EXPECT_EQ(out[t], test.expected(in, t)) << test.name << ", lane " << t;
   }
+}
+
+// One thread copies its warp's inputs; the others wait for the bytes.
+TEST(EmulatorConformance, BulkCopyWithAnMbarrier) {
+  std::vector<uint32_t> in = inputs(), out(32);
+  Outcome outcome = runKernel(warpKernel(R"(
+  %b = llvm.getelementptr %s[2048] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
+  %zero = arith.constant 0 : i32
+  %bytes = arith.constant 128 : i32
+  %first = arith.cmpi eq, %t, %zero : i32
+  scf.if %first {
+    hw.mbarrier_init %b, 1
+    hw.fence_mbarrier_init
+  }
+  hw.warp_barrier
+  scf.if %first {
+    hw.mbarrier_arrive_expect_tx %b, %bytes
+    hw.bulk_copy %s, %in, %bytes, %b
+  }
+  hw.mbarrier_wait %b, %zero
+  %p = llvm.getelementptr %s[%t] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  %r = hw.load %p : !llvm.ptr<3> -> i32)"),
+                              in, out);
+  ASSERT_EQ(outcome.error, 0) << outcome.message;
+  for (uint32_t t = 0; t < 32; ++t)
+    EXPECT_EQ(out[t], in[t]);
+}
+
+// A warpgroup multiplies ones by ones: each sum of 16 is 16, on 2 of before.
+TEST(EmulatorConformance, WgmmaThroughItsWait) {
+  std::vector<uint32_t> in(1), out(128);
+  Outcome outcome = runKernel(R"(
+hw.kernel @k(%in: !llvm.ptr<1>, %out: !llvm.ptr<1>)
+    attributes {threads = 128 : i32, shared_bytes = 1024 : i32} {
+  %t = hw.thread_id
+  %s = hw.shared_memory
+  %two = arith.constant 2.0 : f32
+  %one = arith.constant 1.0 : f32
+  %ones = hw.pack bf16 %one, %one
+  %c2 = arith.constant 2 : i32
+  %i = arith.muli %t, %c2 : i32
+  %p = llvm.getelementptr %s[%i] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  %q = llvm.getelementptr %p[1] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i32
+  hw.store %ones, %p : i32, !llvm.ptr<3>
+  hw.store %ones, %q : i32, !llvm.ptr<3>
+  hw.fence_async_proxy
+  hw.barrier 0, 128
+  %o = hw.shared_offset %s
+  %wide = arith.extui %o : i32 to i64
+  %four = arith.constant 4 : i64
+  %start = arith.shrui %wide, %four : i64
+  %mode = arith.constant 0x4000004000000000 : i64
+  %d = arith.ori %start, %mode : i64
+  %c:4 = hw.wgmma_fence(%two, %two, %two, %two) : f32, f32, f32, f32
+  %a:4 = hw.wgmma bf16 n 8 (%ones, %ones, %ones, %ones : i32, i32, i32, i32),
+      %d, (%c#0, %c#1, %c#2, %c#3) : f32, f32, f32, f32
+  hw.wgmma_commit
+  %r:4 = hw.wgmma_wait 0 (%a#0, %a#1, %a#2, %a#3) : f32, f32, f32, f32
+  %sum = arith.addf %r#0, %r#3 : f32
+  %bits = arith.bitcast %sum : f32 to i32
+  %to = llvm.getelementptr %out[%t] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, i32
+  hw.store %bits, %to : i32, !llvm.ptr<1>
+  hw.return
+})",
+                              in, out);
+  ASSERT_EQ(outcome.error, 0) << outcome.message;
+  for (uint32_t t = 0; t < 128; ++t)
+    EXPECT_EQ(out[t], bitsOf(36));
 }
 
 // A fault of a compiled kernel is told with the kernel's name.
