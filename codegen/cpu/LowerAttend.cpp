@@ -2,153 +2,29 @@
 // Attend stages: fills the parameters of the prefill and decode builders from
 // the roles of the stream.
 #include "codegen/cpu/DecodeStream.h"
-#include "codegen/cpu/MapLowering.h"
-#include "codegen/cpu/PrefillStream.h"
-#include "codegen/cpu/StageLowering.h"
+#include "codegen/cpu/StreamRoles.h"
 
 using namespace mlir;
 using namespace fovea;
 using namespace fovea::cpu;
 
-namespace {
-
-/// The maps of a stream as callbacks; collects their errors.
-class StreamMaps {
-public:
-  explicit StreamMaps(StageContext &stage)
-      : info(stage.info), lowering(stage.layout) {}
-
-  bool hasMask() { return bool(info.mask); }
-  bool hasScore() { return !info.scoreMaps.empty(); }
-  bool hasProb() { return bool(info.attend.getProb()); }
-
-  Value keep(Emitter &e, const MapPoint &at, int64_t lanes) {
-    return lowering.emit(e, info.mask, Value(), at, lanes);
-  }
-  Value score(Emitter &e, Value s, const MapPoint &at, int64_t lanes) {
-    for (tile::MapOp map : info.scoreMaps)
-      s = lowering.emit(e, map, s, at, lanes);
-    return s;
-  }
-  Value prob(Emitter &e, Value weights, const MapPoint &at, int64_t lanes) {
-    return lowering.emit(e, info.attend, weights, at, lanes);
-  }
-  LogicalResult verify() {
-    if (!lowering.errorOp)
-      return success();
-    return lowering.errorOp->emitOpError(lowering.error);
-  }
-
-private:
-  StageInfo &info;
-  MapLowering lowering;
-};
-
-} // namespace
-
-static float scaleOf(StageInfo &info) {
-  return static_cast<float>(info.dot.getScale().convertToDouble());
-}
-
-static float outFactorOf(StageInfo &info) {
-  tile::FinishOp finish = info.output.finish;
-  return finish ? static_cast<float>(finish.getFactor().convertToDouble()) : 1;
-}
-
 static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
   StageInfo &info = stage.info;
-  tile::ScheduleAttr schedule = info.stage.getSchedule();
-  tile::RowsAttr rows = info.stage.getRows();
-  tile::RunsOp chosen = info.selection();
-  auto sources = info.stream.getSources();
-  StreamParams p;
-  p.name = stage.symbol;
-  p.isa = stage.isa();
-  p.schedule.regRows = schedule.getReg();
-  p.schedule.lanes = schedule.getLanes();
-  p.schedule.keys = schedule.getKeys();
-  p.schedule.rows = schedule.getRows();
-  p.schedule.convert = schedule.getPrefetch() == 0;
-  p.keyDim = info.query.getTile().getType().getChan();
-  p.valueDim = info.attend.getState().getType().getChan();
-  p.group = rows.getGroup();
-  p.kvGroup = rows.getKvGroup();
-  p.scale = scaleOf(info);
-  p.query = stage.layout.view(info.query.getView());
-  p.queryElem = StageContext::elemOf(info.query.getView());
-  p.out = stage.layout.view(info.output.o);
-  p.outElem = StageContext::elemOf(info.output.o);
-  if (info.output.lse)
-    p.lse = stage.layout.view(info.output.lse);
-  if (info.output.unpack)
-    p.partial = std::pair(stage.layout.view(info.output.m),
-                          stage.layout.view(info.output.l));
-  if (tile::SaveOp save = info.output.save)
-    p.split = PartialViews{stage.layout.view(save.getO()),
-                           stage.layout.view(save.getM()),
-                           stage.layout.view(save.getL())};
-  p.maskLevels = info.maskGivesLevels();
-  p.twice = info.inShares();
-  p.outFactor = outFactorOf(info);
-  if (tile::SinkOp sink = info.output.sink)
-    p.sink = stage.layout.view(sink.getLogits());
-  p.segments = stage.cacheSources();
-  p.ragged = isRagged(info.query.getView());
-  p.order = info.stage.getOrderAttr();
-  p.rope = stage.rope();
-  for (size_t i = 0; p.segments.empty() && i + 1 < sources.size(); i += 2) {
-    StreamSource source;
-    source.keys = stage.layout.view(sources[i]);
-    source.values = stage.layout.view(sources[i + 1]);
-    source.keyElem = StageContext::elemOf(sources[i]);
-    source.valueElem = StageContext::elemOf(sources[i + 1]);
-    if (int scale = stage.scaleSlot(sources[i]); scale >= 0)
-      source.keyScales = scale;
-    if (int scale = stage.scaleSlot(sources[i + 1]); scale >= 0)
-      source.valueScales = scale;
-    source.tokensPerKey = info.stream.getLevels()[i / 2];
-    p.sources.push_back(source);
-  }
-  p.querySymbol = stage.layout.symbol(info.runs.getQueriesDim());
-  if (chosen.getList() || chosen.getLevels()) {
-    Selection selection;
-    if (chosen.getLevels())
-      selection.levels = stage.layout.view(chosen.getLevels());
-    if (chosen.getList()) {
-      selection.list = stage.layout.view(chosen.getList());
-      selection.count = stage.layout.view(chosen.getCount());
-    }
-    selection.unit = chosen.getUnit();
-    selection.queries = std::max<int64_t>(1, chosen.getQueryBlock());
-    p.selection = selection;
-  }
   StreamMaps maps(stage);
-  auto point = [](const ElementContext &c) {
-    return MapPoint{c.b, c.head ? c.head : c.h, c.q, c.k, c.outside};
-  };
-  if (maps.hasMask())
-    p.keep = [&](Emitter &e, const ElementContext &c) -> FailureOr<Value> {
-      return maps.keep(e, point(c), Emitter::lanesOf(c.q));
-    };
-  if (maps.hasScore())
-    p.score = [&](Emitter &e, Value s,
-                  const ElementContext &c) -> FailureOr<Value> {
-      return maps.score(e, s, point(c), Emitter::lanesOf(c.q));
-    };
-  if (maps.hasProb())
-    p.prob = [&](Emitter &e, Value weights,
-                 const ElementContext &c) -> FailureOr<Value> {
-      return maps.prob(e, weights, point(c), Emitter::lanesOf(c.q));
-    };
-  auto mask = stage.maskFunctions(/*searching=*/false);
-  if (failed(mask))
+  FailureOr<StreamParams> params = streamParams(stage, maps);
+  if (failed(params))
     return failure();
-  p.bounds = mask->bounds;
-  p.classify = mask->classify;
-
+  tile::ScheduleAttr schedule = info.stage.getSchedule();
+  params->isa = stage.isa();
+  params->schedule.regRows = schedule.getReg();
+  params->schedule.lanes = schedule.getLanes();
+  params->schedule.keys = schedule.getKeys();
+  params->schedule.rows = schedule.getRows();
+  params->schedule.convert = schedule.getPrefetch() == 0;
   OpBuilder b = OpBuilder::atBlockEnd(stage.module.getBody());
   std::string reason;
-  FailureOr<int64_t> scratch = buildPrefillStream(b, stage.loc(), p, reason);
+  FailureOr<int64_t> scratch =
+      buildPrefillStream(b, stage.loc(), *params, reason);
   if (failed(maps.verify()))
     return failure();
   if (failed(scratch))

@@ -19,14 +19,9 @@ using namespace prefill;
 /// such blocks between them.
 void PrefillBuilder::unlessEmpty(Value source, Value k, Value n,
                                  llvm::function_ref<void(Value)> body) {
-  if (!p.keep)
+  Value kind = classOfItem(source, k, n);
+  if (!kind)
     return body({});
-  auto solve = [&] { return solveClass(row, rowCount, source, k, n); };
-  Value kind = !shared ? solve()
-                       : e.ifElse(
-                             shared, e.i32,
-                             [&] { return Values{e.cI32(FOVEA_TILE_FULL)}; },
-                             [&] { return Values{solve()}; })[0];
   e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), [&] { body(kind); });
 }
 
@@ -50,37 +45,6 @@ Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n,
       e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)), e.i32,
       [&] { return Values{solvePairs(panel, source, k, n)}; },
       [&] { return Values{kind}; })[0];
-}
-
-/// The class of a block for `count` rows from `first` on; without a classifier
-/// always partial.
-Value PrefillBuilder::solveClass(Value first, Value count, Value source,
-                                 Value k, Value n) {
-  if (!p.classify)
-    return e.cI32(FOVEA_TILE_PARTIAL);
-  Value group = e.cI64(p.group);
-  Value last = e.sub(e.add(first, count), 1);
-  Value q0 = e.add(qOff, e.divU(first, group));
-  Value q1 = e.add(e.add(qOff, e.divU(last, group)), 1);
-  Value k0 = k, k1 = e.add(k, n);
-  if (pooled()) {
-    Value tokens = tokensOf(source);
-    k0 = e.mul(k0, tokens);
-    k1 = e.minS(e.mul(k1, tokens), len);
-  }
-  auto classOf = [&](Value h) {
-    Value kind = e.call(p.classify, {s.args, itemB, h, q0, q1, k0, k1, len})[0];
-    return p.maskLevels ? classOfLevels(e, kind, tokensOf(source)) : kind;
-  };
-  if (!p.maskReadsHead || p.group == 1)
-    return classOf(head);
-  // One head's answer holds for the tile only if all agree.
-  return e.forLoop(e.cI64(1), group, e.cI64(1), classOf(head),
-                   [&](Value g, ValueRange kind) -> Values {
-                     Value other = classOf(e.add(head, g));
-                     return {e.select(e.cmp(kEq, other, kind[0]), other,
-                                      e.cI32(FOVEA_TILE_PARTIAL))};
-                   })[0];
 }
 
 /// Lanes that see row `row` of the block, as solvePairs left them.
@@ -125,32 +89,6 @@ Values PrefillBuilder::hideUnseen(Value first, Values scores) {
     score = e.select(loadSeen(e.add(first, r)), score,
                      e.splatF32(lanes, -INFINITY));
   return scores;
-}
-
-/// Which lanes see row `key` of the source: all of its tokens must be seen.
-Value PrefillBuilder::emitKeep(ElementContext &context, Value key,
-                               Value source) {
-  auto one = [&](Value token) {
-    context.k = token;
-    auto keep = p.keep(e, context);
-    if (failed(keep)) {
-      refused = true;
-      return e.splatInt(lanes, e.i1, 1);
-    }
-    Value v = Emitter::lanesOf(*keep) ? *keep : e.splat(*keep, lanes);
-    if (p.maskLevels)
-      v = e.cmp(kEq, v, e.splat(e.toInt(tokensOf(source), e.i32), lanes));
-    return v;
-  };
-  if (!pooled())
-    return one(key);
-  Value tokens = tokensOf(source);
-  Value lo = e.mul(key, tokens);
-  Value hi = e.minS(e.add(lo, tokens), len);
-  return e.forLoop(lo, hi, e.cI64(1), e.splatInt(lanes, e.i1, 1),
-                   [&](Value token, ValueRange keep) -> Values {
-                     return {e.andI(keep[0], one(token))};
-                   })[0];
 }
 
 ElementContext PrefillBuilder::contextOf(Value panel) {
@@ -198,19 +136,7 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
           x = e.fmul(x, e.splatF32(lanes, kLog2E));
         }
         if (pooled()) {
-          Value bias = perSource(
-              source,
-              [&](const StreamSource &src, unsigned) {
-                int64_t count = src.tokensPerKey;
-                Value rest = e.sub(len, e.mul(key, count));
-                Value value = e.cF32(std::log2(float(count)));
-                for (int64_t c = count - 1; c > 0; --c)
-                  value = e.select(e.cmp(kEq, rest, e.cI64(c)),
-                                   e.cF32(std::log2(float(c))), value);
-                return value;
-              },
-              e.f32);
-          x = e.fadd(x, e.splat(bias, lanes));
+          x = e.fadd(x, e.splat(pooledBias(source, key), lanes));
         }
         if (masked)
           x = e.select(loadSeen(i), x, e.splatF32(lanes, -INFINITY));

@@ -38,12 +38,6 @@ void PrefillBuilder::emitSink() {
   });
 }
 
-Value PrefillBuilder::tokenOf(Value source, Value key) {
-  if (!pooled())
-    return key;
-  return e.mul(key, tokensOf(source));
-}
-
 Value PrefillBuilder::emitProb(Value weight, Value hidden,
                                const ElementContext &context) {
   auto changed = p.prob(e, weight, context);

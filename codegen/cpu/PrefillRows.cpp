@@ -16,25 +16,7 @@ using namespace prefill;
 
 void PrefillBuilder::forRows(
     Value count, llvm::function_ref<void(Value, const RowPlace &)> body) {
-  Value last = e.sub(rows, 1);
-  Value group = e.cI64(p.group);
-  e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value i) {
-    Value r = e.minS(e.add(row, i), last);
-    RowPlace at{itemB, e.add(head, e.remU(r, group)),
-                tokenAt(e.divU(r, group))};
-    if (shared) {
-      Values place = e.ifElse(
-          shared, {e.i64, e.i64},
-          [&] {
-            auto [b, position] = s.sharedRow(e.add(sharedFirst, at.position));
-            return Values{b, position};
-          },
-          [&] { return Values{at.b, at.position}; });
-      at.b = place[0];
-      at.position = place[1];
-    }
-    body(i, at);
-  });
+  e.forLoop(e.cI64(0), count, e.cI64(1), [&](Value i) { body(i, placeOf(i)); });
 }
 
 /// The address of each row of the panels; rows that do not exist get the last

@@ -33,61 +33,6 @@ RowTables PrefillBuilder::tablesAt(Value side, const SegmentClass &members) {
   return t;
 }
 
-void PrefillBuilder::emitSegments(const Item &item) {
-  for (const SegmentClass &members : mixedClasses(p.segments))
-    e.forLoop(e.cI64(0), e.cI64(members.members.size()), e.cI64(1),
-              [&](Value i) { emitSegment(item, members, i); });
-}
-
-void PrefillBuilder::emitSegment(const Item &item, const SegmentClass &members,
-                                 Value index) {
-  SegmentRows rows = loadSegment(s, p.segments, members, index, itemB, kvHead);
-  Value lo = rows.begin, hi = e.minS(rows.end, len);
-  if (!p.selection) {
-    lo = e.maxS(lo, item.k0);
-    hi = e.minS(hi, item.k1);
-  } else if (!members.listed) {
-    // [k0, k1) counts along the list.
-    hi = e.select(e.cmp(kEq, item.k0, e.cI64(0)), hi, lo);
-  }
-  auto clipped = [&](Value from, Value to) {
-    emitRows(members, index, rows, e.maxS(from, lo), e.minS(to, hi));
-  };
-  e.ifThen(e.cmp(kSlt, lo, hi), [&] {
-    if (p.selection && members.listed)
-      return emitPages(rows, item, clipped);
-    if (p.bounds)
-      forRuns(tileOf(item), clipped);
-    else
-      clipped(lo, hi);
-  });
-}
-
-/// Chosen pages of a segment: their number in the sequence.
-void PrefillBuilder::emitPages(const SegmentRows &segment, const Item &item,
-                               llvm::function_ref<void(Value, Value)> body) {
-  const Selection &chosen = *p.selection;
-  QueryTile tile = tileOf(item);
-  Value unit = e.cI64(chosen.unit), zero = e.cI64(0);
-  Value listHead = e.divU(head, e.cI64(chosen.heads));
-  Value place = e.divU(tile.position, e.cI64(chosen.queries));
-  auto rowOf = [&](const View &view) {
-    return rowAddress(s, view, p.ragged, itemB, listHead, place, 4);
-  };
-  Value at = rowOf(list), stride = list.stride.back();
-  Value stored = e.toInt(e.load(e.i32, rowOf(listCount)), e.i64);
-  Value last = e.divU(e.add(item.k1, chosen.unit - 1), unit);
-  last = e.minS(last, e.minS(stored, list.shape.back()));
-  e.forLoop(e.divU(item.k0, unit), last, e.cI64(1), [&](Value i) {
-    Value page = e.toInt(e.load(e.i32, e.at(at, e.mul(i, stride), 4)), e.i64);
-    Value from = e.add(segment.base, e.mul(page, unit));
-    Value bad = e.orI(e.cmp(kSlt, page, zero), e.cmp(kSge, from, segment.end));
-    e.ifThen(bad, [&] { s.fail(StageListOutOfRange); });
-    // A bad page becomes an empty run.
-    body(from, e.select(bad, from, e.add(from, unit)));
-  });
-}
-
 /// The tokens [lo, hi) of a segment, in blocks.
 void PrefillBuilder::emitRows(const SegmentClass &members, Value index,
                               const SegmentRows &segment, Value lo, Value hi) {

@@ -8,8 +8,6 @@
 //       for panel: class -> scores -> (mask, modifier) -> softmax -> values
 //     write o and lse, or the state of a split item
 #include "codegen/cpu/PrefillBuilder.h"
-#include "codegen/cpu/PrefillSelection.h"
-#include "passes/analysis/TokenOrder.h"
 
 #include <fovea/abi.h>
 
@@ -50,47 +48,6 @@ void PrefillBuilder::reserveScratch() {
     rotatedRows = s.reserve(rows * p.keyDim * 4);
 }
 
-void PrefillBuilder::readViews() {
-  unsigned rank = p.ragged ? 3 : 4;
-  query = s.view(p.query, rank);
-  if (!cached())
-    queries = p.querySymbol ? s.symbol(*p.querySymbol) : query.shape[2];
-  out = s.view(p.out, rank);
-  if (p.lse)
-    lse = s.view(*p.lse, rank - 1);
-  if (p.partial) {
-    partM = s.view(p.partial->first, rank - 1);
-    partL = s.view(p.partial->second, rank - 1);
-  }
-  if (p.rope.rule)
-    rotation = s.view(p.rope.table, 3);
-  if (p.sink)
-    sink = s.view(*p.sink, 1);
-  if (p.split) {
-    splitO = s.view(p.split->o, 3);
-    splitM = s.view(p.split->m, 2);
-    splitL = s.view(p.split->l, 2);
-  }
-  if (p.selection) {
-    list = s.view(
-        p.selection->levels ? *p.selection->levels : *p.selection->list, rank);
-    if (p.selection->list) {
-      listCount = s.view(*p.selection->count, rank - 1);
-      s.allowErrors();
-    }
-  }
-  for (const StreamSource &source : p.sources) {
-    SourceViews views;
-    views.keys = s.view(source.keys, 4);
-    views.values = s.view(source.values, 4);
-    if (source.keyScales)
-      views.keyScales = s.view(*source.keyScales, 3);
-    if (source.valueScales)
-      views.valueScales = s.view(*source.valueScales, 3);
-    sources.push_back(std::move(views));
-  }
-}
-
 FailureOr<int64_t> PrefillBuilder::build() {
   reserveScratch();
   readViews();
@@ -104,24 +61,9 @@ FailureOr<int64_t> PrefillBuilder::build() {
 }
 
 void PrefillBuilder::emitItem(const Item &item) {
-  itemB = item.b;
-  head = e.mul(item.head, p.group);
-  kvHead = e.divU(head, e.cI64(p.kvGroup ? p.kvGroup : p.group));
-  row = item.row;
-  rows = e.mul(cached() ? s.rowCount(itemB) : queries, p.group);
-  if (cached()) {
-    // Rows of a shared item count from 0.
-    shared =
-        e.cmp(kNe, e.andI(item.flags, e.cI64(FOVEA_ITEM_SHARED)), e.cI64(0));
-    sharedFirst = item.row;
-    rows = e.select(shared, e.mul(item.count, p.group), rows);
-    row = e.select(shared, e.cI64(0), row);
-  }
-  rowCount = e.minS(e.cI64(p.schedule.rows), e.sub(rows, row));
+  beginItem(item);
   panelCount = e.divU(e.add(rowCount, lanes - 1), e.cI64(lanes));
   padded = e.mul(panelCount, lanes);
-  qOff = s.qOffset(itemB);
-  len = s.kLength(itemB);
 
   emitQueries();
   Value zero = e.splatF32(lanes, 0);
@@ -154,131 +96,6 @@ void PrefillBuilder::emitKeys(const Item &item) {
                   [&](Value kind) { emitBlock(run.source, k, n, kind); });
     });
   });
-}
-
-QueryTile PrefillBuilder::tileOf(const Item &item) {
-  Value group = e.cI64(p.group);
-  Value position = e.divU(row, group);
-  Value q0 = e.add(qOff, position);
-  Value lastRow = e.sub(e.add(row, rowCount), 1);
-  Value q1 = e.add(e.add(qOff, e.divU(lastRow, group)), 1);
-  return {itemB, head, q0, q1, len, position, item.k0, item.k1};
-}
-
-void PrefillBuilder::emitRuns(const Item &item, StreamParams::RunBody body) {
-  Value zero = e.cI64(0);
-  QueryTile tile = tileOf(item);
-  if (p.forEachRun)
-    return p.forEachRun(s, tile, body);
-  if (p.maskLevels)
-    return emitLevelRuns(tile, body);
-  if (p.selection)
-    return emitSelectedRuns(s, p, tile, list, listCount,
-                            sources[0].keys.shape[2], body);
-  auto clipped = [&](Value lo, Value hi) {
-    body({e.maxS(lo, item.k0), e.minS(hi, item.k1), zero});
-  };
-  if (!p.bounds)
-    return clipped(zero, len);
-  forRuns(tile, clipped);
-}
-
-/// The runs of a mask of levels: in every source the rows that have tokens in
-/// the runs of what has any level, each row once.
-void PrefillBuilder::emitLevelRuns(const QueryTile &tile,
-                                   StreamParams::RunBody body) {
-  Value zero = e.cI64(0), one = e.cI64(1), done = e.stackSlot(8);
-  e.forLoop(zero, e.cI64(p.sources.size()), one, [&](Value source) {
-    Value tokens = tokensOf(source);
-    e.store(zero, done);
-    auto rowsIn = [&](Value lo, Value hi) {
-      Value before = e.load(e.i64, done);
-      Value first = e.maxS(e.divU(lo, tokens), before);
-      Value end = e.divU(e.sub(e.add(hi, tokens), one), tokens);
-      end = e.select(e.cmp(kSlt, lo, hi), e.maxS(first, end), first);
-      e.store(e.maxS(before, end), done);
-      body({first, end, source});
-    };
-    if (p.bounds)
-      forRuns(tile, rowsIn);
-    else
-      rowsIn(zero, len);
-  });
-}
-
-Value PrefillBuilder::tokensOf(Value source) {
-  return perSource(
-      source,
-      [&](const StreamSource &src, unsigned) {
-        return e.cI64(src.tokensPerKey);
-      },
-      e.i64);
-}
-
-/// Calls body(lo, hi) once for a loop over the runs of the tile's mask; rows of
-/// several sequences see all of the item's keys.
-void PrefillBuilder::forRuns(const QueryTile &tile,
-                             llvm::function_ref<void(Value, Value)> body) {
-  Value group = e.cI64(p.group), zero = e.cI64(0), one = e.cI64(1);
-  Value runs = e.stackSlot(sizeof(fovea_abi_run) * FOVEA_ABI_MAX_RUNS);
-  auto boundsOf = [&](Value h) {
-    return e.toInt(
-        e.call(p.bounds, {s.args, itemB, h, tile.q0, tile.q1, len, runs})[0],
-        e.i64);
-  };
-  auto lowOf = [&](Value i) { return e.at(runs, e.mul(i, 2), 8); };
-  if (!p.maskReadsHead || p.group == 1) {
-    Value count = !shared ? boundsOf(head)
-                          : e.ifElse(
-                                shared, {e.i64},
-                                [&] {
-                                  e.store(tile.k0, runs);
-                                  e.store(tile.k1, e.at(runs, 8));
-                                  return Values{one};
-                                },
-                                [&] { return Values{boundsOf(head)}; })[0];
-    e.forLoop(zero, count, one, [&](Value i) {
-      body(e.load(e.i64, lowOf(i)), e.load(e.i64, e.at(lowOf(i), 8)));
-    });
-    return;
-  }
-  // Heads of a group may differ: the hull of their runs, sorted out by class.
-  Values hull = e.forLoop(
-      zero, group, one, ValueRange{len, zero}, [&](Value g, ValueRange range) {
-        Value count = boundsOf(e.add(head, g));
-        return e.ifElse(
-            e.cmp(kEq, count, zero), range.getTypes(),
-            [&] { return Values(range); },
-            [&] {
-              Value end = e.load(e.i64, e.at(lowOf(e.sub(count, 1)), 8));
-              return Values{e.minS(range[0], e.load(e.i64, runs)),
-                            e.maxS(range[1], end)};
-            });
-      });
-  if (shared)
-    hull = {e.select(shared, tile.k0, hull[0]),
-            e.select(shared, tile.k1, hull[1])};
-  body(hull[0], hull[1]);
-}
-
-Value PrefillBuilder::perSource(
-    Value source, llvm::function_ref<Value(const StreamSource &, unsigned)> f,
-    Type type) {
-  std::function<Value(unsigned)> chain = [&](unsigned i) -> Value {
-    if (i + 1 == p.sources.size())
-      return f(p.sources[i], i);
-    return e.ifElse(
-        e.cmp(kEq, source, e.cI64(i)), type,
-        [&] { return Values{f(p.sources[i], i)}; },
-        [&] { return Values{chain(i + 1)}; })[0];
-  };
-  return chain(0);
-}
-
-Value PrefillBuilder::tokenAt(Value position) {
-  return p.order
-             ? emitTokenAt(e.b, e.loc, p.order, position, /*nonNegative=*/true)
-             : position;
 }
 
 Value PrefillBuilder::keyAt(Value k, Value i) {
