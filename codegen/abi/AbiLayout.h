@@ -53,6 +53,7 @@ FOVEA_ABI_FIELD(nViews, fovea_abi_args, n_views, I32);
 FOVEA_ABI_FIELD(views, fovea_abi_args, views, Ptr);
 FOVEA_ABI_FIELD(scalars, fovea_abi_args, scalars, Ptr);
 FOVEA_ABI_FIELD(summaries, fovea_abi_args, summaries, Ptr);
+FOVEA_ABI_FIELD(device, fovea_abi_args, device, Ptr);
 } // namespace args
 
 /// fovea_abi_item

@@ -67,6 +67,7 @@ void fovea_kv::setSlots() {
     args.views = mine;
     args.scalars = scalars;
     args.summaries = nullptr;
+    args.device = kernel->device;
   }
 }
 

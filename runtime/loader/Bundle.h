@@ -43,6 +43,8 @@ struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   fovea::rt::Records<fovea_bundle_table> tables;
   fovea::rt::Array<const char *> remarks;
   int32_t target = -1; // index into the bundle's targets; -1: none runs here
+  /// What the target's code gets as fovea_abi_args::device.
+  const void *device = nullptr;
 
   const fovea::rt::BundleView &view() const { return bundle->view; }
   const char *name() const { return view().string(record->name); }

@@ -8,6 +8,13 @@
 
 namespace fovea::rt {
 
+bool isEmulated(const char *name) {
+  static constexpr char prefix[] = "sm_", suffix[] = "-emulated";
+  size_t n = std::strlen(name), tail = sizeof suffix - 1;
+  return n > tail && !std::strncmp(name, prefix, sizeof prefix - 1) &&
+         !std::strcmp(name + n - tail, suffix);
+}
+
 #if defined(__x86_64__)
 
 static int hostLevel() {
@@ -40,6 +47,8 @@ static constexpr const char *levels[] = {"x86-64", "x86-64-v2", "x86-64-v3",
                                          "x86-64-v4"};
 
 int targetRank(const char *name) {
+  if (isEmulated(name))
+    return 0;
   const char *plus = std::strchr(name, '+');
   size_t base = plus ? size_t(plus - name) : std::strlen(name);
   int level = 0;

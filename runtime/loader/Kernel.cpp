@@ -4,6 +4,7 @@
 #include "runtime/cuda/Driver.h"
 #include "runtime/loader/Bundle.h"
 #include "runtime/loader/Cpu.h"
+#include "runtime/loader/Emulator.h"
 
 #include <cstdio>
 #include <fovea/inspect.h>
@@ -169,6 +170,14 @@ fovea_status fovea_kernel_get(fovea_bundle *bundle, const char *name,
   for (uint32_t i = 0; i < remarks.size(); ++i)
     kernel->remarks[i] = view.string(remarks[i].text);
   kernel->target = chooseTarget(*kernel);
+  if (const char *target = fovea_kernel_target(kernel);
+      target && isEmulated(target))
+    if (fovea_status st = emulatorTable(kernel->device)) {
+      fovea_status named =
+          fail(st, "kernel '%s' for %s: %s", kernel->name(), target, message());
+      kernel->release();
+      return named;
+    }
   *out = kernel;
   return FOVEA_OK;
 }

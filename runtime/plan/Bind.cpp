@@ -204,7 +204,7 @@ fovea_status bindUpdate(fovea_plan &plan, const fovea_value *args, int n) {
   std::memset(definedBy, -1, sizeof definedBy);
   Bound &out = plan.planned;
   out.abi = {sizeof out.abi, kernel.record->n_views, out.views, out.scalars,
-             nullptr};
+             nullptr,        kernel.device};
   for (uint32_t i = 0; i < uint32_t(n); ++i) {
     const fovea_bundle_arg &a = kernel.args[i];
     if (a.kind == FOVEA_ARG_SCALAR)
@@ -231,7 +231,7 @@ fovea_status bindRun(const fovea_plan &plan, int layer, const fovea_value *args,
   if (fovea_status st = checkKinds(kernel, args, n))
     return st;
   out.abi = {sizeof out.abi, kernel.record->n_views, out.views, out.scalars,
-             nullptr};
+             nullptr,        kernel.device};
   for (uint32_t i = 0; i < uint32_t(n); ++i) {
     const fovea_bundle_arg &a = kernel.args[i];
     if (a.kind == FOVEA_ARG_SCALAR) {

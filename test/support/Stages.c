@@ -193,6 +193,8 @@ static int32_t busy(const fovea_abi_args *a, const fovea_abi_plan *p,
   return 0;
 }
 
+#include "test/support/EmulatedStages.h"
+
 #include "test/support/CacheStages.h"
 
 #include "test/support/ServingStages.h"
@@ -228,4 +230,5 @@ __attribute__((section(".table"), used)) void *const table[] = {
     (void *)merge_plain_few,
     (void *)merge_plain_many,
     (void *)merge_rich_few,
-    (void *)merge_rich_many};
+    (void *)merge_rich_many,
+    (void *)count_emulated};

@@ -154,7 +154,8 @@ BundleBuilder sumKernel(const KernelOptions &options) {
   return b;
 }
 
-BundleBuilder countKernel(int heads) {
+BundleBuilder countKernel(int heads, Function stage,
+                          const std::string &target) {
   BundleBuilder b;
   b.string("");
   int batch = int(b.symbol("b")), sq = int(b.symbol("sq"));
@@ -162,11 +163,11 @@ BundleBuilder countKernel(int heads) {
   b.tensor("q", FOVEA_DTYPE_F32, 0, {batch, ~heads, sq});
   b.tensor("v", FOVEA_DTYPE_F32, 1, {batch, sk});
   b.tensor("o", FOVEA_DTYPE_F32, 2, {batch, ~heads, sq}, true);
-  addTarget(b, "x86-64");
+  addTarget(b, target);
   fovea_bundle_stage s{};
   s.name = b.string("count");
   s.space = FOVEA_SPACE_GRID;
-  s.variants = addVariant(b, Function::Count, testRows, 0);
+  s.variants = addVariant(b, stage, testRows, 0);
   s.grid[0] = extentOf(batch);
   s.grid[1] = extentOf(FOVEA_EXTENT_ONE, heads);
   s.grid[2] = extentOf(sq);

@@ -43,7 +43,9 @@ enum class Function {
   MergePlainFew,
   MergePlainMany,
   MergeRichFew,
-  MergeRichMany
+  MergeRichMany,
+  // Of an emulated GPU.
+  CountEmulated
 };
 
 enum { testRows = 8, testKeys = 16 };
@@ -72,7 +74,8 @@ BundleBuilder sumKernel(const KernelOptions &options = {});
 
 /// Kernel "count": one grid stage that adds 1 to each cell of o[b, h, sq];
 /// arguments q, v, o.
-BundleBuilder countKernel(int heads = 2);
+BundleBuilder countKernel(int heads = 2, Function stage = Function::Count,
+                          const std::string &target = "x86-64");
 
 struct CacheOptions {
   int heads = 2, dim = 4;

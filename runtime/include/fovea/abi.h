@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define FOVEA_ABI_VERSION 3
+#define FOVEA_ABI_VERSION 4
 
 /* Element storage codes. Our own enum: MLIR 19 lacks several of the types to
  * come, and DLPack's (code, bits) pair cannot tell number formats apart. */
@@ -70,7 +70,19 @@ typedef struct fovea_abi_args {
    * blocks; the last dim is the least and the greatest entry of each. An extent
    * of 0: there is none, the table itself is read. */
   const fovea_abi_view *summaries;
+  /* NULL for code of a CPU and of a GPU. For code of an emulated GPU the table
+   * of functions of libfovea-emulator, which begins with a fovea_abi_device:
+   * code in bundles has no symbols. */
+  const void *device;
 } fovea_abi_args;
+
+/* The head of the emulator's table. */
+typedef struct fovea_abi_device {
+  uint64_t size;    /* of the table, in bytes */
+  uint64_t version; /* FOVEA_ABI_DEVICE_VERSION */
+} fovea_abi_device;
+
+#define FOVEA_ABI_DEVICE_VERSION 1
 
 /* One unit of work. What the fields mean is the stage's item space:
  *   stream   batch b, head group `head`, packed rows from `row` on (r =

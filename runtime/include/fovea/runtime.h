@@ -193,7 +193,8 @@ typedef struct fovea_options {
   void (*free)(void *user, fovea_device, void *);
   void *alloc_user;
   /* Run only code of this target, e.g. "x86-64-v3"; NULL: the best one that
-   * the bundle holds and the CPU runs. */
+   * the bundle holds and the CPU runs. Code of an emulated GPU, such as
+   * "sm_80-emulated", is the last choice. */
   const char *target;
 } fovea_options;
 

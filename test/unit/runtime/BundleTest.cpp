@@ -437,7 +437,7 @@ TEST(Bundle, TheFrameIsChecked) {
       "bundle version 6, got 7", [](H h, S) { h.version = 7; },
       FOVEA_UNSUPPORTED);
   refuseFrame(
-      "ABI version 3, got 4", [](H h, S) { h.abi_version = 4; },
+      "ABI version 4, got 5", [](H h, S) { h.abi_version = 5; },
       FOVEA_UNSUPPORTED);
   refuseFrame("at most 64 sections", [](H h, S) { h.n_sections = 65; });
   refuseFrame("(its header)", [](H h, S) { h.file_size = 100; });

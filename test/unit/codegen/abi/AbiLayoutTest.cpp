@@ -7,12 +7,12 @@
 
 using namespace fovea::cabi;
 
-TEST(AbiLayout, versionOfThesePins) { EXPECT_EQ(FOVEA_ABI_VERSION, 3); }
+TEST(AbiLayout, versionOfThesePins) { EXPECT_EQ(FOVEA_ABI_VERSION, 4); }
 
 TEST(AbiLayout, sizes) {
   EXPECT_EQ(view::bytes, 104);
   EXPECT_EQ(scalar::bytes, 8);
-  EXPECT_EQ(args::bytes, 32);
+  EXPECT_EQ(args::bytes, 40);
   EXPECT_EQ(item::bytes, 40);
   EXPECT_EQ(plan::bytes, 80);
   EXPECT_EQ(source::bytes, 8);
@@ -34,6 +34,7 @@ TEST(AbiLayout, fields) {
   EXPECT_EQ(args::views.offset, 8);
   EXPECT_EQ(args::scalars.offset, 16);
   EXPECT_EQ(args::summaries.offset, 24);
+  EXPECT_EQ(args::device.offset, 32);
   EXPECT_EQ(item::b.offset, 0);
   EXPECT_EQ(item::head.offset, 4);
   EXPECT_EQ(item::row.offset, 8);
@@ -83,6 +84,7 @@ TEST(AbiLayout, widths) {
   EXPECT_EQ(width(args::nViews), sizeof(fovea_abi_args::n_views));
   EXPECT_EQ(width(args::views), sizeof(fovea_abi_args::views));
   EXPECT_EQ(width(args::summaries), sizeof(fovea_abi_args::summaries));
+  EXPECT_EQ(width(args::device), sizeof(fovea_abi_args::device));
   EXPECT_EQ(width(item::b), sizeof(fovea_abi_item::b));
   EXPECT_EQ(width(item::row), sizeof(fovea_abi_item::row));
   EXPECT_EQ(width(item::k0), sizeof(fovea_abi_item::k0));

@@ -112,7 +112,7 @@ TEST(BundleWriter, printsForPeople) {
   std::string bytes = write(sampleManifest());
   std::string text = print(sampleManifest(), bytes);
   for (const char *line :
-       {"bundle version 6, ABI version 3,", "target x86-64-v3: 300 bytes",
+       {"bundle version 6, ABI version 4,", "target x86-64-v3: 300 bytes",
         "kernel attend\n", "  arg    q: bf16 [b, 8, sq, 128]\n",
         "  arg    w: i64 scalar\n", "  result o: bf16 [b, 8, sq, 128]\n",
         "  buffer main.o: f32 [slots(main), 64, 2 * ceildiv(sk + 7, 16)]\n",

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Loads the emulator and checks that its table is the one that code expects.
+#include "runtime/loader/Emulator.h"
+#include "runtime/base/Library.h"
+#include "runtime/base/Status.h"
+
+#include <cstdio>
+#include <fovea/abi.h>
+
+namespace fovea::rt {
+
+namespace {
+struct Emulator {
+  const fovea_abi_device *table = nullptr;
+  char path[4096] = "libfovea-emulator.so";
+  char reason[512] = {}; // why there is no table
+
+  Emulator();
+};
+} // namespace
+
+Emulator::Emulator() {
+  if (!libraryPath("FOVEA_EMULATOR_LIBRARY", "libfovea-emulator.so", path,
+                   sizeof path)) {
+    std::snprintf(reason, sizeof reason, "a path that is too long");
+    return;
+  }
+  void *library = openLibraryAt(path, reason, sizeof reason);
+  if (!library)
+    return;
+  auto get = reinterpret_cast<const fovea_abi_device *(*)()>(
+      reinterpret_cast<uintptr_t>(findSymbol(library, "fovea_emulator_get")));
+  const fovea_abi_device *found = get ? get() : nullptr;
+  if (!found)
+    std::snprintf(reason, sizeof reason, "no function fovea_emulator_get");
+  else if (found->version != FOVEA_ABI_DEVICE_VERSION)
+    std::snprintf(reason, sizeof reason,
+                  "version %llu where code of this runtime needs version %d",
+                  (unsigned long long)found->version, FOVEA_ABI_DEVICE_VERSION);
+  else
+    table = found;
+}
+
+fovea_status emulatorTable(const void *&out) {
+  static const Emulator emulator;
+  out = emulator.table;
+  if (out)
+    return FOVEA_OK;
+  return fail(FOVEA_UNSUPPORTED,
+              "expected the emulator of GPUs at %s (beside the runtime, or "
+              "where FOVEA_EMULATOR_LIBRARY says), got: %s",
+              emulator.path, emulator.reason);
+}
+
+} // namespace fovea::rt
