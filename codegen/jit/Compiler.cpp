@@ -114,9 +114,10 @@ CompileStatus Compilation::lower(ModuleOp spec) {
     TargetBuild build;
     build.target = target;
     build.backend = findBackend(*target);
-    if (!build.backend)
-      return failed("expected a target with a back end, got '" + target->name +
-                    "'");
+    if (!build.backend) {
+      failed(noBackendText(*target));
+      return CompileStatus::Rejected;
+    }
     build.module = cast<ModuleOp>(spec->clone());
     if (mlir::failed(
             lowerToTile(*build.module, *target, tuning ? &*tuning : nullptr)))

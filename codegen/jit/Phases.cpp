@@ -83,12 +83,28 @@ LogicalResult fovea::lowerToTile(ModuleOp module, const TargetInfo &target,
   return convertAttnToTile(module, scheduleProvider(target, tuning));
 }
 
-/// The back end of a target; registration of a back end is a line here.
+ArrayRef<const TargetBackend *> fovea::allBackends() {
+  // One line per back end.
+  static const TargetBackend *const backends[] = {
+      &cpuBackend(),
+  };
+  return backends;
+}
+
 const TargetBackend *fovea::findBackend(const TargetInfo &target) {
-  for (const TargetBackend *backend : {&cpuBackend()})
+  for (const TargetBackend *backend : allBackends())
     if (backend->handles(target))
       return backend;
   return nullptr;
+}
+
+std::string fovea::noBackendText(const TargetInfo &target) {
+  std::string names;
+  for (const TargetInfo &other : allTargets())
+    if (findBackend(other))
+      names += (names.empty() ? "" : ", ") + other.name;
+  return "no back end for the target '" + target.name +
+         "' in this compiler, expected one of " + names;
 }
 
 //===----------------------------------------------------------------------===//
@@ -106,7 +122,8 @@ struct TargetPass : PassWrapper<Derived, OperationPass<ModuleOp>> {
 
   void getDependentDialects(DialectRegistry &registry) const override {
     registerSpecDialects(registry);
-    cpuBackend().registerDialects(registry);
+    for (const TargetBackend *backend : allBackends())
+      backend->registerDialects(registry);
   }
   void runOnOperation() override {
     llvm::Expected<const TargetInfo *> info = resolveTarget(target);
@@ -143,7 +160,10 @@ struct LowerStagesPass : TargetPass<LowerStagesPass> {
   LogicalResult run(const TargetInfo &info) {
     ModuleOp module = getOperation();
     std::vector<StageUnit> units;
-    if (failed(findBackend(info)->lowerStages(module, info, units)))
+    const TargetBackend *backend = findBackend(info);
+    if (!backend)
+      return module.emitError() << noBackendText(info);
+    if (failed(backend->lowerStages(module, info, units)))
       return failure();
     module.getBody()->clear();
     for (StageUnit &unit : units)

@@ -14,8 +14,12 @@ namespace fovea {
 
 class TargetBackend;
 
+/// All back ends. Registration of one is a line in Phases.cpp.
+llvm::ArrayRef<const TargetBackend *> allBackends();
 /// The back end of a target, or null.
 const TargetBackend *findBackend(const TargetInfo &target);
+/// What to say where there is none.
+std::string noBackendText(const TargetInfo &target);
 
 /// Every dialect from spec to tile.
 void registerSpecDialects(mlir::DialectRegistry &registry);

@@ -11,22 +11,43 @@ using namespace llvm;
 namespace fovea {
 
 StringRef toString(IsaClass isa) {
-  return isa == IsaClass::AVX512 ? "avx512" : "avx2";
+  switch (isa) {
+  case IsaClass::AVX2:
+    return "avx2";
+  case IsaClass::AVX512:
+    return "avx512";
+  case IsaClass::SM80:
+    return "sm80";
+  case IsaClass::SM90:
+    return "sm90";
+  }
+  llvm_unreachable("covered switch");
 }
 
 ArrayRef<TargetInfo> allTargets() {
-  // One line per target, the most capable last.
+  // One line per target: CPUs, the most capable last, then GPUs.
   static const TargetInfo targets[] = {
       describeX86V3(),
       describeX86V4(),
+      describeSm80(/*emulated=*/false),
+      describeSm90a(/*emulated=*/false),
+      describeSm80(/*emulated=*/true),
+      describeSm90a(/*emulated=*/true),
   };
   return targets;
+}
+
+ArrayRef<TargetInfo> cpuTargets() {
+  return allTargets().take_while(
+      [](const TargetInfo &target) { return !target.isGpu(); });
 }
 
 StringMap<bool> hostFeatures() { return sys::getHostCPUFeatures(); }
 
 std::string whyNotRunnable(const TargetInfo &target,
                            const StringMap<bool> &features) {
+  if (target.isGpu() && !target.emulated)
+    return "its code is for a GPU";
   std::vector<std::string> missing;
   for (const std::string &feature : target.required)
     if (!features.lookup(feature))
@@ -44,7 +65,7 @@ Expected<const TargetInfo *> resolveTarget(StringRef name,
                                            const StringMap<bool> &features) {
   ArrayRef<TargetInfo> targets = allTargets();
   if (name == "host") {
-    for (const TargetInfo &target : llvm::reverse(targets))
+    for (const TargetInfo &target : llvm::reverse(cpuTargets()))
       if (whyNotRunnable(target, features).empty())
         return &target;
     return createStringError(inconvertibleErrorCode(),

@@ -16,7 +16,7 @@
 namespace fovea {
 
 /// Families of instruction sets that share schedules and emitters.
-enum class IsaClass { AVX2, AVX512 };
+enum class IsaClass { AVX2, AVX512, SM80, SM90 };
 llvm::StringRef toString(IsaClass isa);
 
 /// A target as the passes, the emitters and LLVM see it.
@@ -25,6 +25,8 @@ struct TargetInfo {
   std::string name;
   std::string summary;
   IsaClass isa = IsaClass::AVX2;
+  /// A GPU's kernels as code for this CPU that runs through the emulator.
+  bool emulated = false;
   /// Bits of a vector register, and how many there are.
   unsigned vectorBits = 256;
   unsigned vectorRegisters = 16;
@@ -34,10 +36,13 @@ struct TargetInfo {
   std::vector<std::string> required;
 
   unsigned lanes() const { return vectorBits / 32; }
+  bool isGpu() const { return isa == IsaClass::SM80 || isa == IsaClass::SM90; }
 };
 
-/// All targets, the most capable last.
+/// All targets: those of CPUs, the most capable last, then those of GPUs.
 llvm::ArrayRef<TargetInfo> allTargets();
+/// Those of CPUs, the most capable last.
+llvm::ArrayRef<TargetInfo> cpuTargets();
 
 /// Features of this machine, as LLVM names them.
 llvm::StringMap<bool> hostFeatures();
@@ -47,7 +52,7 @@ llvm::StringMap<bool> hostFeatures();
 std::string whyNotRunnable(const TargetInfo &target,
                            const llvm::StringMap<bool> &features);
 
-/// The target called `name`; "host" is the most capable one that runs here. An
+/// The target called `name`; "host" is the most capable CPU that runs here. An
 /// unknown name is an error with the nearest one and the list.
 llvm::Expected<const TargetInfo *> resolveTarget(llvm::StringRef name);
 /// The same on a machine with the given features.

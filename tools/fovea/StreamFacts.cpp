@@ -149,7 +149,7 @@ std::map<std::string, StreamFacts> streamFacts(const Session &session) {
       loadSpec(context, session.specText(), session.options().path, defines);
   std::string name = session.target();
   llvm::Expected<const TargetInfo *> target =
-      resolveTarget(name == "none" ? allTargets().back().name : name);
+      resolveTarget(name == "none" ? cpuTargets().back().name : name);
   if (!target)
     throw Failure(ExitMachine, llvm::toString(target.takeError()));
   if (!module || failed(planSpec(*module)) ||

@@ -22,12 +22,12 @@ static void listTargets(bool why, bool schedules) {
     llvm::consumeError(host.takeError());
   for (const TargetInfo &target : allTargets()) {
     std::string reason = whyNotRunnable(target, features);
-    os << llvm::left_justify(target.name, 12)
+    os << llvm::left_justify(target.name, 16)
        << (reason.empty() ? "runs here" : "compiles ")
        << (target.name == hostName ? " (host)  " : "         ")
        << target.summary << "\n";
     if (why)
-      os << "            "
+      os << "                "
          << (reason.empty() ? "this machine has all that it needs" : reason)
          << "\n";
   }

@@ -57,7 +57,7 @@ TEST(Schedule, theWiderDimDecides) {
 }
 
 TEST(Schedule, masksTakeSmallerTiles) {
-  for (const TargetInfo &target : allTargets()) {
+  for (const TargetInfo &target : cpuTargets()) {
     StreamTraits traits;
     traits.keyDim = traits.valueDim = 64;
     PrefillSchedule dense = chooseSchedule(target, traits).prefill;

@@ -23,7 +23,7 @@ TEST(Target, namesResolve) {
 }
 
 TEST(Target, hostIsTheMostCapableThatRuns) {
-  for (const TargetInfo &target : allTargets()) {
+  for (const TargetInfo &target : cpuTargets()) {
     auto found = resolveTarget("host", featuresOf(target));
     ASSERT_TRUE(bool(found));
     EXPECT_EQ((*found)->name, target.name);
@@ -54,7 +54,24 @@ TEST(Target, unknownNameGetsTheNearestAndTheList) {
   ASSERT_FALSE(bool(found));
   EXPECT_EQ(llvm::toString(found.takeError()),
             "unknown target 'x86-64-v5', did you mean 'x86-64-v3'? (targets: "
-            "host, x86-64-v3, x86-64-v4)");
+            "host, x86-64-v3, x86-64-v4, sm_80, sm_90a, sm_80-emulated, "
+            "sm_90a-emulated)");
+}
+
+TEST(Target, gpusAreEmulatedOrElsewhere) {
+  llvm::StringMap<bool> none;
+  for (const char *name : {"sm_80", "sm_90a"}) {
+    const TargetInfo &real = **resolveTarget(name, none);
+    EXPECT_TRUE(real.isGpu() && !real.emulated);
+    EXPECT_EQ(whyNotRunnable(real, none), "its code is for a GPU");
+    EXPECT_EQ(real.cpu, name);
+    std::string longer = std::string(name) + "-emulated";
+    const TargetInfo &emulated = **resolveTarget(longer, none);
+    EXPECT_TRUE(emulated.isGpu() && emulated.emulated);
+    EXPECT_EQ(whyNotRunnable(emulated, none), "");
+    EXPECT_EQ(emulated.isa, real.isa);
+    EXPECT_EQ(emulated.cpu, "x86-64");
+  }
 }
 
 TEST(Target, listsDropDuplicates) {
