@@ -4,6 +4,7 @@
 // since the moves of a layer depend on each other.
 #include "runtime/base/Status.h"
 #include "runtime/kvcache/Cache.h"
+#include "runtime/loader/StageError.h"
 
 using namespace fovea::rt;
 
@@ -82,7 +83,7 @@ struct Launch {
   fovea_stage_fn entry;
   const fovea_abi_plan &plan;
   int layer; // -1: all, and pieces are layers instead of items
-  std::atomic<int32_t> error{0};
+  StageError error{};
 
   void run(int64_t begin, int64_t end, int worker) {
     char *scratch = kv.scratch + kv.scratchBytes * size_t(worker);
@@ -91,11 +92,7 @@ struct Launch {
     for (int64_t l = begin; l < end; ++l)
       note(entry(&kv.stageArgs[l], &plan, 0, plan.n_items, scratch));
   }
-  void note(int32_t code) {
-    int32_t none = 0;
-    if (code)
-      error.compare_exchange_strong(none, code);
-  }
+  void note(int32_t code) { error.note(*kv.kernel.get(), code, 0); }
 };
 
 } // namespace
@@ -131,13 +128,15 @@ fovea_status fovea_kv::launch(const Service &service, fovea_abi_plan &plan,
         &work);
   else
     work.run(0, pieces, 0);
-  if (int32_t code = work.error.load())
-    return fail(
-        FOVEA_INVALID, "kernel '%s': stage '%s' refused its tables (error %d)",
-        kernel->name(),
-        kernel->view().string(kernel->stages[size_t(service.stage)].name),
-        code);
-  return FOVEA_OK;
+  int32_t code = work.error.code.load();
+  if (!code)
+    return FOVEA_OK;
+  const fovea_bundle_stage &stage = kernel->stages[size_t(service.stage)];
+  if (fovea_status st = work.error.ofDevice(*kernel.get(), stage))
+    return st;
+  return fail(FOVEA_INVALID,
+              "kernel '%s': stage '%s' refused its tables (error %d)",
+              kernel->name(), kernel->view().string(stage.name), code);
 }
 
 fovea_status fovea_kv::runMoves(int64_t n) {

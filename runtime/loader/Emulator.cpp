@@ -12,10 +12,19 @@ namespace fovea::rt {
 namespace {
 struct Emulator {
   const fovea_abi_device *table = nullptr;
+  const char *(*message)() = nullptr;
   char path[4096] = "libfovea-emulator.so";
   char reason[512] = {}; // why there is no table
 
   Emulator();
+  template <typename Function>
+  bool find(void *library, const char *name, Function &out) {
+    out = reinterpret_cast<Function>(
+        reinterpret_cast<uintptr_t>(findSymbol(library, name)));
+    if (!out)
+      std::snprintf(reason, sizeof reason, "a library without %s", name);
+    return out;
+  }
 };
 } // namespace
 
@@ -28,12 +37,12 @@ Emulator::Emulator() {
   void *library = openLibraryAt(path, reason, sizeof reason);
   if (!library)
     return;
-  auto get = reinterpret_cast<const fovea_abi_device *(*)()>(
-      reinterpret_cast<uintptr_t>(findSymbol(library, "fovea_emulator_get")));
-  const fovea_abi_device *found = get ? get() : nullptr;
-  if (!found)
-    std::snprintf(reason, sizeof reason, "no function fovea_emulator_get");
-  else if (found->version != FOVEA_ABI_DEVICE_VERSION)
+  const fovea_abi_device *(*get)();
+  if (!find(library, "fovea_emulator_get", get) ||
+      !find(library, "fovea_emulator_message", message))
+    return;
+  const fovea_abi_device *found = get();
+  if (found->version != FOVEA_ABI_DEVICE_VERSION)
     std::snprintf(reason, sizeof reason,
                   "version %llu where code of this runtime needs version %d",
                   (unsigned long long)found->version, FOVEA_ABI_DEVICE_VERSION);
@@ -41,8 +50,17 @@ Emulator::Emulator() {
     table = found;
 }
 
+static const Emulator &emulator() {
+  static const Emulator the;
+  return the;
+}
+
+const char *emulatorMessage() {
+  return emulator().table ? emulator().message() : "";
+}
+
 fovea_status emulatorTable(const void *&out) {
-  static const Emulator emulator;
+  const Emulator &emulator = rt::emulator();
   out = emulator.table;
   if (out)
     return FOVEA_OK;

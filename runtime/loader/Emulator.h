@@ -14,6 +14,10 @@ namespace fovea::rt {
 /// FOVEA_UNSUPPORTED says which library was looked for, and why it will not do.
 fovea_status emulatorTable(const void *&out);
 
+/// What went wrong in the calling thread's last launch, "" if nothing did or
+/// there is no emulator.
+const char *emulatorMessage();
+
 } // namespace fovea::rt
 
 #endif // FOVEA_RUNTIME_LOADER_EMULATOR_H

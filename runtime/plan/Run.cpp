@@ -2,6 +2,7 @@
 // fovea_run: phases in order, items of a phase in the plan's order, each
 // worker taking the next when it is free.
 #include "runtime/base/Status.h"
+#include "runtime/loader/StageError.h"
 #include "runtime/plan/Plan.h"
 
 using namespace fovea::rt;
@@ -16,8 +17,7 @@ struct PhaseRun {
   char *scratch;
   int64_t chunk; // items taken at once
   std::atomic<int64_t> next{0};
-  std::atomic<int32_t> error{0};
-  std::atomic<int64_t> errorItem{0};
+  StageError error{};
 
   void take(int worker);
 };
@@ -47,28 +47,41 @@ static int32_t runItems(const Phase &phase, const fovea_abi_args &args,
 
 void PhaseRun::take(int worker) {
   char *mine = scratch + plan.scratchBytes * size_t(worker);
-  while (!error.load(std::memory_order_relaxed)) {
+  while (!error.code.load(std::memory_order_relaxed)) {
     int64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
     if (begin >= phase.nItems)
       return;
     int64_t end = begin + chunk, at = 0;
     end = end < phase.nItems ? end : phase.nItems;
     int32_t code = runItems(phase, args, begin, end, mine, &at);
-    int32_t none = 0;
-    if (code && error.compare_exchange_strong(none, code))
-      errorItem.store(at);
+    error.note(*plan.kernel.get(), code, at);
   }
 }
 
 static fovea_status stageFailed(const fovea_plan &plan, const Phase &phase,
-                                int32_t code, int64_t item) {
-  const fovea_abi_item &at = phase.items[item];
+                                const StageError &error) {
+  if (fovea_status st = error.ofDevice(*plan.kernel.get(), *phase.stage))
+    return st;
+  const fovea_abi_item &at = phase.items[error.item];
   return fail(
       FOVEA_INVALID,
       "kernel '%s': stage '%s' found an entry of a list or table out of "
       "range (error %d at or after sequence %d, head %d, row %d)",
-      plan.kernel->name(), plan.kernel->view().string(phase.stage->name), code,
-      at.b, at.head, at.row);
+      plan.kernel->name(), plan.kernel->view().string(phase.stage->name),
+      error.code.load(), at.b, at.head, at.row);
+}
+
+/// On the calling thread alone.
+static fovea_status runHere(const fovea_plan &plan, const Phase &phase,
+                            const fovea_abi_args &args, int64_t begin,
+                            int64_t end, void *scratch) {
+  int64_t at = 0;
+  int32_t code = runItems(phase, args, begin, end, scratch, &at);
+  if (!code)
+    return FOVEA_OK;
+  StageError error;
+  error.note(*plan.kernel.get(), code, at);
+  return stageFailed(plan, phase, error);
 }
 
 static fovea_status runPhase(const fovea_plan &plan, const Phase &phase,
@@ -77,9 +90,7 @@ static fovea_status runPhase(const fovea_plan &plan, const Phase &phase,
   if (phase.nItems == 0)
     return FOVEA_OK;
   if (phase.nItems == 1 || exec.workers == 1) {
-    int64_t at = 0;
-    int32_t code = runItems(phase, args, 0, phase.nItems, scratch, &at);
-    return code ? stageFailed(plan, phase, code, at) : FOVEA_OK;
+    return runHere(plan, phase, args, 0, phase.nItems, scratch);
   }
   int64_t workers =
       phase.nItems < exec.workers ? phase.nItems : int64_t(exec.workers);
@@ -94,9 +105,7 @@ static fovea_status runPhase(const fovea_plan &plan, const Phase &phase,
           static_cast<PhaseRun *>(arg)->take(worker);
       },
       &run);
-  if (int32_t code = run.error.load())
-    return stageFailed(plan, phase, code, run.errorItem.load());
-  return FOVEA_OK;
+  return run.error.code.load() ? stageFailed(plan, phase, run.error) : FOVEA_OK;
 }
 
 static fovea_status checkRun(const fovea_plan *plan, int layer) {
@@ -175,7 +184,5 @@ fovea_status fovea_run_items(fovea_plan *plan, int layer, int phase,
   // The last lane: fovea_run takes it last.
   char *scratch = plan->lanes[plan->nLanes - 1].scratch +
                   plan->scratchBytes * size_t(worker);
-  int64_t at = 0;
-  int32_t code = runItems(p, bound.abi, begin, end, scratch, &at);
-  return code ? stageFailed(*plan, p, code, at) : FOVEA_OK;
+  return runHere(*plan, p, bound.abi, begin, end, scratch);
 }

@@ -31,16 +31,23 @@ static void count_body(fovea_emulator_unit_t *unit, void *env) {
   t->store_global(unit, o, &cell, 4, FOVEA_EMULATOR_WEAK);
 }
 
-/* grid: o[b, h, q] += 1 in every cell */
-static int32_t count_emulated(const fovea_abi_args *a, const fovea_abi_plan *p,
-                              int64_t begin, int64_t end, void *scratch) {
+/* Half of the threads wait for the others, who do not come. */
+static void stuck_body(fovea_emulator_unit_t *unit, void *env) {
+  const struct emulated_item *e = env;
+  if (e->table->thread_id(unit) < ROWS * 16)
+    e->table->barrier(unit, 5, ROWS * 32);
+}
+
+static int32_t launch_items(const fovea_abi_args *a, const fovea_abi_plan *p,
+                            int64_t begin, int64_t end, void *scratch,
+                            void (*body)(fovea_emulator_unit_t *, void *)) {
   fovea_abi_counters *c = scratch;
   for (int64_t i = begin; i < end; ++i) {
     struct emulated_item env = {a->device, &a->views[O], &p->items[i]};
     fovea_emulator_launch_t launch;
     launch.size = sizeof launch;
     launch.kernel = 0;
-    launch.body = count_body;
+    launch.body = body;
     launch.env = &env;
     launch.ctas = 1;
     launch.threads = ROWS * 32;
@@ -54,4 +61,15 @@ static int32_t count_emulated(const fovea_abi_args *a, const fovea_abi_plan *p,
     c->items++;
   }
   return 0;
+}
+
+/* grid: o[b, h, q] += 1 in every cell */
+static int32_t count_emulated(const fovea_abi_args *a, const fovea_abi_plan *p,
+                              int64_t begin, int64_t end, void *scratch) {
+  return launch_items(a, p, begin, end, scratch, count_body);
+}
+
+static int32_t stuck_emulated(const fovea_abi_args *a, const fovea_abi_plan *p,
+                              int64_t begin, int64_t end, void *scratch) {
+  return launch_items(a, p, begin, end, scratch, stuck_body);
 }

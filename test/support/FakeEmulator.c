@@ -8,3 +8,8 @@ fovea_emulator_get(void) {
   static const fovea_abi_device table = {sizeof table, 99};
   return &table;
 }
+
+__attribute__((visibility("default"))) const char *
+fovea_emulator_message(void) {
+  return "";
+}

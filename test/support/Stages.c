@@ -231,4 +231,5 @@ __attribute__((section(".table"), used)) void *const table[] = {
     (void *)merge_plain_many,
     (void *)merge_rich_few,
     (void *)merge_rich_many,
-    (void *)count_emulated};
+    (void *)count_emulated,
+    (void *)stuck_emulated};

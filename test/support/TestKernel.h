@@ -45,7 +45,8 @@ enum class Function {
   MergeRichFew,
   MergeRichMany,
   // Of an emulated GPU.
-  CountEmulated
+  CountEmulated,
+  StuckEmulated
 };
 
 enum { testRows = 8, testKeys = 16 };

@@ -126,6 +126,11 @@ typedef struct fovea_emulator_table {
 __attribute__((visibility("default"))) const fovea_emulator_table_t *
 fovea_emulator_get(void);
 
+/** What went wrong in the calling thread's last launch, "" if nothing did. For
+ * a host whose stages return the error and lose the text. Told once, and valid
+ * until the thread's next launch. */
+__attribute__((visibility("default"))) const char *fovea_emulator_message(void);
+
 #ifdef __cplusplus
 }
 #endif

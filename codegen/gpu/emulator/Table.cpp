@@ -3,6 +3,7 @@
 #include "codegen/gpu/emulator/Calls.h"
 
 #include <cstdio>
+#include <cstring>
 
 using namespace fovea::emulator;
 
@@ -15,10 +16,10 @@ static int32_t refuse(fovea_emulator_launch_t &launch, const char *what,
   return FOVEA_EMULATOR_INVALID;
 }
 
-int32_t calls::launch(fovea_emulator_launch_t *launch) {
-  // An older caller's struct has no message where this library would put one.
-  if (launch->size != sizeof *launch)
-    return FOVEA_EMULATOR_INVALID;
+static thread_local char lastMessage[sizeof fovea_emulator_launch_t::message];
+static thread_local bool isTold = false;
+
+static int32_t run(fovea_emulator_launch_t *launch) {
   launch->message[0] = 0;
   if (!launch->body)
     return refuse(*launch, "a body", "that is a function", 0);
@@ -41,6 +42,21 @@ int32_t calls::launch(fovea_emulator_launch_t *launch) {
   return FOVEA_EMULATOR_OK;
 }
 
+int32_t calls::launch(fovea_emulator_launch_t *launch) {
+  // An older caller's struct has no message where this library would put one.
+  if (launch->size != sizeof *launch) {
+    snprintf(lastMessage, sizeof lastMessage,
+             "expected a launch of %zu bytes, got %llu", sizeof *launch,
+             static_cast<unsigned long long>(launch->size));
+    isTold = false;
+    return FOVEA_EMULATOR_INVALID;
+  }
+  int32_t error = run(launch);
+  memcpy(lastMessage, launch->message, sizeof lastMessage);
+  isTold = false;
+  return error;
+}
+
 static const fovea_emulator_table_t table = {
     sizeof(fovea_emulator_table_t),
     FOVEA_EMULATOR_VERSION,
@@ -50,3 +66,9 @@ static const fovea_emulator_table_t table = {
 };
 
 const fovea_emulator_table_t *fovea_emulator_get(void) { return &table; }
+
+const char *fovea_emulator_message(void) {
+  const char *text = isTold ? "" : lastMessage;
+  isTold = true;
+  return text;
+}

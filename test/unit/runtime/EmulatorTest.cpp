@@ -64,6 +64,23 @@ TEST_F(Emulator, TwoThreadsRunTwoKernels) {
   other.join();
 }
 
+TEST_F(Emulator, ErrorsAreInTheEmulatorsWords) {
+  for (int workers : {1, 4}) {
+    Loaded k(countKernel(3, Function::StuckEmulated, "sm_80-emulated"),
+             workers);
+    Plan plan(k.kernel, 1000, 2, 64);
+    Tensor q({2, 3, 43}), v({2, 1}), o({2, 3, 43});
+    fovea_value args[] = {q.value(), v.value(), o.value()};
+    ASSERT_FOVEA(fovea_plan_update(plan, nullptr, args, 3));
+    EXPECT_REFUSED(FOVEA_DEVICE,
+                   "kernel 'count': stage 'count' on the emulated GPU: kernel "
+                   "?, cta 0: deadlock",
+                   fovea_run(plan, 0, args, 3, plan.workspace, nullptr));
+    EXPECT_NE(std::string(fovea_message()).find("barrier 5"), std::string::npos)
+        << fovea_message();
+  }
+}
+
 TEST_F(Emulator, CodeOfTheCpuComesFirst) {
   BundleBuilder b = sumKernel({.target = "sm_80-emulated"});
   b.targets.push_back({b.string("x86-64"), 0});
@@ -124,7 +141,7 @@ TEST_F(Emulator, ALibraryThatIsNotThere) {
 TEST_F(Emulator, ALibraryThatIsNone) {
   EXPECT_EXIT(ask(builder(), NO_EMULATOR),
               testing::ExitedWithCode(FOVEA_UNSUPPORTED),
-              "got: no function fovea_emulator_get");
+              "got: a library without fovea_emulator_get");
 }
 
 TEST_F(Emulator, ALibraryOfAnotherVersion) {
