@@ -188,7 +188,8 @@ fovea_status fovea_plan_stats(const fovea_plan *plan, int phase,
     if (phase >= 0 && phase != int(i))
       continue;
     stats.items += p.nItems;
-    if (p.stage->space != FOVEA_SPACE_STREAM)
+    // Without values a stream scores blocks or pages: no products of pairs.
+    if (p.stage->space != FOVEA_SPACE_STREAM || p.stage->value_dim == 0)
       continue;
     stats.slots += p.nPieces;
     if (fovea_status st = streamStats(*plan, p, stats))

@@ -97,6 +97,8 @@ void printText(const Explanation &e, llvm::raw_ostream &os) {
        << " rows x " << phase.keys << " keys";
     if (!phase.schedule.empty())
       os << ", " << phase.schedule;
+    if (phase.other)
+      os << ": " << describe(*phase.other);
     os << "\n";
   }
   bool several = work.streams.size() > 1;
@@ -117,6 +119,9 @@ void printText(const Explanation &e, llvm::raw_ostream &os) {
               work.streams.size() == 1 ? &work.streams[0] : nullptr);
   os << formatv("  FLOPs     {0} useful, {1} executed; {2} bytes\n",
                 work.flopsUseful, work.flopsExecuted, work.bytes);
+  if (work.other.bytes)
+    os << "  besides   " << describe(work.other)
+       << " in phases that are no attention\n";
   if (e.arguments.batch()) {
     os << formatv("  cache     {0} bytes of keys and values are read",
                   work.kvBytes);
@@ -191,10 +196,24 @@ static Object toJson(const Explanation &e, const StreamWork &stream,
                                     {"per_key", stream.facts.mask.keys}}}};
 }
 
+static Object toJson(const PhaseWork &phase) {
+  Object object{{"stage", phase.stage}, {"variant", phase.variant},
+                {"items", phase.items}, {"rows", phase.rows},
+                {"keys", phase.keys},   {"schedule", phase.schedule}};
+  if (phase.other) {
+    object["flops"] = phase.other->flops;
+    object["flops_executed"] = phase.other->flopsExecuted;
+    object["bytes"] = phase.other->bytes;
+  }
+  return object;
+}
+
 void printJson(const Explanation &e, llvm::raw_ostream &os) {
   const Work &work = e.work;
   const Prediction &p = e.prediction;
-  Array streams, advice, advices;
+  Array streams, phases, advice, advices;
+  for (const PhaseWork &phase : work.phases)
+    phases.push_back(toJson(phase));
   for (size_t i = 0; i < work.streams.size(); ++i)
     streams.push_back(toJson(e, work.streams[i], p.streams[i]));
   for (const Advice &a : e.advice) {
@@ -220,6 +239,10 @@ void printJson(const Explanation &e, llvm::raw_ostream &os) {
       {"flops_useful", work.flopsUseful},
       {"flops_executed", work.flopsExecuted},
       {"bytes", work.bytes},
+      {"other_flops", work.other.flops},
+      {"other_flops_executed", work.other.flopsExecuted},
+      {"other_bytes", work.other.bytes},
+      {"phases", std::move(phases)},
       {"predicted_ms", p.ms()},
       {"predicted", Object{{"compute_ms", p.computeMs},
                            {"memory_ms", p.memoryMs},

@@ -134,7 +134,7 @@ static StreamFacts factsOf(StageInfo &info) {
   return facts;
 }
 
-std::map<std::string, StreamFacts> streamFacts(const Session &session) {
+ProgramFacts programFacts(const Session &session) {
   DialectRegistry registry;
   registerSpecDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
@@ -157,15 +157,18 @@ std::map<std::string, StreamFacts> streamFacts(const Session &session) {
     throw Failure(ExitRejected, session.options().path +
                                     ": expected the spec of the kernel to "
                                     "compile as when it was made");
-  std::map<std::string, StreamFacts> facts;
+  ProgramFacts facts;
   for (auto program : module->getOps<tile::ProgramOp>())
     if (program.getSymName() == fovea_kernel_name(session.kernel()))
       for (auto stage : program.getBody().front().getOps<tile::StageOp>()) {
-        if (facts.count(stage.getLaunch().str()))
-          continue;
         FailureOr<StageInfo> info = analyzeStage(stage);
-        if (succeeded(info) && info->role == StageRole::Attend)
-          facts.emplace(stage.getLaunch().str(), factsOf(*info));
+        if (failed(info))
+          continue;
+        std::string launch = stage.getLaunch().str();
+        if (info->role == StageRole::Attend)
+          facts.streams.emplace(launch, factsOf(*info));
+        else
+          facts.stages.emplace(launch, stageFacts(*info));
       }
   return facts;
 }

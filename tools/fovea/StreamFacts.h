@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the tile program says about a stream that the manifest does not keep:
-// what its mask reads, and how much code runs per score. For explain, view and
-// the prediction.
+// What the tile program says about stages that the manifest does not keep: what
+// a stream's mask reads and how much code runs per score, and what the stages
+// beside attention compute. For explain, compare, view and the prediction.
 #ifndef FOVEA_TOOLS_FOVEA_STREAMFACTS_H
 #define FOVEA_TOOLS_FOVEA_STREAMFACTS_H
 
-#include "tools/fovea/Session.h"
+#include "tools/fovea/StageFacts.h"
 
 #include <map>
 #include <string>
@@ -33,7 +33,11 @@ struct StreamFacts {
 };
 
 /// By launch: the stage's name in the plan.
-std::map<std::string, StreamFacts> streamFacts(const Session &session);
+struct ProgramFacts {
+  std::map<std::string, StreamFacts> streams; ///< attention
+  std::map<std::string, StageFacts> stages;   ///< all others
+};
+ProgramFacts programFacts(const Session &session);
 
 } // namespace fovea::cli
 

@@ -249,7 +249,7 @@ static int view(const Options &options) {
   call.update();
   Stream stream = lastStream(session, call);
   const fovea_mask_info &mask = stream.mask;
-  auto facts = streamFacts(session);
+  auto facts = programFacts(session).streams;
   auto known = facts.find(stream.phase.stage);
   bool differ =
       mask.bounds && (known == facts.end() || known->second.readsHead);

@@ -98,10 +98,15 @@ static const HostCache *cacheOf(const Session &session,
   return nullptr;
 }
 
+/// Merging parts of attention counts as none of its FLOPs.
+static bool isAttention(StageRole role) {
+  return role == StageRole::Combine || role == StageRole::Merge;
+}
+
 Work countWork(const Session &session, const Arguments &arguments,
                const Call &call) {
   Work work;
-  std::map<std::string, StreamFacts> facts = streamFacts(session);
+  ProgramFacts facts = programFacts(session);
   double start = secondsNow();
   double share = 0;
   bool anyStream = false;
@@ -111,8 +116,21 @@ Work countWork(const Session &session, const Arguments &arguments,
     fovea_status status = fovea_plan_phase(call.plan(), p, &phase);
     if (status != FOVEA_OK)
       throw runtimeFailure(status, session.options().path);
-    work.phases.push_back({phase.stage, phase.variant, phase.schedule,
-                           phase.rows, phase.keys, phase.n_items});
+    work.phases.push_back({phase.stage,
+                           phase.variant,
+                           phase.schedule,
+                           phase.rows,
+                           phase.keys,
+                           phase.n_items,
+                           {}});
+    if (auto own = facts.stages.find(phase.stage); own != facts.stages.end()) {
+      if (isAttention(own->second.role))
+        continue; // part of a stream's counts
+      StageWork stage = countStage(session, arguments, call, p, own->second);
+      work.phases.back().other = stage;
+      work.other.add(stage);
+      continue;
+    }
     if (phase.space != FOVEA_SPACE_STREAM)
       continue;
     fovea_stats stats{};
@@ -125,7 +143,8 @@ Work countWork(const Session &session, const Arguments &arguments,
     if ((status = fovea_plan_stats(call.plan(), p, &stats)) != FOVEA_OK ||
         (status = fovea_plan_mask(call.plan(), p, &mask)) != FOVEA_OK)
       throw runtimeFailure(status, session.options().path);
-    if (auto known = facts.find(phase.stage); known != facts.end())
+    if (auto known = facts.streams.find(phase.stage);
+        known != facts.streams.end())
       stream.facts = known->second;
     stream.maskText = mask.text;
     stream.analysed = mask.analysed != 0;

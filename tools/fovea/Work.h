@@ -7,6 +7,7 @@
 
 #include "tools/fovea/Arguments.h"
 #include "tools/fovea/Counts.h"
+#include "tools/fovea/StageWork.h"
 #include "tools/fovea/StreamFacts.h"
 
 #include <cstdint>
@@ -34,7 +35,7 @@ struct ItemWork {
   bool split = false;
 };
 
-/// One stream phase of a plan.
+/// One phase of attention.
 struct StreamWork {
   int phase = 0;
   std::string name, maskText;
@@ -59,8 +60,11 @@ struct PhaseWork {
   std::string stage, variant, schedule;
   int32_t rows = 0, keys = 0;
   int64_t items = 0;
+  /// Of a phase that is no attention.
+  std::optional<StageWork> other;
 };
 
+/// The counts but `other` are those of attention.
 struct Work {
   int64_t tilesEmpty = 0, tilesPartial = 0, tilesFull = 0;
   /// (query head, query, key) triples that the masks let through. With chosen
@@ -76,6 +80,8 @@ struct Work {
   /// for all, and the keys per head that are so not read again.
   int64_t kvBytes = 0, sharedGroups = 0, sharedKeys = 0;
   int64_t slots = 0;
+  /// Of all phases that are no attention.
+  StageWork other;
   double planMs = 0, countMs = 0;
   std::vector<PhaseWork> phases;
   std::vector<StreamWork> streams;

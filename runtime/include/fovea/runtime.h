@@ -510,7 +510,9 @@ FOVEA_EXPORT fovea_status fovea_run_items(fovea_plan *, int layer, int phase,
                                           int worker, const fovea_value *args,
                                           int n, void *workspace);
 
-/* What the last update decided, summed over `phase`, or all phases at -1. */
+/* What the last update decided, summed over `phase`, or all phases at -1. Tiles,
+ * pairs, FLOPs and bytes are those of attention: phases that choose what it
+ * reads, or write a cache, count their items alone. */
 typedef struct fovea_stats {
   uint32_t size;
   uint32_t reserved;

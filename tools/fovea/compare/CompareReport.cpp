@@ -23,6 +23,20 @@ std::vector<std::string> randomInputs(const Side &mine, const Side &dense) {
 // Text
 //===----------------------------------------------------------------------===//
 
+/// What choosing costs beside the FLOPs and bytes of attention.
+static void printSelection(llvm::raw_ostream &os, const char *whose,
+                           const Side &side) {
+  std::string stages;
+  for (size_t p = 0; p < side.phases().size(); ++p)
+    if (side.phases()[p].selection() && side.workOf(p))
+      stages += formatv("             {0}: {1}\n", side.phases()[p].stage,
+                        describe(*side.workOf(p)));
+  if (stages.empty())
+    return;
+  os << formatv("  selection  {0}{1}\n", whose, describe(side.selectionWork()))
+     << stages;
+}
+
 static void printTimes(llvm::raw_ostream &os, const Comparison &c,
                        const Side &mine) {
   os << formatv("  time       {0:f3} ms of {1:f3} ms: {2:f2} x as fast on {3} "
@@ -70,7 +84,7 @@ void printText(llvm::raw_ostream &os, const Comparison &c, const Side &mine,
   if (table.stride() > 1)
     os << formatv(
         "  remark: every {0}th of {1} rows is evaluated; mass, pairs, "
-        "FLOPs and bytes are of these\n",
+        "FLOPs and bytes of attention are of these\n",
         table.stride(), mine.queryRows());
   std::vector<std::string> random = randomInputs(mine, dense);
   if (!random.empty()) {
@@ -108,6 +122,10 @@ void printText(llvm::raw_ostream &os, const Comparison &c, const Side &mine,
     os << formatv(", {0} executed", *executed);
   os << "\n";
   os << formatv("  bytes      {0} of {1}\n", mine.bytes(), dense.bytes());
+  printSelection(os, "", mine);
+  printSelection(os, "of the dense kernel ", dense);
+  if (int64_t bytes = mine.appendWork().bytes)
+    os << formatv("  append     {0} bytes\n", bytes);
   if (c.mine.ms > 0)
     printTimes(os, c, mine);
   printGroups(os, "head", c.mass.heads, c.error.heads);
@@ -177,7 +195,29 @@ static llvm::json::Array groups(const std::vector<Mass> &mass,
   return array;
 }
 
+/// Phases with the work of those that are no attention, and with times if there
+/// are any.
+static llvm::json::Array phases(const Side &side, const CallTime &time) {
+  llvm::json::Array array;
+  for (size_t p = 0; p < side.phases().size(); ++p) {
+    const PhaseTime &phase = side.phases()[p];
+    llvm::json::Object object{{"stage", phase.stage},
+                              {"attention", phase.attention},
+                              {"append", phase.append}};
+    if (const std::optional<StageWork> &work = side.workOf(p)) {
+      object["flops"] = work->flops;
+      object["flops_executed"] = work->flopsExecuted;
+      object["bytes"] = work->bytes;
+    }
+    if (time.ms > 0)
+      object["ms"] = time.phases[p].ms;
+    array.push_back(std::move(object));
+  }
+  return array;
+}
+
 static llvm::json::Object toJson(const Side &side, const CallTime &time) {
+  StageWork selection = side.selectionWork();
   llvm::json::Object object{
       {"kernel", fovea_kernel_name(side.session().kernel())},
       {"pairs", side.table().pairs()},
@@ -185,19 +225,17 @@ static llvm::json::Object toJson(const Side &side, const CallTime &time) {
       {"flops_useful", side.flops()},
       {"flops_executed", side.executedFlops()},
       {"bytes", side.bytes()},
-      {"schedule", side.work().schedule()}};
+      {"selection_flops", selection.flops},
+      {"selection_flops_executed", selection.flopsExecuted},
+      {"selection_bytes", selection.bytes},
+      {"append_bytes", side.appendWork().bytes},
+      {"schedule", side.work().schedule()},
+      {"phases", phases(side, time)}};
   if (time.ms > 0) {
     object["median_ms"] = time.ms;
     object["attention_ms"] = time.attentionMs();
     object["selection_ms"] = time.selectionMs();
     object["append_ms"] = time.appendMs();
-    llvm::json::Array phases;
-    for (const PhaseTime &phase : time.phases)
-      phases.push_back(llvm::json::Object{{"stage", phase.stage},
-                                          {"attention", phase.attention},
-                                          {"append", phase.append},
-                                          {"ms", phase.ms}});
-    object["phases"] = std::move(phases);
   }
   return object;
 }

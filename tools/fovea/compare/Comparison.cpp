@@ -91,6 +91,7 @@ Side::Side(std::unique_ptr<Session> session, const CompareOptions &compare,
   theArguments.poisonResults();
   theCall.update();
   theWork = countWork(*theSession, theArguments, theCall);
+  thePhases = phasesOf(*theSession, theCall);
 }
 
 std::string Side::nameOf(Use use) const {
@@ -238,16 +239,23 @@ std::optional<int64_t> Side::executedFlops() const {
   });
   if (chosen)
     return std::nullopt;
-  int64_t flops = 0;
-  std::vector<PhaseTime> phases = phasesOf(*theSession, theCall);
-  for (size_t p = 0; p < phases.size(); ++p) {
-    fovea_stats stats{};
-    stats.size = sizeof(stats);
-    if (fovea_status status = fovea_plan_stats(theCall.plan(), int(p), &stats))
-      throw runtimeFailure(status, theSession->options().path);
-    flops += phases[p].attention ? stats.flops_executed : 0;
-  }
-  return flops;
+  return theWork.flopsExecuted;
+}
+
+StageWork Side::selectionWork() const {
+  StageWork sum;
+  for (size_t p = 0; p < thePhases.size(); ++p)
+    if (thePhases[p].selection() && workOf(p))
+      sum.add(*workOf(p));
+  return sum;
+}
+
+StageWork Side::appendWork() const {
+  StageWork sum;
+  for (size_t p = 0; p < thePhases.size(); ++p)
+    if (thePhases[p].append && workOf(p))
+      sum.add(*workOf(p));
+  return sum;
 }
 
 /// Bytes of one token and head of the argument, scales included.

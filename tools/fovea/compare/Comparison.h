@@ -63,6 +63,14 @@ public:
   /// FLOPs of the tiles that attention computes; none where the data decides.
   std::optional<int64_t> executedFlops() const;
   int64_t bytes() const;
+  /// The phases of the plan, without times, and the work of those that select
+  /// or append; selectionWork is of all rows, not only those evaluated.
+  const std::vector<PhaseTime> &phases() const { return thePhases; }
+  const std::optional<StageWork> &workOf(size_t phase) const {
+    return theWork.phases[phase].other;
+  }
+  StageWork selectionWork() const;
+  StageWork appendWork() const;
 
 private:
   std::string nameOf(Use use) const;
@@ -74,6 +82,7 @@ private:
   Arguments theArguments;
   Call theCall;
   Work theWork;
+  std::vector<PhaseTime> thePhases;
   std::optional<RowTable> rows;
 };
 

@@ -11,6 +11,7 @@
 
 namespace fovea::cli {
 
+/// What a phase of a call belongs to, and its time.
 struct PhaseTime {
   std::string stage;
   bool attention = false; ///< a stream over values, or what merges its parts
