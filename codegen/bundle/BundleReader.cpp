@@ -45,6 +45,7 @@ private:
   std::string string(uint32_t offset);
   KernelManifest kernel(const fovea_bundle_kernel &record);
   StageManifest stage(const fovea_bundle_stage &record);
+  std::optional<LaunchManifest> launch(const fovea_bundle_entry &entry);
   CacheManifest cache(const fovea_bundle_cache &record);
 
   template <typename... Args>
@@ -114,6 +115,18 @@ Error Reader::header(BundleManifest &bundle) {
   return Error::success();
 }
 
+std::optional<LaunchManifest> Reader::launch(const fovea_bundle_entry &entry) {
+  auto target =
+      record<fovea_bundle_target>(FOVEA_SECTION_TARGETS, entry.target);
+  if (target.kind != FOVEA_TARGET_GPU)
+    return std::nullopt;
+  LaunchManifest launch;
+  launch.record =
+      record<fovea_bundle_launch>(FOVEA_SECTION_LAUNCHES, entry.launch);
+  launch.kernel = string(launch.record.kernel);
+  return launch;
+}
+
 StageManifest Reader::stage(const fovea_bundle_stage &record) {
   StageManifest stage;
   stage.record = record;
@@ -127,8 +140,9 @@ StageManifest Reader::stage(const fovea_bundle_stage &record) {
                                each<fovea_bundle_entry>(
                                    FOVEA_SECTION_ENTRIES, v.entries,
                                    [&](const fovea_bundle_entry &entry) {
-                                     variant.entries.push_back(
-                                         {entry.target, entry.offset});
+                                     variant.entries.push_back({entry.target,
+                                                                entry.offset,
+                                                                launch(entry)});
                                    });
                                stage.variants.push_back(std::move(variant));
                              });
@@ -211,7 +225,11 @@ Expected<BundleManifest> Reader::run() {
     auto target = record<fovea_bundle_target>(FOVEA_SECTION_TARGETS, i);
     bundle.targets.push_back(
         {string(target.name),
-         find(FOVEA_SECTION_CODE, target.code_section).str()});
+         find(target.kind == FOVEA_TARGET_GPU ? FOVEA_SECTION_GPU_CODE
+                                              : FOVEA_SECTION_CODE,
+              target.code_section)
+             .str(),
+         fovea_bundle_target_kind(target.kind)});
   }
   uint64_t nKernels =
       find(FOVEA_SECTION_KERNELS).size() / sizeof(fovea_bundle_kernel);

@@ -106,6 +106,22 @@ static Error checkSlots(const KernelManifest &kernel) {
   return Error::success();
 }
 
+static Error checkLaunch(const VariantManifest &variant,
+                         const EntryManifest &entry, uint64_t size) {
+  if (!entry.launch)
+    return failure("expected the entry of variant '{0}' for a GPU to have a "
+                   "launch",
+                   variant.name);
+  const fovea_bundle_launch &launch = entry.launch->record;
+  for (auto [offset, bytes] : {std::pair(launch.cubin, launch.cubin_bytes),
+                               std::pair(launch.ptx, launch.ptx_bytes)})
+    if (offset > size || bytes > size - offset)
+      return failure("expected the code of kernel '{0}' to lie in {1} bytes, "
+                     "got {2} bytes at {3}",
+                     entry.launch->kernel, size, bytes, offset);
+  return Error::success();
+}
+
 static Error checkStages(const BundleManifest &bundle,
                          const KernelManifest &kernel) {
   for (const StageManifest &stage : kernel.stages) {
@@ -130,7 +146,13 @@ static Error checkStages(const BundleManifest &bundle,
           return failure("expected variant '{0}' to name one of {1} targets, "
                          "got {2}",
                          variant.name, bundle.targets.size(), entry.target);
-        uint64_t size = bundle.targets[entry.target].code.size();
+        const TargetManifest &target = bundle.targets[entry.target];
+        uint64_t size = target.code.size();
+        if (target.kind == FOVEA_TARGET_GPU) {
+          if (Error error = checkLaunch(variant, entry, size))
+            return error;
+          continue;
+        }
         if (entry.offset >= size)
           return failure("expected the entry of variant '{0}' to lie in {1} "
                          "bytes of code, got offset {2}",
@@ -193,6 +215,7 @@ private:
   std::vector<fovea_bundle_segment> segments;
   std::vector<fovea_bundle_part> parts;
   std::vector<fovea_bundle_table> tables;
+  std::vector<fovea_bundle_launch> launches;
 
   struct Pending {
     fovea_bundle_section record;
@@ -230,8 +253,16 @@ void Writer::stage(const StageManifest &stage) {
     v.name = string(variant.name);
     v.schedule = string(variant.schedule);
     size_t firstEntry = entries.size();
-    for (const EntryManifest &entry : variant.entries)
-      entries.push_back({entry.target, 0, entry.offset});
+    for (const EntryManifest &entry : variant.entries) {
+      entries.push_back({entry.target, uint32_t(launches.size()),
+                         entry.launch ? 0 : entry.offset});
+      if (!entry.launch) {
+        entries.back().launch = 0;
+        continue;
+      }
+      launches.push_back(entry.launch->record);
+      launches.back().kernel = string(entry.launch->kernel);
+    }
     v.entries = spanFrom(entries, firstEntry);
     variants.push_back(v);
   }
@@ -309,7 +340,8 @@ void Writer::kernel(const KernelManifest &kernel) {
 
 void Writer::add(const BundleManifest &bundle) {
   for (auto [index, target] : llvm::enumerate(bundle.targets))
-    targets.push_back({string(target.name), uint32_t(index)});
+    targets.push_back(
+        {string(target.name), uint32_t(target.kind), uint32_t(index), 0});
   for (const KernelManifest &k : bundle.kernels)
     kernel(k);
 }
@@ -336,9 +368,14 @@ std::string Writer::finish(const BundleManifest &bundle) {
   section(FOVEA_SECTION_SEGMENTS, segments);
   section(FOVEA_SECTION_PARTS, parts);
   section(FOVEA_SECTION_TABLES, tables);
+  section(FOVEA_SECTION_LAUNCHES, launches);
   bytes(FOVEA_SECTION_SPEC, 0, bundle.spec, kSectionAlign);
   for (auto [index, target] : llvm::enumerate(bundle.targets))
-    bytes(FOVEA_SECTION_CODE, uint32_t(index), target.code, kCodeAlign);
+    if (target.kind == FOVEA_TARGET_GPU)
+      bytes(FOVEA_SECTION_GPU_CODE, uint32_t(index), target.code,
+            kSectionAlign);
+    else
+      bytes(FOVEA_SECTION_CODE, uint32_t(index), target.code, kCodeAlign);
   bytes(FOVEA_SECTION_PLAN_CODE, 0, bundle.planCode, kCodeAlign);
 
   uint64_t offset = sizeof(fovea_bundle_header) +

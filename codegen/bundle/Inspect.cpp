@@ -148,6 +148,19 @@ static void printArg(const KernelManifest &kernel, const ArgManifest &arg,
   os << "]\n";
 }
 
+static void printLaunch(const LaunchManifest &launch, raw_ostream &os) {
+  const fovea_bundle_launch &l = launch.record;
+  os << " (" << launch.kernel << ", " << l.threads << " threads, "
+     << l.shared_bytes << " bytes of shared memory";
+  if (l.registers)
+    os << ", " << l.registers << " registers";
+  if (l.cubin_bytes)
+    os << ", cubin of " << l.cubin_bytes << " bytes";
+  if (l.ptx_bytes)
+    os << ", PTX of " << l.ptx_bytes << " bytes";
+  os << ")";
+}
+
 static void printStage(const BundleManifest &bundle,
                        const KernelManifest &kernel, const StageManifest &stage,
                        raw_ostream &os) {
@@ -197,8 +210,11 @@ static void printStage(const BundleManifest &bundle,
       os << " "
          << (entry.target < bundle.targets.size()
                  ? bundle.targets[entry.target].name
-                 : "?")
-         << "+0x" << utohexstr(entry.offset, /*LowerCase=*/true);
+                 : "?");
+      if (entry.launch)
+        printLaunch(*entry.launch, os);
+      else
+        os << "+0x" << utohexstr(entry.offset, /*LowerCase=*/true);
     }
     os << "\n";
   }
@@ -250,7 +266,8 @@ void printBundle(const BundleManifest &manifest, StringRef bytes,
     if (target.code.empty())
       os << "no code\n";
     else
-      os << target.code.size() << " bytes of code\n";
+      os << target.code.size() << " bytes of code"
+         << (target.kind == FOVEA_TARGET_GPU ? " for a GPU" : "") << "\n";
   }
   os << "plan code: " << manifest.planCode.size() << " bytes\n";
   os << "spec: " << manifest.spec.size() << " bytes\n";

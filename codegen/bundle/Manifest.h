@@ -11,15 +11,23 @@
 #include <fovea/bundle.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace fovea {
 
+/// How a GPU launches the code of an entry.
+struct LaunchManifest {
+  std::string kernel;
+  fovea_bundle_launch record{};
+};
+
 /// Code of one variant for one target: index into BundleManifest::targets.
 struct EntryManifest {
   uint32_t target = 0;
   uint64_t offset = 0;
+  std::optional<LaunchManifest> launch = {}; ///< of a GPU's
 };
 
 struct VariantManifest {
@@ -97,7 +105,8 @@ struct KernelManifest {
 
 struct TargetManifest {
   std::string name;
-  std::string code; ///< the flat image
+  std::string code; ///< the flat image, or a GPU's cubins and PTX
+  fovea_bundle_target_kind kind = FOVEA_TARGET_CPU;
 };
 
 struct BundleManifest {

@@ -274,6 +274,8 @@ bool Compilation::addTarget(TargetBuild &build, BundleManifest &manifest,
           if (unit.kernel == built->kernel.name && unit.stage == symbol) {
             variant.record.scratch_bytes = unit.scratchBytes;
             variant.entries.push_back({target, entry.offset});
+            if (entry.launch)
+              variant.entries.back().launch = {entry.symbol, *entry.launch};
           }
     if (target == 0)
       kernels.push_back(std::move(*built));
@@ -281,7 +283,9 @@ bool Compilation::addTarget(TargetBuild &build, BundleManifest &manifest,
       mergeKernel(kernels[kernel], std::move(*built));
     ++kernel;
   }
-  manifest.targets.push_back({build.target->name, std::move(code->bytes)});
+  bool gpu = build.target->isGpu() && !build.target->emulated;
+  manifest.targets.push_back({build.target->name, std::move(code->bytes),
+                              gpu ? FOVEA_TARGET_GPU : FOVEA_TARGET_CPU});
   return true;
 }
 

@@ -14,8 +14,11 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Error.h"
 
+#include <fovea/bundle.h>
+
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +38,8 @@ struct LinkedCode {
   struct Entry {
     std::string symbol;
     uint64_t offset;
+    /// Of a GPU, whose kernel is called `symbol`: all but the name.
+    std::optional<fovea_bundle_launch> launch = {};
   };
   std::string bytes;
   std::vector<Entry> entries; ///< in the order of the units

@@ -41,11 +41,11 @@ const fovea_bundle_section *BundleView::section(uint32_t kind,
 }
 
 static const char *const kindNames[] = {
-    nullptr,   "STRINGS",  "KERNELS",  "ARGS",    "SYMBOLS",
-    "BUFFERS", "STAGES",   "VARIANTS", "ENTRIES", "MASKS",
-    "REMARKS", "TARGETS",  "SPEC",     "CODE",    "PLAN_CODE",
-    "CACHES",  "SEGMENTS", "PARTS",    "TABLES"};
-static constexpr uint32_t maxKind = FOVEA_SECTION_TABLES;
+    nullptr,  "STRINGS",  "KERNELS",   "ARGS",   "SYMBOLS",  "BUFFERS",
+    "STAGES", "VARIANTS", "ENTRIES",   "MASKS",  "REMARKS",  "TARGETS",
+    "SPEC",   "CODE",     "PLAN_CODE", "CACHES", "SEGMENTS", "PARTS",
+    "TABLES", "GPU_CODE", "LAUNCHES"};
+static constexpr uint32_t maxKind = FOVEA_SECTION_LAUNCHES;
 static constexpr uint32_t maxSections = 64;
 
 static fovea_status readHeader(BundleView &b) {
@@ -114,7 +114,8 @@ static fovea_status checkSection(const BundleView &b, uint32_t i) {
                 kindNames[s.kind], static_cast<unsigned long long>(table),
                 b.size, static_cast<unsigned long long>(s.offset),
                 static_cast<unsigned long long>(s.size));
-  if (s.kind != FOVEA_SECTION_CODE && s.index)
+  if (s.kind != FOVEA_SECTION_CODE && s.kind != FOVEA_SECTION_GPU_CODE &&
+      s.index)
     return fail(FOVEA_BAD_BUNDLE, "expected section %s to have index 0, got %u",
                 kindNames[s.kind], s.index);
   for (uint32_t j = 0; j < i; ++j)
@@ -183,6 +184,8 @@ fovea_status readBundle(const void *bytes, size_t size, BundleView &out) {
     st = readRecords(out, FOVEA_SECTION_PARTS, out.parts);
   if (!st)
     st = readRecords(out, FOVEA_SECTION_TABLES, out.tables);
+  if (!st)
+    st = readRecords(out, FOVEA_SECTION_LAUNCHES, out.launches);
   if (st)
     return st;
   return checkRecords(out);

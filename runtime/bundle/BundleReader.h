@@ -46,8 +46,15 @@ struct BundleView {
   Records<fovea_bundle_segment> segments;
   Records<fovea_bundle_part> parts;
   Records<fovea_bundle_table> tables;
+  Records<fovea_bundle_launch> launches;
 
   const char *string(uint32_t offset) const { return strings.items + offset; }
+  /// The section of a target's code.
+  const fovea_bundle_section *code(const fovea_bundle_target &target) const {
+    return section(target.kind == FOVEA_TARGET_GPU ? FOVEA_SECTION_GPU_CODE
+                                                   : FOVEA_SECTION_CODE,
+                   target.code_section);
+  }
   /// The section, or NULL.
   const fovea_bundle_section *section(uint32_t kind, uint32_t index) const;
 };

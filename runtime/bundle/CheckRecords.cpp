@@ -10,6 +10,9 @@ namespace {
 
 using U64 = unsigned long long;
 
+/// Of a CTA, on sm_90: what the most capable of our targets gives.
+static constexpr uint32_t maxSharedBytes = 232448;
+
 class KernelCheck {
 public:
   KernelCheck(const BundleView &b, const fovea_bundle_kernel &k) : b(b), k(k) {}
@@ -33,6 +36,8 @@ private:
                           int32_t slot);
   fovea_status variant(const fovea_bundle_stage &s,
                        const fovea_bundle_variant &v);
+  fovea_status launch(const fovea_bundle_launch &l,
+                      const fovea_bundle_section &code);
   fovea_status string(const char *what, uint32_t offset);
   const char *name() const { return b.string(k.name); }
 
@@ -323,6 +328,35 @@ fovea_status KernelCheck::stream(const fovea_bundle_stage &s) {
   return batchTable(s, "a stage's length_slot", s.length_slot);
 }
 
+fovea_status KernelCheck::launch(const fovea_bundle_launch &l,
+                                 const fovea_bundle_section &code) {
+  if (fovea_status st = string("a launch's kernel", l.kernel))
+    return st;
+  if (l.threads < 32 || l.threads > 1024 || l.threads % 32)
+    return bad(name(), "a launch's threads", "a multiple of 32 up to 1024",
+               l.threads);
+  if (l.shared_bytes > maxSharedBytes)
+    return bad(name(), "a launch's shared_bytes", "at most 232448",
+               l.shared_bytes);
+  if (l.registers > 255)
+    return bad(name(), "a launch's registers", "at most 255", l.registers);
+  auto lies = [&](uint64_t offset, uint64_t bytes) {
+    return offset <= code.size && bytes <= code.size - offset;
+  };
+  if (!lies(l.cubin, l.cubin_bytes) || !lies(l.ptx, l.ptx_bytes) ||
+      (!l.cubin_bytes && !l.ptx_bytes))
+    return fail(FOVEA_BAD_BUNDLE,
+                "kernel '%s': expected a launch with a cubin or PTX inside the "
+                "code of %llu bytes, got %llu bytes at %llu and %llu at %llu",
+                name(), U64(code.size), U64(l.cubin_bytes), U64(l.cubin),
+                U64(l.ptx_bytes), U64(l.ptx));
+  const uint8_t *text = b.base + code.offset + l.ptx;
+  if (l.ptx_bytes && text[l.ptx_bytes - 1])
+    return bad(name(), "the last byte of a launch's PTX", "NUL",
+               text[l.ptx_bytes - 1]);
+  return FOVEA_OK;
+}
+
 fovea_status KernelCheck::variant(const fovea_bundle_stage &s,
                                   const fovea_bundle_variant &v) {
   if (fovea_status st = string("a variant's name", v.name))
@@ -349,8 +383,16 @@ fovea_status KernelCheck::variant(const fovea_bundle_stage &s,
   for (const fovea_bundle_entry &e : b.entries.slice(v.entries)) {
     if (e.target >= b.targets.size())
       return bad(name(), "an entry's target", "one of the bundle's", e.target);
-    const fovea_bundle_section *code =
-        b.section(FOVEA_SECTION_CODE, b.targets[e.target].code_section);
+    const fovea_bundle_target &target = b.targets[e.target];
+    if (target.kind == FOVEA_TARGET_GPU) {
+      if (e.launch >= b.launches.size())
+        return bad(name(), "an entry's launch", "one of the bundle's",
+                   e.launch);
+      if (fovea_status st = launch(b.launches[e.launch], *b.code(target)))
+        return st;
+      continue;
+    }
+    const fovea_bundle_section *code = b.code(target);
     if (!code || e.offset >= code->size)
       return fail(FOVEA_BAD_BUNDLE,
                   "kernel '%s': expected an entry inside the code of %llu "
@@ -486,9 +528,14 @@ fovea_status checkRecords(const BundleView &b) {
                   "expected a target's name to be a string below %u, got "
                   "offset %u",
                   b.strings.size(), t.name);
-    if (!b.section(FOVEA_SECTION_CODE, t.code_section))
+    if (t.kind > FOVEA_TARGET_GPU)
       return fail(FOVEA_BAD_BUNDLE,
-                  "expected a CODE section of index %u for target '%s'",
+                  "expected target '%s' to be of a kind up to %d, got %u",
+                  b.string(t.name), FOVEA_TARGET_GPU, t.kind);
+    if (!b.code(t))
+      return fail(FOVEA_BAD_BUNDLE,
+                  "expected a %s section of index %u for target '%s'",
+                  t.kind == FOVEA_TARGET_GPU ? "GPU_CODE" : "CODE",
                   t.code_section, b.string(t.name));
   }
   if (b.kernels.size() > 4096)

@@ -36,6 +36,8 @@ static int32_t chooseTarget(const fovea_kernel &kernel) {
   int32_t best = -1;
   int bestRank = -1;
   for (uint32_t i = 0; i < view.targets.size(); ++i) {
+    if (view.targets[i].kind != FOVEA_TARGET_CPU)
+      continue;
     const char *name = view.string(view.targets[i].name);
     int rank = targetRank(name);
     if (rank <= bestRank || (*wanted && strcmp(wanted, name)) ||
@@ -77,8 +79,7 @@ fovea_stage_fn fovea_kernel::entry(const fovea_bundle_variant &variant) const {
   for (const fovea_bundle_entry &e : b.entries.slice(variant.entries)) {
     if (int64_t(e.target) != target)
       continue;
-    const fovea_bundle_section *code =
-        b.section(FOVEA_SECTION_CODE, b.targets[e.target].code_section);
+    const fovea_bundle_section *code = b.code(b.targets[e.target]);
     return reinterpret_cast<fovea_stage_fn>(
         reinterpret_cast<uintptr_t>(b.base + code->offset + e.offset));
   }

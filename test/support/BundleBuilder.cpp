@@ -99,6 +99,30 @@ fovea_bundle_cache &BundleBuilder::cache(const std::string &name,
   return caches.back();
 }
 
+void BundleBuilder::gpuTarget(const std::string &name,
+                              const std::string &image) {
+  uint32_t section = uint32_t(gpuCode.size()),
+           target = uint32_t(targets.size());
+  targets.push_back({string(name), FOVEA_TARGET_GPU, section, 0});
+  std::vector<fovea_bundle_entry> all;
+  const std::string ptx = ".version 8.5";
+  for (fovea_bundle_variant &v : variants) {
+    fovea_bundle_span entriesOf = v.entries;
+    v.entries.first = uint32_t(all.size());
+    v.entries.count = entriesOf.count + 1;
+    for (uint32_t i = 0; i < entriesOf.count; ++i)
+      all.push_back(entries[entriesOf.first + i]);
+    all.push_back({target, uint32_t(launches.size()), 0});
+    launches.push_back({string("kernel_" + std::to_string(launches.size())),
+                        128, 1024, 40, 0, image.size(), image.size(),
+                        ptx.size() + 1});
+  }
+  entries = std::move(all);
+  gpuCode[section].assign(image.begin(), image.end());
+  gpuCode[section].insert(gpuCode[section].end(), ptx.c_str(),
+                          ptx.c_str() + ptx.size() + 1);
+}
+
 namespace {
 
 struct Section {
@@ -131,9 +155,12 @@ std::vector<uint8_t> BundleBuilder::build() const {
   add(FOVEA_SECTION_SEGMENTS, segments);
   add(FOVEA_SECTION_PARTS, parts);
   add(FOVEA_SECTION_TABLES, tables);
+  add(FOVEA_SECTION_LAUNCHES, launches);
   add(FOVEA_SECTION_SPEC, spec);
   for (const auto &[index, bytes] : code)
     add(FOVEA_SECTION_CODE, bytes, index);
+  for (const auto &[index, bytes] : gpuCode)
+    add(FOVEA_SECTION_GPU_CODE, bytes, index);
   add(FOVEA_SECTION_PLAN_CODE, planCode);
 
   size_t at = sizeof(fovea_bundle_header) +

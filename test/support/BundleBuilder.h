@@ -40,8 +40,10 @@ struct BundleBuilder {
   std::vector<fovea_bundle_segment> segments;
   std::vector<fovea_bundle_part> parts;
   std::vector<fovea_bundle_table> tables;
+  std::vector<fovea_bundle_launch> launches;
   std::string spec;
   std::map<uint32_t, std::vector<uint8_t>> code; // by section index
+  std::map<uint32_t, std::vector<uint8_t>> gpuCode;
   std::vector<uint8_t> planCode;
   uint64_t key = 0;
 
@@ -52,6 +54,9 @@ struct BundleBuilder {
   fovea_bundle_arg &tensor(const std::string &name, fovea_dtype dtype,
                            uint32_t slot, const std::vector<int> &dims,
                            bool result = false);
+  /// Adds a GPU target that has code for every entry of target 0: a cubin and
+  /// PTX that say nothing, unless `image` is given as the cubin.
+  void gpuTarget(const std::string &name, const std::string &image = "cubin");
   /// A cache argument. View slots are taken from `slot` on: of each segment k,
   /// k.scale, v, v.scale, metadata, pages, ranges; then those of the keys and
   /// values to append, unless `cache.key_slot` is changed afterwards. The

@@ -30,7 +30,8 @@ uint64_t testOffset(Function function) {
 }
 
 static void addTarget(BundleBuilder &b, const std::string &name) {
-  b.targets.push_back({b.string(name), uint32_t(b.code.size())});
+  b.targets.push_back(
+      {b.string(name), FOVEA_TARGET_CPU, uint32_t(b.code.size()), 0});
   b.code[uint32_t(b.code.size())] = testImage();
 }
 

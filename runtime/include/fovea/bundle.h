@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define FOVEA_BUNDLE_MAGIC 0x42564f46u /* "FOVB" */
-#define FOVEA_BUNDLE_VERSION 6
+#define FOVEA_BUNDLE_VERSION 7
 
 typedef enum fovea_bundle_section_kind {
   FOVEA_SECTION_STRINGS = 1,    /* bytes */
@@ -42,7 +42,9 @@ typedef enum fovea_bundle_section_kind {
   FOVEA_SECTION_CACHES = 15,    /* fovea_bundle_cache[] */
   FOVEA_SECTION_SEGMENTS = 16,  /* fovea_bundle_segment[] */
   FOVEA_SECTION_PARTS = 17,     /* fovea_bundle_part[] */
-  FOVEA_SECTION_TABLES = 18     /* fovea_bundle_table[] */
+  FOVEA_SECTION_TABLES = 18,    /* fovea_bundle_table[] */
+  FOVEA_SECTION_GPU_CODE = 19,  /* cubins and PTX; one section per GPU target */
+  FOVEA_SECTION_LAUNCHES = 20   /* fovea_bundle_launch[] */
 } fovea_bundle_section_kind;
 
 typedef struct fovea_bundle_header {
@@ -79,10 +81,17 @@ typedef struct fovea_bundle_span {
   uint32_t first, count;
 } fovea_bundle_span;
 
+typedef enum fovea_bundle_target_kind {
+  FOVEA_TARGET_CPU = 0, /* also an emulated GPU */
+  FOVEA_TARGET_GPU = 1
+} fovea_bundle_target_kind;
+
 /* A target that this bundle holds code for, e.g. "x86-64-v3". */
 typedef struct fovea_bundle_target {
   uint32_t name;         /* string */
-  uint32_t code_section; /* `index` of its CODE section */
+  uint32_t kind;         /* fovea_bundle_target_kind */
+  uint32_t code_section; /* `index` of its CODE or GPU_CODE section */
+  uint32_t reserved;
 } fovea_bundle_target;
 
 typedef struct fovea_bundle_kernel {
@@ -226,9 +235,24 @@ typedef struct fovea_bundle_variant {
 
 typedef struct fovea_bundle_entry {
   uint32_t target; /* index into the TARGETS section */
-  uint32_t reserved;
-  uint64_t offset; /* of the fovea_stage_fn in the target's code section */
+  uint32_t launch; /* GPU: index into the LAUNCHES section */
+  uint64_t offset; /* CPU: of the fovea_stage_fn in the target's code section */
 } fovea_bundle_entry;
+
+/* A kernel for a GPU: fovea_stage_fn without a result. Its parameters are args
+ * and plan (device memory, with device pointers in them), begin, end and
+ * scratch: zeroed device memory of the variant's scratch_bytes, shared by all
+ * CTAs, in which counters are added to and behind which the i32 error is
+ * stored. Any number of CTAs shares the items. The cubin is for the target
+ * alone, the PTX for GPUs that came after it. */
+typedef struct fovea_bundle_launch {
+  uint32_t kernel;             /* string: its name in the code */
+  uint32_t threads;            /* of a CTA: a multiple of 32, at most 1024 */
+  uint32_t shared_bytes;       /* dynamic, of a CTA */
+  uint32_t registers;          /* of a thread; 0: not known */
+  uint64_t cubin, cubin_bytes; /* in the target's section; 0 bytes: none */
+  uint64_t ptx, ptx_bytes;     /* text that ends in NUL; 0 bytes: none */
+} fovea_bundle_launch;
 
 /* A table that the functions of a mask read over stretches of one axis: they
  * are faster with a summary of it (fovea_abi_args). */

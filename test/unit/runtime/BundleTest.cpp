@@ -203,6 +203,8 @@ TEST(Bundle, EveryRecordIsChecked) {
          [](B b) { b.entries[0].offset = b.code[0].size(); });
   refuse("a CODE section of index 3",
          [](B b) { b.targets[0].code_section = 3; });
+  refuse("target 'x86-64' to be of a kind up to 1, got 2",
+         [](B b) { b.targets[0].kind = 2; });
   refuse("a target's name", [](B b) { b.targets[0].name = 1 << 20; });
   refuse("mask's function inside the plan code",
          [](B b) { b.masks[0].keep = b.planCode.size(); });
@@ -429,20 +431,70 @@ void refuseFrame(const char *words,
   fovea_close(ctx);
 }
 
+/// A bundle with code for a GPU of which something is wrong.
+void refuseGpu(const std::string &words,
+               const std::function<void(BundleBuilder &)> &spoil) {
+  BundleBuilder b = sumKernel();
+  b.gpuTarget("sm_90a");
+  spoil(b);
+  std::vector<uint8_t> bytes = b.build();
+  fovea_ctx *ctx = openContext();
+  fovea_bundle *bundle = nullptr;
+  EXPECT_REFUSED(FOVEA_BAD_BUNDLE, words,
+                 fovea_bundle_memory(ctx, bytes.data(), bytes.size(), &bundle));
+  fovea_close(ctx);
+}
+
+TEST(Bundle, CodeForGpusIsChecked) {
+  using B = BundleBuilder &;
+  refuseGpu("a GPU_CODE section of index 1",
+            [](B b) { b.targets[1].code_section = 1; });
+  refuseGpu("a CODE section of index 0", [](B b) { b.code.clear(); });
+  refuseGpu("an entry's launch", [](B b) { b.entries[1].launch = 2; });
+  refuseGpu("a launch's kernel", [](B b) { b.launches[1].kernel = 1 << 20; });
+  for (uint32_t threads : {0u, 16u, 33u, 1056u})
+    refuseGpu("a launch's threads",
+              [&](B b) { b.launches[0].threads = threads; });
+  refuseGpu("a launch's shared_bytes",
+            [](B b) { b.launches[0].shared_bytes = 232449; });
+  refuseGpu("a launch's registers", [](B b) { b.launches[0].registers = 256; });
+  for (uint64_t far : {uint64_t(1) << 40, UINT64_MAX}) {
+    refuseGpu("inside the code", [&](B b) { b.launches[0].cubin = far; });
+    refuseGpu("inside the code", [&](B b) { b.launches[0].cubin_bytes = far; });
+    refuseGpu("inside the code", [&](B b) { b.launches[0].ptx = far; });
+    refuseGpu("inside the code", [&](B b) { b.launches[0].ptx_bytes = far; });
+  }
+  refuseGpu("a cubin or PTX", [](B b) {
+    b.launches[0].cubin_bytes = b.launches[0].ptx_bytes = 0;
+  });
+  refuseGpu("last byte of a launch's PTX",
+            [](B b) { --b.launches[0].ptx_bytes; });
+}
+
+TEST(Bundle, CodeForGpusIsNotRunByACpu) {
+  BundleBuilder b = sumKernel();
+  b.gpuTarget("x86-64-v2"); // a name that a CPU would take
+  Loaded k(b);
+  EXPECT_STREQ(fovea_kernel_target(k.kernel), "x86-64");
+  fovea_options options{};
+  options.target = "x86-64-v2";
+  EXPECT_EQ(fovea_kernel_target(Loaded(b, 1, options).kernel), nullptr);
+}
+
 TEST(Bundle, TheFrameIsChecked) {
   using H = fovea_bundle_header &;
   using S = fovea_bundle_section *;
   refuseFrame("to start with", [](H h, S) { h.magic = 1; });
   refuseFrame(
-      "bundle version 6, got 7", [](H h, S) { h.version = 7; },
+      "bundle version 7, got 8", [](H h, S) { h.version = 8; },
       FOVEA_UNSUPPORTED);
   refuseFrame(
       "ABI version 4, got 5", [](H h, S) { h.abi_version = 5; },
       FOVEA_UNSUPPORTED);
   refuseFrame("at most 64 sections", [](H h, S) { h.n_sections = 65; });
   refuseFrame("(its header)", [](H h, S) { h.file_size = 100; });
-  refuseFrame("a kind between 1 and 18", [](H, S s) { s[0].kind = 19; });
-  refuseFrame("a kind between 1 and 18", [](H, S s) { s[0].kind = 0; });
+  refuseFrame("a kind between 1 and 20", [](H, S s) { s[0].kind = 21; });
+  refuseFrame("a kind between 1 and 20", [](H, S s) { s[0].kind = 0; });
   refuseFrame("at a multiple of 64", [](H, S s) { s[0].offset += 32; });
   refuseFrame("to lie in", [](H, S s) { s[0].offset = 0; });
   refuseFrame("to lie in", [](H, S s) { s[0].size = UINT64_MAX; });
@@ -494,7 +546,7 @@ TEST(Bundle, PicksTheBestTarget) {
   BundleBuilder b = sumKernel();
   for (const char *name : {"x86-64-v3", "x86-64-v4+unheard-of"}) {
     uint32_t section = uint32_t(b.code.size());
-    b.targets.push_back({b.string(name), section});
+    b.targets.push_back({b.string(name), FOVEA_TARGET_CPU, section, 0});
     b.code[section] = testImage();
   }
   std::vector<fovea_bundle_entry> entries;
@@ -521,7 +573,7 @@ TEST(Bundle, RunsTheVariantOfItsTarget) {
     GTEST_SKIP() << "needs an x86-64-v3 CPU";
   // A launch compiled for two targets has a variant for each, in any order.
   BundleBuilder b = sumKernel();
-  b.targets.push_back({b.string("x86-64-v3"), 1});
+  b.targets.push_back({b.string("x86-64-v3"), FOVEA_TARGET_CPU, 1, 0});
   b.code[1] = testImage();
   for (fovea_bundle_stage &s : b.stages) {
     fovea_bundle_variant base = b.variants[s.variants.first], other = base;
@@ -574,6 +626,9 @@ std::vector<std::pair<std::string, std::vector<uint8_t>>> fuzzSeeds() {
   add("count.fvb", countKernel());
   add("table.fvb", tableKernel());
   add("cache.fvb", cacheKernel(richCache()));
+  BundleBuilder gpu = sumKernel();
+  gpu.gpuTarget("sm_90a");
+  add("gpu.fvb", gpu);
   return seeds;
 }
 

@@ -83,7 +83,7 @@ TEST_F(Emulator, ErrorsAreInTheEmulatorsWords) {
 
 TEST_F(Emulator, CodeOfTheCpuComesFirst) {
   BundleBuilder b = sumKernel({.target = "sm_80-emulated"});
-  b.targets.push_back({b.string("x86-64"), 0});
+  b.targets.push_back({b.string("x86-64"), FOVEA_TARGET_CPU, 0, 0});
   auto both = [&](fovea_bundle_variant &v) {
     fovea_bundle_entry entry = b.entries[v.entries.first];
     v.entries = {uint32_t(b.entries.size()), 2};

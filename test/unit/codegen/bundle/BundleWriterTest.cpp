@@ -71,6 +71,40 @@ TEST(BundleWriter, cachesRoundTrip) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\nin\n" << text;
 }
 
+TEST(BundleWriter, gpusRoundTrip) {
+  BundleManifest gpu = sampleManifest();
+  gpu.targets.push_back(
+      {"sm_90a", std::string("cubin!.ptx\0", 11), FOVEA_TARGET_GPU});
+  VariantManifest &variant = gpu.kernels[0].stages[0].variants[0];
+  variant.entries.push_back(
+      {2, 0, LaunchManifest{"attend_decode", {0, 128, 4096, 40, 0, 6, 6, 5}}});
+  std::string bytes = write(gpu);
+  auto manifest = readBundle(bytes);
+  ASSERT_TRUE(bool(manifest)) << llvm::toString(manifest.takeError());
+  EXPECT_EQ(write(*manifest), bytes);
+  EXPECT_EQ(manifest->targets[2].code, gpu.targets[2].code);
+  EXPECT_EQ(
+      manifest->kernels[0].stages[0].variants[0].entries[2].launch->kernel,
+      "attend_decode");
+  std::string text = print(*manifest, bytes);
+  for (const char *line :
+       {"target sm_90a: 11 bytes of code for a GPU\n",
+        " sm_90a (attend_decode, 128 threads, 4096 bytes of shared memory, 40 "
+        "registers, cubin of 6 bytes, PTX of 5 bytes)\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << "\nin\n" << text;
+  auto refused = [&](const char *words) {
+    auto result = writeBundle(gpu);
+    ASSERT_FALSE(bool(result));
+    EXPECT_NE(llvm::toString(result.takeError()).find(words),
+              std::string::npos);
+  };
+  variant.entries[2].launch->record.ptx_bytes = 6;
+  refused("code of kernel 'attend_decode' to lie in 11 bytes, got 6 bytes at "
+          "6");
+  variant.entries[2].launch.reset();
+  refused("for a GPU to have a launch");
+}
+
 TEST(BundleWriter, isByteIdentical) {
   EXPECT_EQ(write(cacheManifest()), write(cacheManifest()));
 }
@@ -112,7 +146,7 @@ TEST(BundleWriter, printsForPeople) {
   std::string bytes = write(sampleManifest());
   std::string text = print(sampleManifest(), bytes);
   for (const char *line :
-       {"bundle version 6, ABI version 4,", "target x86-64-v3: 300 bytes",
+       {"bundle version 7, ABI version 4,", "target x86-64-v3: 300 bytes",
         "kernel attend\n", "  arg    q: bf16 [b, 8, sq, 128]\n",
         "  arg    w: i64 scalar\n", "  result o: bf16 [b, 8, sq, 128]\n",
         "  buffer main.o: f32 [slots(main), 64, 2 * ceildiv(sk + 7, 16)]\n",
@@ -207,7 +241,7 @@ TEST(BundleReader, refusesDamage) {
             "expected a bundle, got a file that starts otherwise");
   std::string newer = bytes;
   newer[4] = 9;
-  EXPECT_EQ(readError(newer), "expected bundle version 6, got 9");
+  EXPECT_EQ(readError(newer), "expected bundle version 7, got 9");
   std::string shorter = bytes.substr(0, bytes.size() - 1);
   EXPECT_NE(readError(shorter).find("truncated"), std::string::npos);
   std::string flipped = bytes;
