@@ -71,6 +71,7 @@ void BlockBuilder::emitFull(Value first) {
   scores(first, count, Value());
   if (p.score || source.level)
     modify(first, count, Value(), /*masked=*/false);
+  hideRows(count);
   weigh(first, count, Value());
   if (pass != Pass::Sums)
     values(first, count, /*full=*/true);
@@ -97,6 +98,7 @@ void BlockBuilder::emitPartial(Value first, Value n, Value unmasked) {
         });
   else
     modify(first, count, end, /*masked=*/false);
+  hideRows(count);
   weigh(first, count, end);
   if (pass != Pass::Sums)
     values(first, n, /*full=*/false);
@@ -450,6 +452,33 @@ void BlockBuilder::modify(Value first, Value count, Value end, bool masked) {
       }
       e.store(x, address);
     }
+  });
+}
+
+void BlockBuilder::hideRows(Value count) {
+  if (!source.unitRows)
+    return;
+  Value one = e.cI32(1), rows = e.toInt(it.rows, e.i32);
+  Value all = e.sub(e.b.create<arith::ShLIOp>(e.loc, one, rows), one);
+  e.ifThen(e.cmp(CmpIPredicate::ne, source.unitRows, all), [&] {
+    Type floats = e.vec(s.lanes, e.f32);
+    Value low = e.splatF32(s.lanes, -std::numeric_limits<float>::infinity());
+    Values sees;
+    for (int64_t v = 0; v < s.state; v += s.lanes) {
+      SmallVector<Attribute> bits;
+      for (int64_t j = 0; j < s.lanes; ++j)
+        bits.push_back(e.b.getI32IntegerAttr(1 << (v + j) % s.padded));
+      Value bit = e.constant(DenseElementsAttr::get(
+          cast<VectorType>(e.vec(s.lanes, e.i32)), bits));
+      Value own = e.andI(e.splat(source.unitRows, s.lanes), bit);
+      sees.push_back(e.cmp(CmpIPredicate::ne, own, e.like(own, 0)));
+    }
+    e.forLoop(e.cI64(0), count, e.cI64(s.state / s.padded), [&](Value t) {
+      for (auto [n, seen] : llvm::enumerate(sees)) {
+        Value at = e.at(scoreAt(t), 4 * int64_t(n) * s.lanes);
+        e.store(e.select(seen, e.load(floats, at), low), at);
+      }
+    });
   });
 }
 

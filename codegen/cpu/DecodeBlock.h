@@ -83,6 +83,8 @@ struct SourceValues {
   /// data.
   View rotation, tree; ///< tree: see treePosition
   mlir::Value shift;
+  /// i32: bit r where row r of the item sees the block; null: all do.
+  mlir::Value unitRows;
 };
 
 /// What a walk over the keys is for: everything, or first the sums of the
@@ -116,6 +118,8 @@ private:
   Values dotFloat(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
   Values dotCodes(llvm::ArrayRef<Value> keyRows, int64_t row0, int64_t nRows);
   void modify(Value first, Value count, Value end, bool masked);
+  /// -inf to the rows that did not choose the block.
+  void hideRows(Value count);
   /// Scores to weights, m and l, or in the second walk to shares; and what the
   /// probability region makes of them.
   void weigh(Value first, Value count, Value end);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The builder of a decode stage, in three files: what an item is and where its
+// The builder of a decode stage, in four files: what an item is and where its
 // keys come from (DecodeStream.cpp), segments of a cache (DecodeSegments.cpp),
-// and its rows: packing and results (DecodeRows.cpp). Private to them.
+// chosen units (DecodeLists.cpp), and its rows: packing and results
+// (DecodeRows.cpp). Private to them.
 #ifndef FOVEA_CODEGEN_CPU_DECODEBUILDER_H
 #define FOVEA_CODEGEN_CPU_DECODEBUILDER_H
 
@@ -63,8 +64,10 @@ private:
   /// Number of the item's runs, stored at m.runs.
   Value storeRuns(const Item &item);
   void forRuns(Value count, llvm::function_ref<void(Value lo, Value hi)> body);
-  /// Index of the item's list or level row in a view [b, head, block, ..].
-  Value listRow(const Item &item, const View &view, unsigned bytes);
+  /// Address of a query row's list, number or levels in a view [b, head,
+  /// block, ..].
+  Value listRow(Value b, Value head, Value position, const View &view,
+                unsigned bytes);
   /// Keys [lo, hi) of a source, in its own rows (of `level` tokens).
   void range(Value lo, Value hi, const SourceValues &source);
   Value classOfRun(Value lo, Value hi, const SourceValues &source);
@@ -82,9 +85,39 @@ private:
                     const SegmentRows &rows, const SourceValues &source);
   SourceValues segmentSource(const SegmentClass &members,
                              const SegmentRows &rows);
-  void walkPages(const Item &item, const SegmentRows &segment,
-                 llvm::function_ref<void(Value, Value)> body);
-  /// Of the tables of one block; `side` is 0 or as much.
+
+  /// Keys of which a list chooses: units count from token `base`, there are
+  /// `limit`, and only tokens [lo, hi) of them are seen. Of a segment of a
+  /// cache, or of views.
+  struct ChosenKeys {
+    SourceValues source;
+    const SegmentClass *members = nullptr;
+    const SegmentRows *rows = nullptr;
+    Value base, limit, lo, hi;
+  };
+  /// An entry of a list (i64), and the rows that chose it: bits of an i32,
+  /// null if all did.
+  struct ChosenUnit {
+    Value number, rows;
+  };
+  /// Entries [first, last) of the list of one row are the item's.
+  struct ListRow {
+    Value entries, first, last;
+  };
+  /// Whether packed rows have lists of their own.
+  bool rowsChoose() const;
+  void reserveLists();
+  ListRow readList(const Item &item, Value b, Value head, Value position);
+  Value entryOf(const ListRow &row, Value i);
+  Value isUnit(Value unit, Value limit);
+  void walkChosen(const Item &item, const ChosenKeys &keys);
+  Value collectUnits(const Item &item, const ChosenKeys &keys, Value from);
+  void walkUnits(Value count, const ChosenKeys &keys,
+                 llvm::function_ref<ChosenUnit(Value)> unitAt);
+  void walkPages(const Item &item, const SegmentClass &members,
+                 const SegmentRows &segment, Value lo, Value hi,
+                 const SourceValues &source);
+  /// Of the tables of one block; `side` is 0, as much or twice that.
   int64_t tableBytes() const;
   RowTables tablesAt(Value side, const SegmentClass &members);
 
@@ -109,12 +142,19 @@ private:
   bool anyFloat = false, anyCodes = false; ///< how queries are packed
   Value queries;    ///< null with a cache: they differ by sequence
   Value rotatedRow; ///< f32 [keyPad]
-  Value tables;     ///< RowTables of two blocks
+  Value tables;     ///< RowTables of three blocks
+  /// u8 [kUnits]: rows that chose a unit; i32 and u8 [kUnits]: those that any
+  /// chose and who did (rowsChoose).
+  Value choosers, units, unitRows;
   int64_t heads = 1, stateBytes = 0; ///< of a bundle at most; of a state
   Value states, bundle;              ///< their memory; items of the bundle
   Value firstHead;                   ///< the bundle's first item's
   std::vector<std::pair<Value DecodeMemory::*, int64_t>> stateParts;
 };
+
+/// Keys and values of the item's head in the views of a source.
+SourceValues sourceOf(Emitter &e, const DecodeParams &p,
+                      const std::array<View, 4> &views, const DecodeItem &it);
 
 } // namespace fovea::cpu
 

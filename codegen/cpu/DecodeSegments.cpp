@@ -145,7 +145,7 @@ void DecodeBuilder::walkSegment(const Item &item, const SegmentClass &members,
       segmentRange(e.maxS(from, lo), e.minS(to, hi), members, rows, source);
     };
     if (p.listSlot >= 0 && members.listed)
-      walkPages(item, rows, clipped);
+      walkPages(item, members, rows, lo, hi, source);
     else if (runs)
       forRuns(runs, clipped);
     else
@@ -255,34 +255,6 @@ void DecodeBuilder::segmentRange(Value lo, Value hi,
   e.forLoop(zero, e.select(together, one, bundle), one, [&](Value j) {
     blocks(e.select(together, zero, j),
            e.select(together, bundle, e.add(j, one)));
-  });
-}
-
-/// Chosen pages of a segment: their number in the sequence.
-void DecodeBuilder::walkPages(const Item &item, const SegmentRows &segment,
-                              llvm::function_ref<void(Value, Value)> body) {
-  Value unit = e.cI64(p.listUnit);
-  Value row = listRow(item, list, 4);
-  Value stored = e.load(e.i32, listRow(item, listCount, 4));
-  Value stride = list.stride.back();
-  Value count = e.minS(e.toInt(stored, e.i64), list.shape.back());
-  Value first = e.divU(item.k0, unit);
-  Value last = e.minS(e.divU(e.add(item.k1, p.listUnit - 1), unit), count);
-  e.forLoop(first, last, e.cI64(1), [&](Value i) {
-    Value page = e.toInt(e.load(e.i32, e.at(row, e.mul(i, stride), 4)), e.i64);
-    Value from = e.add(segment.base, e.mul(page, unit));
-    Value good = e.andI(e.cmp(CmpIPredicate::sge, page, e.cI64(0)),
-                        e.cmp(CmpIPredicate::slt, from, segment.end));
-    e.ifElse(
-        good, {},
-        [&] {
-          body(from, e.add(from, unit));
-          return Values();
-        },
-        [&] {
-          fail(StageListOutOfRange);
-          return Values();
-        });
   });
 }
 

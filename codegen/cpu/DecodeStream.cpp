@@ -47,6 +47,7 @@ void DecodeBuilder::reserveScratch() {
   }
   if (cached())
     tables = f.reserve(3 * tableBytes());
+  reserveLists();
   reserveStates();
 }
 
@@ -163,9 +164,8 @@ void DecodeBuilder::walk(const Item &item) {
   walkRuns(item);
 }
 
-static SourceValues sourceOf(Emitter &e, const DecodeParams &p,
-                             const std::array<View, 4> &views,
-                             const DecodeItem &it) {
+SourceValues sourceOf(Emitter &e, const DecodeParams &p,
+                      const std::array<View, 4> &views, const DecodeItem &it) {
   SourceValues source;
   source.kElem = p.k;
   source.vElem = p.v;
@@ -222,47 +222,6 @@ void DecodeBuilder::forRuns(Value count,
   });
 }
 
-Value DecodeBuilder::listRow(const Item &item, const View &view,
-                             unsigned bytes) {
-  if (p.ragged)
-    return addressOf(e, view,
-                     {e.add(f.rowOffset(item.b), it.position),
-                      e.divU(it.head, e.cI64(p.listHeads))},
-                     bytes);
-  return addressOf(e, view,
-                   {item.b, e.divU(it.head, e.cI64(p.listHeads)),
-                    e.divU(it.position, e.cI64(p.listQueries))},
-                   bytes);
-}
-
-void DecodeBuilder::walkList(const Item &item) {
-  SourceValues source = sourceOf(e, p, sources[0], it);
-  Value unit = e.cI64(p.listUnit);
-  Value row = listRow(item, list, 4);
-  Value stored = e.load(e.i32, listRow(item, listCount, 4));
-  Value count = e.minS(e.toInt(stored, e.i64), list.shape[3]);
-  Value first = e.divU(item.k0, unit);
-  Value last = e.minS(e.divU(e.add(item.k1, p.listUnit - 1), unit), count);
-  e.forLoop(first, last, e.cI64(1), [&](Value i) {
-    Value block =
-        e.toInt(e.load(e.i32, e.at(row, e.mul(i, list.stride[3]), 4)), e.i64);
-    Value lo = e.mul(block, unit);
-    // A block between the sequence's length and the view's end has no keys.
-    Value good = e.andI(e.cmp(CmpIPredicate::sge, block, e.cI64(0)),
-                        e.cmp(CmpIPredicate::slt, lo, sources[0][0].shape[2]));
-    e.ifElse(
-        good, {},
-        [&] {
-          range(lo, e.minS(e.add(lo, unit), it.length), source);
-          return Values();
-        },
-        [&] {
-          fail(StageListOutOfRange);
-          return Values();
-        });
-  });
-}
-
 SourceValues DecodeBuilder::pickLevel(ArrayRef<SourceValues> all, Value level,
                                       Value &known) {
   SourceValues source = all[0];
@@ -313,7 +272,7 @@ void DecodeBuilder::walkMaskLevels(const Item &item) {
 
 void DecodeBuilder::walkLevels(const Item &item) {
   Value unit = e.cI64(p.listUnit);
-  Value row = listRow(item, levels, 1);
+  Value row = listRow(item.b, it.head, it.position, levels, 1);
   Value end = e.minS(item.k1, it.length);
   Value first = e.divU(item.k0, unit);
   Value last =
@@ -376,7 +335,7 @@ void DecodeBuilder::range(Value lo, Value hi, const SourceValues &source) {
     Value n = e.minS(e.sub(hi, first), e.cI64(s.keys));
     Value kind = classOfBlock(whole, first, n, source);
     SourceValues own = source;
-    own.ahead[0] = {source.k, source.v, e.add(first, s.keys)};
+    own.ahead[0] = {source.k, source.v, e.add(first, s.keys), {}, {}};
     e.ifThen(e.cmp(CmpIPredicate::ne, kind, e.cI32(FOVEA_TILE_EMPTY)),
              [&] { block(first, n, kind, own); });
   });

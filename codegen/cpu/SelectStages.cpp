@@ -3,7 +3,8 @@
 // Stages of selection: the softmax of block scores and what is chosen by them.
 // Choosing looks for the next best unit again and again: no memory that grows
 // with the row, sums in the order of choice as the semantics want, and little
-// beside the attention that a chosen unit costs.
+// beside the attention that a chosen unit costs. Many by their number are those
+// above a score, which a bisection finds.
 #include "codegen/cpu/CacheAddress.h"
 #include "codegen/cpu/LaneTools.h"
 #include "codegen/cpu/SmallStages.h"
@@ -19,6 +20,8 @@ namespace fovea::cpu {
 using arith::CmpFPredicate;
 using arith::CmpIPredicate;
 
+/// So many units are found faster one by one.
+static constexpr int64_t kFew = 12;
 static constexpr float infinity = std::numeric_limits<float>::infinity();
 
 /// f32 at p for lanes [0, n), `fill` in the others.
@@ -121,8 +124,16 @@ public:
   /// asked: {score, unit}; score is `nothing` if there is none.
   Values next(Value score, Value unit, bool skipForced);
   Value exists(Value score) { return isLive(score); }
+  /// Score and unit of the last of the best `count` live units that are not
+  /// forced; of all of them if there are not more.
+  Values last(Value count);
 
 private:
+  /// How many live units that are not forced have a score of `least` at least.
+  Value countFrom(Value least);
+  /// Lanes of the scores from unit c on that are live and not forced.
+  Value freeLanes(Value c, Value s);
+
   StageFunction &f;
   Emitter &e;
   const ForcedUnits &forced;
@@ -200,6 +211,78 @@ Values Ranking::next(Value score, Value unit, bool skipForced) {
   return {top, minLanes(e, e.select(same, best[1], none))};
 }
 
+Value Ranking::freeLanes(Value c, Value s) {
+  Value units = e.add(e.splat(e.toInt(c, e.i32), lanes), e.iota(lanes, e.i32));
+  return e.andI(isLive(s), e.cmp(CmpIPredicate::eq, isForced(units),
+                                 e.splatInt(lanes, e.i1, 0)));
+}
+
+Value Ranking::countFrom(Value least) {
+  Value bound = e.splat(least, lanes), one = e.splatInt(lanes, e.i32, 1);
+  Value none = e.splatInt(lanes, e.i32, 0);
+  Value sums = e.forLoop(
+      e.cI64(0), n, e.cI64(lanes), {none}, [&](Value c, ValueRange sum) {
+        Value s = loadRow(e, e.at(scores, c, 4), e.sub(n, c), lanes, nothing);
+        Value is = e.andI(freeLanes(c, s), e.cmp(CmpFPredicate::OGE, s, bound));
+        return Values{e.add(sum[0], e.select(is, one, none))};
+      })[0];
+  while (Emitter::lanesOf(sums) > 1) {
+    int64_t half = Emitter::lanesOf(sums) / 2;
+    sums = e.add(e.slice(sums, 0, half), e.slice(sums, half, half));
+  }
+  return e.toInt(e.extract(sums, 0), e.i64);
+}
+
+Values Ranking::last(Value count) {
+  Value any = e.cI32(INT32_MAX);
+  // Floats in their order as integers.
+  auto turn = [&](Value bits) {
+    Value negative = e.cmp(CmpIPredicate::slt, bits, e.cI32(0));
+    return e.select(negative, e.sub(e.cI32(INT32_MIN), bits), bits);
+  };
+  auto toKey = [&](Value score) { return turn(e.bitcast(score, e.i32)); };
+  auto toScore = [&](Value key) { return e.bitcast(turn(key), e.f32); };
+  // {least, greatest key that the last one may have, units from there on}
+  Value all = countFrom(e.cF32(-infinity));
+  Values found = e.whileLoop(
+      {e.toInt(toKey(e.cF32(nothing)), e.i64),
+       e.toInt(toKey(e.cF32(infinity)), e.i64), all},
+      [&](ValueRange c) {
+        return e.andI(e.cmp(CmpIPredicate::slt, c[0], c[1]),
+                      e.cmp(CmpIPredicate::sgt, c[2], count));
+      },
+      [&](ValueRange c) {
+        // Rounded up, also of negative keys: halves of a non-negative length.
+        Value mid = e.add(c[0], e.shrU(e.add(e.sub(c[1], c[0]), e.cI64(1)), 1));
+        Value own = countFrom(toScore(e.toInt(mid, e.i32)));
+        Value enough = e.cmp(CmpIPredicate::sge, own, count);
+        return Values{e.select(enough, mid, c[0]),
+                      e.select(enough, c[1], e.sub(mid, e.cI64(1))),
+                      e.select(enough, own, c[2])};
+      });
+  Value score = toScore(e.toInt(found[0], e.i32));
+  // Of more than wanted those of the least score go from the highest unit on.
+  Value over = e.sub(found[2], count);
+  return e.ifElse(
+      e.cmp(CmpIPredicate::sle, over, e.cI64(0)), {e.f32, e.i32},
+      [&] { return Values{score, any}; },
+      [&] {
+        Value unit = e.whileLoop(
+            {n, over},
+            [&](ValueRange c) {
+              return e.cmp(CmpIPredicate::sgt, c[1], e.cI64(0));
+            },
+            [&](ValueRange c) {
+              Value unit = e.sub(c[0], e.cI64(1)), s = scoreAt(unit);
+              Value is = e.andI(e.cmp(CmpFPredicate::OEQ, s, score), isLive(s));
+              is = e.andI(
+                  is, e.cmp(CmpIPredicate::eq, isForced(unit), e.cBool(false)));
+              return Values{unit, e.sub(c[1], e.toInt(is, e.i64))};
+            })[0];
+        return Values{score, e.toInt(e.sub(unit, e.cI64(1)), e.i32)};
+      });
+}
+
 static Value amountOf(StageFunction &f, const Amount &amount, bool mass,
                       const View &table, Value head) {
   Emitter &e = f.e;
@@ -251,29 +334,45 @@ BuiltStage buildChoose(ModuleOp module, const ChooseParams &p) {
                     });
       // Then the best of the others, until there are enough: {number, mass,
       // score and unit of the last one taken, whether one was found}.
-      Values last = e.whileLoop(
-          {have[0], have[1], start, before, e.cBool(true)},
-          [&](ValueRange s) {
-            Value more = p.byMass ? e.cmp(CmpFPredicate::OLT, s[1], wanted)
-                                  : e.cmp(CmpIPredicate::slt, s[0], wanted);
-            return e.andI(more, s[4]);
-          },
-          [&](ValueRange s) {
-            Values found = ranking.next(s[2], s[3], /*skipForced=*/true);
-            Value is = ranking.exists(found[0]);
-            return Values{e.select(is, e.add(s[0], 1), s[0]),
-                          e.select(is, e.fadd(s[1], found[0]), s[1]),
-                          e.select(is, found[0], s[2]),
-                          e.select(is, found[1], s[3]), is};
-          });
+      auto oneByOne = [&] {
+        return e.whileLoop(
+            {have[0], have[1], start, before, e.cBool(true)},
+            [&](ValueRange s) {
+              Value more = p.byMass ? e.cmp(CmpFPredicate::OLT, s[1], wanted)
+                                    : e.cmp(CmpIPredicate::slt, s[0], wanted);
+              return e.andI(more, s[4]);
+            },
+            [&](ValueRange s) {
+              Values found = ranking.next(s[2], s[3], /*skipForced=*/true);
+              Value is = ranking.exists(found[0]);
+              return Values{e.select(is, e.add(s[0], 1), s[0]),
+                            e.select(is, e.fadd(s[1], found[0]), s[1]),
+                            e.select(is, found[0], s[2]),
+                            e.select(is, found[1], s[3]), is};
+            });
+      };
+      Values last;
+      if (p.byMass) {
+        Values s = oneByOne();
+        last = {s[2], s[3]};
+      } else {
+        Value others = e.sub(wanted, have[0]);
+        last = e.ifElse(
+            e.cmp(CmpIPredicate::sgt, others, e.cI64(kFew)), {e.f32, e.i32},
+            [&] { return ranking.last(others); },
+            [&] {
+              Values s = oneByOne();
+              return Values{s[2], s[3]};
+            });
+      }
       Value to = rowOf(f, p, list, item, r, 4);
       Value written = e.forLoop(
           e.cI64(0), n, e.cI64(1), {e.cI64(0)}, [&](Value unit, ValueRange c) {
             Value s = ranking.scoreAt(unit), narrow = e.toInt(unit, e.i32);
             Value better =
-                e.orI(e.cmp(CmpFPredicate::OGT, s, last[2]),
-                      e.andI(e.cmp(CmpFPredicate::OEQ, s, last[2]),
-                             e.cmp(CmpIPredicate::sle, narrow, last[3])));
+                e.orI(e.cmp(CmpFPredicate::OGT, s, last[0]),
+                      e.andI(e.cmp(CmpFPredicate::OEQ, s, last[0]),
+                             e.cmp(CmpIPredicate::sle, narrow, last[1])));
             Value take = e.andI(e.orI(better, ranking.isForced(unit)),
                                 ranking.isLive(s));
             return e.ifElse(

@@ -187,7 +187,10 @@ bool AttentionConverter::isNarrow(ScheduleAttr schedule) {
 }
 
 LogicalResult AttentionConverter::chooseSchedules() {
-  bool byHead = mask.byHead || list || levelMap;
+  // A list of few queries is read row by row: heads that share keys walk over
+  // the union of their lists.
+  bool byHead =
+      mask.byHead || levelMap || (list && queryBlock >= kPrefillQueryBlock);
   int64_t kvGroup = heads / kvHeads, group = byHead ? 1 : kvGroup;
   rows = RowsAttr::get(op.getContext(), group, kvGroup, heads / group);
   auto keyType = cast<ViewType>(
@@ -218,8 +221,11 @@ void AttentionConverter::fitQueryBlock() {
                              most, s.getPrefetch(), s.getTuned());
   };
   SmallVector<ScheduleAttr> fitting;
+  int64_t group = rows.getGroup();
   for (ScheduleAttr s : schedules) {
-    int64_t tile = std::gcd(s.getRows(), queryBlock);
+    int64_t tile = s.getRows() < group
+                       ? s.getRows()
+                       : group * std::gcd(s.getRows() / group, queryBlock);
     if (s.getKind() == "prefill" &&
         (queryBlock < kPrefillQueryBlock || tile % s.getLanes()))
       continue;

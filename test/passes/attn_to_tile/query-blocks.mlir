@@ -38,10 +38,11 @@ func.func @rest(%q: !q {attn.name = "q"}, %k: !k {attn.name = "k"}, %v: !k {attn
 
 // -----
 
-// Blocks of one position have one row per item: one variant.
+// Blocks of one position have its heads' rows in an item, which walks over the
+// union of their lists: one variant.
 // CHECK-LABEL: tile.program @one
 // CHECK-NOT: @attend_decode1
-// CHECK: tile.stage @attend_decode launch("attend") {{.*}} rows = 1, max_rows = -1,
+// CHECK: tile.stage @attend_decode launch("attend") {{.*}} rows(<group = 2, {{.*}} rows = 2, max_rows = -1,
 // CHECK-NOT: @attend_prefill
 !q = tensor<?x4x?x64xf32>
 !k = tensor<?x2x?x64xf32>

@@ -33,17 +33,18 @@ struct Case {
   RopeParams::Rule rope = RopeParams::None;
   bool halves = true;
   int32_t badPage = -2;
+  bool ownLists = false; ///< a list for each query head, not for each KV head
   double fault = 0;
 };
 
 std::string describe(const Case &c) {
-  std::string s = (c.prefill ? "prefill dk " : "decode dk ") +
-                  std::to_string(c.dk) + " dv " + std::to_string(c.dv) +
-                  " group " + std::to_string(c.group) + " rows " +
-                  std::to_string(c.rows) + " keys " + std::to_string(c.keys) +
-                  " mask " + std::to_string(int(c.mask)) + " splits " +
-                  std::to_string(c.splits) + " rope " +
-                  std::to_string(int(c.rope)) + (c.ragged ? " ragged" : "");
+  std::string s =
+      (c.prefill ? "prefill dk " : "decode dk ") + std::to_string(c.dk) +
+      " dv " + std::to_string(c.dv) + " group " + std::to_string(c.group) +
+      " rows " + std::to_string(c.rows) + " keys " + std::to_string(c.keys) +
+      " mask " + std::to_string(int(c.mask)) + " splits " +
+      std::to_string(c.splits) + " rope " + std::to_string(int(c.rope)) +
+      (c.ragged ? " ragged" : "") + (c.ownLists ? " own lists" : "");
   for (const TestSegment &t : c.layout) {
     s += " [" + std::to_string(int(t.k)) + "," + std::to_string(int(t.v)) +
          " P " + std::to_string(t.pageTokens) + " ring " +
@@ -150,7 +151,7 @@ BuiltStage CacheRun::build(ModuleOp module, const TestMask &mask) {
       p.listSlot = listSlot;
       p.listCountSlot = countSlot;
       p.listUnit = c.layout[listed].pageTokens;
-      p.listHeads = c.group;
+      p.listHeads = c.ownLists ? 1 : c.group;
     }
     return buildDecodeStream(module, p);
   }
@@ -313,19 +314,20 @@ void CacheRun::run() {
     if (c.layout[i].listed)
       listed = int64_t(i);
   if (listed >= 0) {
-    // One list per row and KV head.
+    // One list per row and KV head, or per row and query head.
+    int64_t share = c.ownLists ? 1 : c.group, listHeads = heads / share;
     int64_t page = c.layout[listed].pageTokens;
     capacity = (cache.keys.shape[2] + page - 1) / page;
-    list = c.ragged ? Stored({total, c.kvHeads, capacity}, 4)
-                    : Stored({sequences, c.kvHeads, most, capacity}, 4);
-    count = c.ragged ? Stored({total, c.kvHeads}, 4)
-                     : Stored({sequences, c.kvHeads, most}, 4);
+    list = c.ragged ? Stored({total, listHeads, capacity}, 4)
+                    : Stored({sequences, listHeads, most, capacity}, 4);
+    count = c.ragged ? Stored({total, listHeads}, 4)
+                     : Stored({sequences, listHeads, most}, 4);
     for (int64_t b = 0; b < sequences; ++b)
       for (int64_t i = 0; i < c.queries[b]; ++i)
-        for (int64_t h = 0; h < c.kvHeads; ++h) {
-          int64_t row = rowIndex(b, i, 0) / heads * c.kvHeads + h;
+        for (int64_t h = 0; h < listHeads; ++h) {
+          int64_t row = rowIndex(b, i, 0) / heads * listHeads + h;
           if (!c.ragged)
-            row = (b * c.kvHeads + h) * most + i;
+            row = (b * listHeads + h) * most + i;
           int32_t n = 0;
           auto [begin, end] = c.layout[listed].tokens[b];
           for (int64_t g = 0;
@@ -348,8 +350,8 @@ void CacheRun::run() {
         return true;
       int64_t i = token - runner.offsets[b];
       int64_t row = c.ragged
-                        ? (runner.rowOffsets[b] + i) * c.kvHeads + h / c.group
-                        : (b * c.kvHeads + h / c.group) * most + i;
+                        ? (runner.rowOffsets[b] + i) * listHeads + h / share
+                        : (b * listHeads + h / share) * most + i;
       Stored &chosen = const_cast<Stored &>(list);
       const int32_t *at = chosen.as<int32_t>() + row * capacity;
       int32_t n = const_cast<Stored &>(count).as<int32_t>()[row];
@@ -667,7 +669,44 @@ TEST_P(CacheStream, PageOutOfRange) {
     c.queries = {1};
     c.badPage = page;
     EXPECT_EQ(CacheRun(c, GetParam().isa).status, int32_t(StageListOutOfRange));
+    c.ownLists = !c.prefill;
+    EXPECT_EQ(CacheRun(c, GetParam().isa).status, int32_t(StageListOutOfRange));
   }
+}
+
+// Packed rows with a list each walk over the union of their lists.
+TEST_P(CacheStream, PagesOfEachHead) {
+  for (int64_t page : {1, 8, 24})
+    for (int64_t splits : {1, 3})
+      for (bool ragged : {false, true}) {
+        Case c = base();
+        if (c.prefill)
+          return; // lists of few rows decode
+        c.ownLists = true;
+        c.group = 4;
+        c.rows = 8; // two positions, the last item is not full
+        c.ragged = ragged;
+        c.layout = fourSegments(Elem::I8, Elem::BF16, page);
+        c.layout[1].listed = true;
+        c.queries = {3, 1, 1, 2};
+        c.splits = splits;
+        run(c);
+        c.group = 3;
+        c.rows = 3;
+        c.mask = MaskKind::None;
+        c.score = true;
+        c.layout = {all(Elem::F32, page, {100, 7, 40})};
+        c.layout[0].listed = true;
+        c.queries = {1, 2, 1};
+        run(c);
+      }
+  Case longer = base(); // more pages than are collected at once
+  longer.ownLists = true;
+  longer.dk = longer.dv = 16;
+  longer.layout = {all(Elem::F32, 1, {4500})};
+  longer.layout[0].listed = true;
+  longer.queries = {1};
+  run(longer);
 }
 
 // Sequences with the same leading pages: their rows in one item.

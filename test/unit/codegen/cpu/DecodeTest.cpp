@@ -32,12 +32,13 @@ struct Case {
   MaskKind mask = MaskKind::None;
   bool score = false, integerDot = false, vnni = false;
   int64_t splits = 1;
-  int64_t listUnit = 0; ///< chosen blocks
-  bool levels = false;  ///< of listUnit keys
-  bool partial = false; ///< results o, m, l
-  bool poison = false;  ///< NaN in a query, inf in the last key
-  int32_t badBlock = 0; ///< put into every list
-  double fault = 0;     ///< makes the oracle wrong: the test must see it
+  int64_t listUnit = 0;  ///< chosen blocks
+  int64_t listHeads = 0; ///< query heads of a list; 0: those of a KV head
+  bool levels = false;   ///< of listUnit keys
+  bool partial = false;  ///< results o, m, l
+  bool poison = false;   ///< NaN in a query, inf in the last key
+  int32_t badBlock = 0;  ///< put into every list
+  double fault = 0;      ///< makes the oracle wrong: the test must see it
 };
 
 std::string describe(const Case &c) {
@@ -213,21 +214,24 @@ void DecodeRun::run() {
     score = capAndSlopeOracle(c.heads);
   }
 
-  // Lists and levels per KV head and block of c.rows / c.group queries.
+  int64_t share = c.listHeads ? c.listHeads : p.kvGroup;
+  int64_t listHeads = c.heads / share;
+  // Lists and levels per list head (KV head) and block of c.rows / c.group
+  // queries.
   int64_t queryBlock = std::max<int64_t>(1, c.rows / c.group);
   int64_t queryBlocks = (c.sq + queryBlock - 1) / queryBlock;
   int64_t unit = std::max<int64_t>(1, c.listUnit);
   int64_t blocks = (capacity + unit - 1) / unit;
-  Stored list({batch, c.kvHeads, queryBlocks, blocks}, 4);
-  Stored count({batch, c.kvHeads, queryBlocks}, 4);
-  Stored map({batch, c.kvHeads, queryBlocks, blocks}, 1, 0x7f);
+  Stored list({batch, listHeads, queryBlocks, blocks}, 4);
+  Stored count({batch, listHeads, queryBlocks}, 4);
+  Stored map({batch, listHeads, queryBlocks, blocks}, 1, 0x7f);
   naive::Keep keep = mask.oracle;
   std::vector<Stored> pooledK, pooledV;
   naive::Outputs want;
   if (c.listUnit) {
     p.listUnit = c.listUnit;
     p.listQueries = queryBlock;
-    p.listHeads = p.kvGroup;
+    p.listHeads = share;
   }
   if (c.levels) {
     p.levelSlot = runner.add(map);
@@ -271,8 +275,8 @@ void DecodeRun::run() {
     p.listCountSlot = runner.add(count);
     naive::Lists lists(batch);
     for (int64_t b = 0; b < batch; ++b) {
-      lists[b].resize(c.kvHeads);
-      for (int64_t h = 0; h < c.kvHeads; ++h)
+      lists[b].resize(listHeads);
+      for (int64_t h = 0; h < listHeads; ++h)
         for (int64_t i = 0; i < queryBlocks; ++i) {
           std::vector<int64_t> chosen;
           for (int64_t n = 0; n * unit < c.lengths[b]; ++n)
@@ -281,7 +285,7 @@ void DecodeRun::run() {
           // Blocks past the length, but inside the view, have no keys.
           if (c.lengths[b] <= (blocks - 1) * unit)
             chosen.push_back(blocks - 1);
-          int64_t row = (b * c.kvHeads + h) * queryBlocks + i;
+          int64_t row = (b * listHeads + h) * queryBlocks + i;
           count.as<int32_t>()[row] = chosen.size();
           for (size_t n = 0; n < chosen.size(); ++n)
             list.as<int32_t>()[row * blocks + n] = chosen[n];
@@ -627,6 +631,12 @@ TEST_P(DecodeTest, ChosenBlocks) {
       c.rows = 8;
       c.mask = MaskKind::Causal;
       c.lengths = {300, 40};
+      run(c);
+      c.group = 4;
+      c.listHeads = 1;
+      run(c);
+      c.listHeads = 2;
+      c.mask = MaskKind::None;
       run(c);
     }
 }

@@ -374,6 +374,8 @@ protected:
       float *s = scores.as<float>() + row * units, sum = 0;
       for (int64_t c = 0; c < units; ++c) {
         s[c] = float(random() % 16) / 16; // many ties
+        if (row % 3 == 1 && !shares)
+          s[c] -= 0.5f;
         if (random() % 8 == 0)
           s[c] = shares ? 0 : -INFINITY;
         if (row == 2)
@@ -427,7 +429,7 @@ protected:
 };
 
 TEST_P(Choosing, TopK) {
-  for (int64_t k : {1, 5, 100})
+  for (int64_t k : {1, 5, 14, 20, 30, 100})
     for (bool force : {false, true})
       for (bool shares : {false, true}) {
         module = ModuleOp::create(UnknownLoc::get(&testContext()));
