@@ -79,7 +79,7 @@ private:
   void bindSequences(Extents &extents, const Extents &defaults,
                      const CallOptions &call);
   void fillCaches(const CallOptions &call, bool mayBeRandom);
-  void sharePrefix(HostValue &value);
+  void sharePrefix(HostValue &value, bool given);
   void makeBatch(const TreeRows &tree, uint64_t seed);
   void checkTree() const;
   void bindShape(const Shape &shape, const std::string &from);

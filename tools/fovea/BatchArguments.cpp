@@ -6,6 +6,7 @@
 #include "tools/fovea/Random.h"
 #include "tools/fovea/npy/Npy.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace fovea::cli {
@@ -242,17 +243,32 @@ std::optional<std::vector<int32_t>> Arguments::acceptedPath(int64_t i) const {
                      theSequences.rows[size_t(i)]);
 }
 
-/// What all sequences share is that of the first.
-void Arguments::sharePrefix(HostValue &value) {
+/// What all sequences share is that of the first; tokens from files (`given`)
+/// must already be alike.
+void Arguments::sharePrefix(HostValue &value, bool given) {
   for (HostTensor *tensor : {&value.tensor, &value.cachedValues}) {
     const std::vector<int64_t> &shape = tensor->shape;
     size_t row = size_t(shape[3]) * npy::dtypeSize(tensor->dtype);
     size_t head = size_t(shape[2]) * row;
     for (int64_t i = 1; i < shape[0]; ++i)
-      for (int64_t h = 0; h < shape[1]; ++h)
-        std::memcpy(tensor->bytes.data() + size_t(i * shape[1] + h) * head,
-                    tensor->bytes.data() + size_t(h) * head,
-                    size_t(theSequences.prefix) * row);
+      for (int64_t h = 0; h < shape[1]; ++h) {
+        uint8_t *to = tensor->bytes.data() + size_t(i * shape[1] + h) * head;
+        const uint8_t *from = tensor->bytes.data() + size_t(h) * head;
+        size_t shared = size_t(theSequences.prefix) * row;
+        auto [at, other] = std::mismatch(from, from + shared, to);
+        if (given && at != from + shared)
+          throw Failure(ExitRejected,
+                        "expected the sequences of cache '" + value.name +
+                            "' to have the same first " +
+                            std::to_string(theSequences.prefix) +
+                            " tokens as prefix in --shape says, got other " +
+                            (tensor == &value.tensor ? "keys" : "values") +
+                            " in sequence " + std::to_string(i) +
+                            " than in sequence 0" + " at head " +
+                            std::to_string(h) + ", token " +
+                            std::to_string(size_t(at - from) / row));
+        std::memcpy(to, from, shared);
+      }
   }
 }
 
@@ -291,7 +307,7 @@ void Arguments::fillCaches(const CallOptions &call, bool mayBeRandom) {
       }
       random.push_back(info.name);
     }
-    sharePrefix(value);
+    sharePrefix(value, filled[info.arg]);
     hostCaches.push_back(
         std::make_unique<HostCache>(session, info, theSequences, value.tokens,
                                     value.tensor, value.cachedValues));

@@ -2,6 +2,7 @@
 // Calling one kernel, and refusing what cannot be compared.
 #include "tools/fovea/compare/Side.h"
 #include "tools/fovea/Verify.h"
+#include "tools/fovea/npy/Npy.h"
 
 #include "dialects/attn/Attn.h"
 #include "dialects/kv/KV.h"
