@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The driver's interface is C with stable numbers, so its header is not needed:
-// a function's exported name is that of its newest version of ABI, which for
-// these has never changed.
+// Looks the driver's functions up and says what stands in the way.
 #include "runtime/cuda/Driver.h"
 #include "runtime/base/Library.h"
 #include "runtime/base/Status.h"
@@ -9,37 +7,22 @@
 #include <cstdio>
 #include <cstdlib>
 #include <type_traits>
-#include <utility>
 
 namespace fovea::rt {
 
 namespace {
 
-using Result = int; // CUresult
-constexpr Result success = 0, noDevice = 100;
-constexpr int capabilityMajor = 75, capabilityMinor = 76; // CUdevice_attribute
-
-struct Driver {
-  Result (*init)(unsigned flags);
-  Result (*driverGetVersion)(int *version);
-  Result (*deviceGetCount)(int *count);
-  Result (*deviceGet)(int *device, int ordinal);
-  Result (*deviceGetName)(char *name, int size, int device);
-  Result (*deviceGetAttribute)(int *value, int attribute, int device);
-  Result (*getErrorName)(Result error, const char **text);
-  Result (*getErrorString)(Result error, const char **text);
-
+struct Loaded {
+  CudaDriver driver{};
   /// What the loader said, empty if every function is there.
-  char reason[256];
+  char reason[256] = {};
 
-  Driver();
-  /// Fails with the call and the driver's words for it; OK for success.
-  fovea_status check(Result result, const char *call) const;
+  Loaded();
 };
 
 } // namespace
 
-Driver::Driver() : reason{} {
+Loaded::Loaded() {
   const char *given = std::getenv("FOVEA_CUDA_LIBRARY");
   const char *path = given && *given ? given : "libcuda.so.1";
   void *library = openLibraryAt(path, reason, sizeof reason);
@@ -52,38 +35,49 @@ Driver::Driver() : reason{} {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(
         reinterpret_cast<uintptr_t>(symbol));
   };
-  find(init, "cuInit");
-  find(driverGetVersion, "cuDriverGetVersion");
-  find(deviceGetCount, "cuDeviceGetCount");
-  find(deviceGet, "cuDeviceGet");
-  find(deviceGetName, "cuDeviceGetName");
-  find(deviceGetAttribute, "cuDeviceGetAttribute");
-  find(getErrorName, "cuGetErrorName");
-  find(getErrorString, "cuGetErrorString");
+#define FOVEA_CUDA_FIND(member, name, parameters) find(driver.member, name);
+  FOVEA_CUDA_CALLS(FOVEA_CUDA_FIND)
+#undef FOVEA_CUDA_FIND
 }
 
-fovea_status Driver::check(Result result, const char *call) const {
-  if (result == success)
+/// The driver's name of a call.
+static const char *exportedName(const char *member) {
+  static constexpr struct {
+    const char *member, *name;
+  } names[] = {
+#define FOVEA_CUDA_NAME(member, name, parameters) {#member, name},
+      FOVEA_CUDA_CALLS(FOVEA_CUDA_NAME)
+#undef FOVEA_CUDA_NAME
+  };
+  for (auto [known, name] : names)
+    if (!std::strcmp(known, member))
+      return name;
+  return member;
+}
+
+fovea_status CudaDriver::check(CuResult result, const char *call) const {
+  if (result == cuSuccess)
     return FOVEA_OK;
   // Both leave the pointer alone, or set it to NULL, for numbers unknown to
   // them.
   const char *name = nullptr, *text = nullptr;
   getErrorName(result, &name);
   getErrorString(result, &text);
-  return fail(FOVEA_DEVICE, "%s: expected success, got %s (%d): %s", call,
+  return fail(result == cuOutOfMemory ? FOVEA_NO_MEMORY : FOVEA_DEVICE,
+              "%s: expected success, got %s (%d): %s", exportedName(call),
               name ? name : "an unknown error", result,
               text ? text : "the driver has no text for it");
 }
 
-static fovea_status initialise(const Driver &driver) {
-  if (*driver.reason)
+static fovea_status initialise(const Loaded &loaded) {
+  const CudaDriver &driver = loaded.driver;
+  if (*loaded.reason)
     return fail(FOVEA_UNSUPPORTED,
                 "expected NVIDIA's driver (libcuda.so.1, or what "
                 "FOVEA_CUDA_LIBRARY names), got: %s",
-                driver.reason);
+                loaded.reason);
   int version = 0;
-  if (fovea_status st =
-          driver.check(driver.driverGetVersion(&version), "cuDriverGetVersion"))
+  if (fovea_status st = FOVEA_CUDA(driver, driverGetVersion, &version))
     return st;
   if (version < leastCudaDriver)
     return fail(FOVEA_UNSUPPORTED,
@@ -91,38 +85,17 @@ static fovea_status initialise(const Driver &driver) {
                 "CUDA %d.%d",
                 leastCudaDriver / 1000, leastCudaDriver % 1000 / 10,
                 version / 1000, version % 1000 / 10);
-  Result result = driver.init(0);
+  CuResult result = driver.init(0);
   // A machine with the driver and without a GPU: not an error of either.
-  if (result == noDevice)
+  if (result == cuNoDevice)
     return fail(FOVEA_UNSUPPORTED, "expected a GPU, got a driver without one");
-  return driver.check(result, "cuInit");
+  return driver.check(result, "init");
 }
 
-fovea_status describeGpu(int id, Gpu &out) {
-  static const Driver driver;
-  if (fovea_status st = initialise(driver))
-    return st;
-  int count = 0, device = 0;
-  if (fovea_status st =
-          driver.check(driver.deviceGetCount(&count), "cuDeviceGetCount"))
-    return st;
-  if (id < 0 || id >= count)
-    return fail(FOVEA_UNSUPPORTED, "expected a GPU below %d, got %d", count,
-                id);
-  if (fovea_status st =
-          driver.check(driver.deviceGet(&device, id), "cuDeviceGet"))
-    return st;
-  if (fovea_status st =
-          driver.check(driver.deviceGetName(out.name, sizeof out.name, device),
-                       "cuDeviceGetName"))
-    return st;
-  for (auto [attribute, value] : {std::pair{capabilityMajor, &out.major},
-                                  std::pair{capabilityMinor, &out.minor}})
-    if (fovea_status st =
-            driver.check(driver.deviceGetAttribute(value, attribute, device),
-                         "cuDeviceGetAttribute"))
-      return st;
-  return FOVEA_OK;
+fovea_status cudaDriver(const CudaDriver *&out) {
+  static const Loaded loaded;
+  out = &loaded.driver;
+  return initialise(loaded);
 }
 
 } // namespace fovea::rt

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Building a graph: checks as early as possible, and a place for each buffer.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Graph.h"
 #include "runtime/graph/Graph.h"
 
 #include <new>
@@ -11,7 +12,10 @@ fovea_graph::~fovea_graph() {
   for (GraphNode &node : nodes)
     if (node.plan)
       node.plan->release();
-  ctx->deallocate(memory);
+  if (gpu)
+    delete gpu;
+  else
+    ctx->deallocate(memory);
 }
 
 fovea_status fovea_graph_create(fovea_ctx *ctx, fovea_graph **out) {
@@ -215,7 +219,6 @@ fovea_status fovea_graph_kernel(fovea_graph *graph, fovea_plan *plan, int layer,
 
 fovea_status fovea_graph_call(fovea_graph *graph, fovea_graph_fn fn, void *user,
                               const int *ids, int n, int capturable) {
-  (void)capturable; // matters to streams only
   if (fovea_status st = building(graph))
     return st;
   if (!fn)
@@ -230,6 +233,7 @@ fovea_status fovea_graph_call(fovea_graph *graph, fovea_graph_fn fn, void *user,
   }
   GraphNode node;
   node.fn = fn;
+  node.capturable = capturable;
   node.user = user;
   return addNode(graph, node, ids, n);
 }
@@ -269,6 +273,29 @@ static int64_t place(Array<GraphValue> &values, Array<int32_t> &order) {
   return (end + 63) / 64 * 64;
 }
 
+/// Memory for the buffers, where the kernels are.
+static fovea_status allocate(fovea_graph &graph) {
+  const GpuDevice *device = nullptr;
+  if (fovea_status st = deviceOf(graph, device))
+    return st;
+  if (device) {
+    graph.gpu = new (std::nothrow) GpuGraph(graph, *device);
+    if (!graph.gpu)
+      return noMemory("a graph", sizeof(GpuGraph));
+    fovea_status st = graph.gpu->create();
+    if (st) {
+      delete graph.gpu;
+      graph.gpu = nullptr;
+      graph.memory = nullptr;
+    }
+    return st;
+  }
+  graph.memory =
+      static_cast<char *>(graph.ctx->allocate(size_t(graph.bytes), 64));
+  return graph.memory ? FOVEA_OK
+                      : noMemory("a graph's buffers", size_t(graph.bytes));
+}
+
 fovea_status fovea_graph_finish(fovea_graph *graph) {
   if (fovea_status st = building(graph))
     return st;
@@ -283,17 +310,16 @@ fovea_status fovea_graph_finish(fovea_graph *graph) {
     if (node.plan && node.plan->workspaceBytes > most)
       most = node.plan->workspaceBytes;
   graph->bytes = graph->workspace + most;
-  graph->memory =
-      static_cast<char *>(graph->ctx->allocate(size_t(graph->bytes), 64));
-  if (!graph->memory) {
-    size_t bytes = size_t(graph->bytes);
+  if (fovea_status st = allocate(*graph)) {
     graph->bytes = 0;
-    return noMemory("a graph's buffers", bytes);
+    return st;
   }
   for (size_t i = 0; i < values; ++i) {
     GraphValue &v = graph->values[i];
     DLTensor &t = graph->tensors[i];
     t.device = {kDLCPU, 0};
+    if (graph->gpu)
+      t.device = {kDLCUDA, graph->gpu->device.id};
     t.dtype = v.dtype;
     t.ndim = v.rank;
     t.shape = v.shape;

@@ -28,9 +28,12 @@ struct GraphNode {
   int32_t layer = 0;
   bool updates = false; // the first node of its plan
   fovea_graph_fn fn = nullptr;
+  bool capturable = false; // fn only enqueues
   void *user = nullptr;
   uint32_t first = 0, count = 0; // of ids
 };
+
+class GpuGraph;
 
 } // namespace fovea::rt
 
@@ -51,7 +54,8 @@ struct fovea_graph {
   fovea::rt::Array<const fovea_tensor *> pointers; // one per entry of ids
   char *memory = nullptr;
   int64_t bytes = 0;
-  int64_t workspace = 0; // offset
+  int64_t workspace = 0;              // offset
+  fovea::rt::GpuGraph *gpu = nullptr; // owns the memory, NULL on the CPU
 };
 
 #endif // FOVEA_RUNTIME_GRAPH_GRAPH_H

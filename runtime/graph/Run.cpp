@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Running a graph: bind the externals, set the rows, nodes in order.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Graph.h"
 #include "runtime/graph/Graph.h"
 
 using namespace fovea::rt;
@@ -118,6 +119,13 @@ fovea_status fovea_graph_run_batch(fovea_graph *graph, const fovea_batch *batch,
                 (long long)rows);
   if (fovea_status st = bind(*graph, externals, rows))
     return st;
+  if (graph->gpu) {
+    for (size_t i = 0; i < graph->nodes.size(); ++i)
+      if (graph->nodes[i].updates)
+        if (fovea_status st = updateNode(*graph, graph->nodes[i], batch))
+          return fail(st, "node %zu: %s", i, message());
+    return graph->gpu->run(stream);
+  }
   for (size_t i = 0; i < graph->nodes.size(); ++i) {
     const GraphNode &node = graph->nodes[i];
     fovea_status st = runNode(*graph, node, batch, stream);

@@ -252,6 +252,11 @@ fovea_status fovea_kv_create(fovea_kernel *kernel, int arg,
   CacheRecords records;
   if (fovea_status st = cacheRecords(*kernel, arg, records))
     return st;
+  if (kernel->gpu)
+    return fail(FOVEA_UNSUPPORTED,
+                "kernel '%s': expected a kernel for the CPU, in whose memory "
+                "caches are, got one for a GPU",
+                kernel->name());
   auto *kv = new (std::nothrow) fovea_kv(kernel);
   if (!kv)
     return noMemory("a cache", sizeof(fovea_kv));

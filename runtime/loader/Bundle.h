@@ -22,6 +22,8 @@ struct fovea_bundle : fovea::rt::Counted<fovea_bundle> {
 
 namespace fovea::rt {
 
+struct GpuKernel;
+
 /// fovea_bundle_open for a caller that may well find no file: then *missing is
 /// set and the status is FOVEA_INVALID.
 fovea_status openBundleFile(fovea_ctx *ctx, const char *path,
@@ -31,6 +33,7 @@ fovea_status openBundleFile(fovea_ctx *ctx, const char *path,
 
 struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   explicit fovea_kernel(fovea_bundle *bundle) : bundle(bundle) {}
+  ~fovea_kernel();
 
   fovea::rt::Ref<fovea_bundle> bundle;
   const fovea_bundle_kernel *record = nullptr;
@@ -45,6 +48,8 @@ struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   int32_t target = -1; // index into the bundle's targets; -1: none runs here
   /// What the target's code gets as fovea_abi_args::device.
   const void *device = nullptr;
+  /// Its code on a GPU; NULL: it is for the CPU.
+  fovea::rt::GpuKernel *gpu = nullptr;
 
   const fovea::rt::BundleView &view() const { return bundle->view; }
   const char *name() const { return view().string(record->name); }
@@ -65,7 +70,9 @@ struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   parts(const fovea_bundle_segment &segment) const {
     return view().parts.slice(segment.parts);
   }
-  /// The machine code of a variant for the kernel's target.
+  /// Where the code of a variant for the kernel's target is, or NULL.
+  const fovea_bundle_entry *codeOf(const fovea_bundle_variant &variant) const;
+  /// That code, of a CPU; NULL on a GPU.
   fovea_stage_fn entry(const fovea_bundle_variant &variant) const;
   /// Whether the kernel may run this variant: it has code for the target, or
   /// there is no target and the kernel is only planned.
@@ -75,5 +82,18 @@ struct fovea_kernel : fovea::rt::Counted<fovea_kernel> {
   /// The address of plan code; NULL where plan code cannot run.
   const void *planCode(uint64_t offset) const;
 };
+
+namespace fovea::rt {
+
+/// Whether the kernel can run on a target for any number of rows.
+bool isComplete(const fovea_kernel &kernel, uint32_t target);
+
+/// What a bundle has code for, for messages.
+struct TargetNames {
+  char text[256] = "none";
+  explicit TargetNames(const BundleView &view);
+};
+
+} // namespace fovea::rt
 
 #endif // FOVEA_RUNTIME_LOADER_BUNDLE_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Kernels describe themselves and know which of their code runs here.
+#include "runtime/cuda/Kernel.h"
 #include "runtime/base/Status.h"
-#include "runtime/cuda/Driver.h"
 #include "runtime/loader/Bundle.h"
 #include "runtime/loader/Cpu.h"
 #include "runtime/loader/Emulator.h"
@@ -12,10 +12,11 @@
 
 using namespace fovea::rt;
 
-/// Whether the kernel can run on a target for any number of rows: a bundle for
-/// several targets has variants of its own for each, so of every stage one of
-/// the last variants (they take the most rows) must have code.
-static bool complete(const fovea_kernel &kernel, uint32_t target) {
+fovea_kernel::~fovea_kernel() { delete gpu; }
+
+// A bundle for several targets has variants of its own for each, so of every
+// stage one of the last variants (they take the most rows) must have code.
+bool fovea::rt::isComplete(const fovea_kernel &kernel, uint32_t target) {
   for (const fovea_bundle_stage &stage : kernel.stages) {
     Records<fovea_bundle_variant> variants = kernel.variants(stage);
     int64_t most = variants[variants.size() - 1].max_rows;
@@ -41,7 +42,7 @@ static int32_t chooseTarget(const fovea_kernel &kernel) {
     const char *name = view.string(view.targets[i].name);
     int rank = targetRank(name);
     if (rank <= bestRank || (*wanted && strcmp(wanted, name)) ||
-        !complete(kernel, i))
+        !isComplete(kernel, i))
       continue;
     best = int32_t(i);
     bestRank = rank;
@@ -49,20 +50,16 @@ static int32_t chooseTarget(const fovea_kernel &kernel) {
   return best;
 }
 
-/// What a bundle has code for, for messages.
-struct TargetNames {
-  char text[256] = "none";
-  explicit TargetNames(const BundleView &view) {
-    size_t used = 0;
-    for (const fovea_bundle_target &t : view.targets) {
-      int n = std::snprintf(text + used, sizeof text - used, "%s%s",
-                            used ? ", " : "", view.string(t.name));
-      used += size_t(n);
-      if (used >= sizeof text)
-        break;
-    }
+TargetNames::TargetNames(const BundleView &view) {
+  size_t used = 0;
+  for (const fovea_bundle_target &t : view.targets) {
+    int n = std::snprintf(text + used, sizeof text - used, "%s%s",
+                          used ? ", " : "", view.string(t.name));
+    used += size_t(n);
+    if (used >= sizeof text)
+      break;
   }
-};
+}
 
 fovea_status fovea_kernel::refuseToRun() const {
   const char *wanted = bundle->ctx->target;
@@ -72,22 +69,26 @@ fovea_status fovea_kernel::refuseToRun() const {
               *wanted ? wanted : hostTarget(), TargetNames(view()).text);
 }
 
-fovea_stage_fn fovea_kernel::entry(const fovea_bundle_variant &variant) const {
-  if (target < 0)
-    return nullptr;
-  const BundleView &b = view();
-  for (const fovea_bundle_entry &e : b.entries.slice(variant.entries)) {
-    if (int64_t(e.target) != target)
-      continue;
-    const fovea_bundle_section *code = b.code(b.targets[e.target]);
-    return reinterpret_cast<fovea_stage_fn>(
-        reinterpret_cast<uintptr_t>(b.base + code->offset + e.offset));
-  }
+const fovea_bundle_entry *
+fovea_kernel::codeOf(const fovea_bundle_variant &variant) const {
+  for (const fovea_bundle_entry &e : view().entries.slice(variant.entries))
+    if (int64_t(e.target) == target)
+      return &e;
   return nullptr;
 }
 
+fovea_stage_fn fovea_kernel::entry(const fovea_bundle_variant &variant) const {
+  const fovea_bundle_entry *e = gpu ? nullptr : codeOf(variant);
+  if (!e)
+    return nullptr;
+  const BundleView &b = view();
+  const fovea_bundle_section *code = b.code(b.targets[e->target]);
+  return reinterpret_cast<fovea_stage_fn>(
+      reinterpret_cast<uintptr_t>(b.base + code->offset + e->offset));
+}
+
 bool fovea_kernel::runs(const fovea_bundle_variant &variant) const {
-  return target < 0 || entry(variant);
+  return target < 0 || codeOf(variant);
 }
 
 const void *fovea_kernel::planCode(uint64_t offset) const {
@@ -121,23 +122,18 @@ static fovea_status findKernel(const fovea_bundle &bundle, const char *name,
               name);
 }
 
-/// No bundle has code for a GPU yet: says what stands in the way first.
-static fovea_status checkDevice(const fovea_bundle &bundle,
-                                const fovea_bundle_kernel &kernel,
-                                fovea_device device) {
-  if (device.kind == kDLCPU)
+/// Chooses the code, and loads what it needs.
+static fovea_status load(fovea_kernel &kernel, fovea_device device) {
+  if (device.kind == kDLCUDA)
+    return loadGpuKernel(kernel, device.id);
+  kernel.target = chooseTarget(kernel);
+  const char *target = fovea_kernel_target(&kernel);
+  if (!target || !isEmulated(target))
     return FOVEA_OK;
-  if (device.kind != kDLCUDA)
-    return fail(FOVEA_UNSUPPORTED,
-                "expected a device of kind %d (CPU) or %d (CUDA), got kind %d",
-                kDLCPU, kDLCUDA, device.kind);
-  Gpu gpu;
-  if (fovea_status st = describeGpu(device.id, gpu))
-    return st;
-  return fail(FOVEA_UNSUPPORTED,
-              "kernel '%s': expected code for sm_%d%d (%s), got code for %s",
-              bundle.view.string(kernel.name), gpu.major, gpu.minor, gpu.name,
-              TargetNames(bundle.view).text);
+  fovea_status st = emulatorTable(kernel.device);
+  return st ? fail(st, "kernel '%s' for %s: %s", kernel.name(), target,
+                   message())
+            : FOVEA_OK;
 }
 
 fovea_status fovea_kernel_get(fovea_bundle *bundle, const char *name,
@@ -149,8 +145,10 @@ fovea_status fovea_kernel_get(fovea_bundle *bundle, const char *name,
   const fovea_bundle_kernel *record = nullptr;
   if (fovea_status st = findKernel(*bundle, name, record))
     return st;
-  if (fovea_status st = checkDevice(*bundle, *record, device))
-    return st;
+  if (device.kind != kDLCPU && device.kind != kDLCUDA)
+    return fail(FOVEA_UNSUPPORTED,
+                "expected a device of kind %d (CPU) or %d (CUDA), got kind %d",
+                kDLCPU, kDLCUDA, device.kind);
   auto *kernel = new (std::nothrow) fovea_kernel(bundle);
   if (!kernel)
     return noMemory("a kernel", sizeof(fovea_kernel));
@@ -170,15 +168,10 @@ fovea_status fovea_kernel_get(fovea_bundle *bundle, const char *name,
   }
   for (uint32_t i = 0; i < remarks.size(); ++i)
     kernel->remarks[i] = view.string(remarks[i].text);
-  kernel->target = chooseTarget(*kernel);
-  if (const char *target = fovea_kernel_target(kernel);
-      target && isEmulated(target))
-    if (fovea_status st = emulatorTable(kernel->device)) {
-      fovea_status named =
-          fail(st, "kernel '%s' for %s: %s", kernel->name(), target, message());
-      kernel->release();
-      return named;
-    }
+  if (fovea_status st = load(*kernel, device)) {
+    kernel->release();
+    return st;
+  }
   *out = kernel;
   return FOVEA_OK;
 }

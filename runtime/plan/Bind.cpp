@@ -3,6 +3,7 @@
 // caller's arguments get. The run-time half is on the path of each layer: it
 // compares with the shapes of the update and does no more.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Kernel.h"
 #include "runtime/plan/Plan.h"
 
 namespace fovea::rt {
@@ -31,10 +32,44 @@ bool isFloat(uint32_t dtype) {
          dtype == FOVEA_DTYPE_BF16 || dtype == FOVEA_DTYPE_F64;
 }
 
+/// Who reads a tensor's data.
+enum class Memory { None, Host, Device };
+
+/// Whether the memory of a tensor is where its data is read. CUDA's pinned and
+/// managed memory is in both places.
+fovea_status checkMemory(const fovea_kernel &kernel, const char *name,
+                         DLDevice device, Memory reader) {
+  constexpr int pinned = 3, managed = 13; // DLPack's
+  int type = device.device_type;
+  if (!kernel.gpu)
+    return type == kDLCPU
+               ? FOVEA_OK
+               : fail(FOVEA_INVALID,
+                      "argument '%s': expected memory of the CPU (device type "
+                      "%d), got device type %d",
+                      name, kDLCPU, type);
+  if (reader == Memory::None || type == pinned || type == managed)
+    return FOVEA_OK;
+  if (reader == Memory::Host && type != kDLCPU)
+    return fail(FOVEA_INVALID,
+                "argument '%s': expected memory that the planner reads, of the "
+                "CPU (device type %d), pinned (%d) or managed (%d), got device "
+                "type %d",
+                name, kDLCPU, pinned, managed, type);
+  const GpuDevice &gpu = *kernel.gpu->device;
+  if (reader == Memory::Device &&
+      (type != kDLCUDA || device.device_id != gpu.id))
+    return fail(FOVEA_INVALID,
+                "argument '%s': expected memory of GPU %d (device type %d), "
+                "got device type %d, number %d",
+                name, gpu.id, kDLCUDA, type, device.device_id);
+  return FOVEA_OK;
+}
+
 /// What both halves check of a tensor argument, and its view. Extents are
 /// compared by the caller.
 fovea_status bindTensor(const fovea_kernel &kernel, uint32_t i,
-                        const fovea_value &value, bool needsData,
+                        const fovea_value &value, bool needsData, Memory memory,
                         fovea_abi_view &view) {
   const fovea_bundle_arg &a = kernel.args[i];
   const char *name = kernel.argName(i);
@@ -42,11 +77,8 @@ fovea_status bindTensor(const fovea_kernel &kernel, uint32_t i,
   if (!t)
     return fail(FOVEA_INVALID, "argument '%s': expected a tensor, got NULL",
                 name);
-  if (t->device.device_type != kDLCPU)
-    return fail(FOVEA_INVALID,
-                "argument '%s': expected memory of the CPU (device type %d), "
-                "got device type %d",
-                name, kDLCPU, t->device.device_type);
+  if (fovea_status st = checkMemory(kernel, name, t->device, memory))
+    return st;
   if (dtypeOf(t->dtype) != a.dtype)
     return fail(FOVEA_INVALID,
                 "argument '%s': expected elements of %s, got %s (code %d, %d "
@@ -94,6 +126,18 @@ fovea_status bindTensor(const fovea_kernel &kernel, uint32_t i,
                 "argument '%s': expected data aligned to %u bytes, got %p",
                 name, dtypeSize(a.dtype), view.data);
   return FOVEA_OK;
+}
+
+/// Whether runs never look at the tensor: lengths and offsets.
+bool isSnapshot(const fovea_kernel &kernel, const fovea_bundle_arg &a) {
+  bool planned = false;
+  for (const fovea_bundle_stage &s : kernel.stages)
+    planned |=
+        s.space == FOVEA_SPACE_STREAM &&
+        (s.offset_slot == int32_t(a.slot) || s.length_slot == int32_t(a.slot));
+  for (const fovea_bundle_mask &m : kernel.masks)
+    planned &= !(m.reads >> a.slot & 1);
+  return planned;
 }
 
 fovea_status bindScalar(const fovea_bundle_arg &a, const fovea_value &value,
@@ -214,7 +258,9 @@ fovea_status bindUpdate(fovea_plan &plan, const fovea_value *args, int n) {
     bool needsData =
         !a.is_result && (!isFloat(a.dtype) || (reads >> a.slot & 1));
     fovea_abi_view &view = out.views[a.slot];
-    if (fovea_status st = bindTensor(kernel, i, args[i], needsData, view))
+    if (fovea_status st =
+            bindTensor(kernel, i, args[i], needsData,
+                       needsData ? Memory::Host : Memory::None, view))
       return st;
     for (uint32_t d = 0; d < a.rank; ++d) {
       if (fovea_status st = bindExtent(plan, i, d, view.shape[d], definedBy))
@@ -244,8 +290,13 @@ fovea_status bindRun(const fovea_plan &plan, int layer, const fovea_value *args,
       continue;
     }
     fovea_abi_view &view = out.views[a.slot];
-    if (fovea_status st = bindTensor(kernel, i, args[i], true, view))
+    bool unread = kernel.gpu && isSnapshot(kernel, a);
+    if (fovea_status st =
+            bindTensor(kernel, i, args[i], true,
+                       unread ? Memory::None : Memory::Device, view))
       return st;
+    if (unread)
+      view.data = nullptr; // may be the host's
     for (uint32_t d = 0; d < a.rank; ++d)
       if (view.shape[d] != plan.argShape[i][d])
         return fail(FOVEA_STALE,

@@ -3,6 +3,7 @@
 // of the step, so it is largest at one of the corners (b, rows / b) of the
 // capacity; all of them are tried.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Plan.h"
 #include "runtime/plan/Plan.h"
 
 #include <new>
@@ -73,8 +74,11 @@ fovea_status Sizer::checkLimits() {
     return fail(FOVEA_INVALID, "expected limits.dims of n_dims entries, got %d",
                 l.n_dims);
   int32_t own = plan.ctx().exec.workers;
+  // On a GPU two CTAs to a multiprocessor share the work.
+  if (kernel.gpu)
+    own = 2 * kernel.gpu->device->multiprocessors;
   plan.workers = l.workers ? l.workers : own;
-  plan.scratchCount = plan.workers > own ? plan.workers : own;
+  plan.scratchCount = kernel.gpu ? 1 : plan.workers > own ? plan.workers : own;
   plan.nLanes = l.concurrent ? l.concurrent : 1;
   caps.rows = l.rows;
   return FOVEA_OK;
@@ -459,6 +463,7 @@ fovea_status Sizer::allocate() {
     return noMemory("a plan's tables", bytes);
   }
   tables(static_cast<char *>(plan.tables), bytes);
+  plan.tablesBytes = bytes;
   fillParts();
   size_t most = sizeof(fovea_abi_counters);
   for (const fovea_bundle_stage &s : kernel.stages)
@@ -481,6 +486,7 @@ fovea_status Sizer::allocate() {
 } // namespace
 
 fovea_plan::~fovea_plan() {
+  delete gpu;
   // Lanes are trivially destructible.
   ctx().deallocate(scratch);
   ctx().deallocate(tables);

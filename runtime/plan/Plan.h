@@ -166,6 +166,8 @@ struct Bound {
   fovea_abi_args abi;
 };
 
+class GpuPlan;
+
 /// One run in flight: its scratch memory, one piece per worker.
 struct Lane {
   std::atomic<bool> busy{false};
@@ -194,6 +196,7 @@ struct fovea_plan : fovea::rt::Counted<fovea_plan> {
 
   // Memory from the context's allocator.
   void *tables = nullptr;
+  size_t tablesBytes = 0;
   void *scratch = nullptr;
   fovea::rt::Lane *lanes = nullptr;
   int32_t nLanes = 0;
@@ -223,6 +226,9 @@ struct fovea_plan : fovea::rt::Counted<fovea_plan> {
   int32_t rowsSymbol = -1, batchSymbol = -1;
   int64_t *batchRows = nullptr; // [sequences + 1]: the batch's rows
   fovea_batch batch{};          // while an update runs
+
+  /// Its copy on the kernel's GPU; NULL on the CPU.
+  fovea::rt::GpuPlan *gpu = nullptr;
 
   // The last update.
   bool ready = false;

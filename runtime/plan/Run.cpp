@@ -2,6 +2,7 @@
 // fovea_run: phases in order, items of a phase in the plan's order, each
 // worker taking the next when it is free.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Plan.h"
 #include "runtime/loader/StageError.h"
 #include "runtime/plan/Plan.h"
 
@@ -127,11 +128,13 @@ fovea_status fovea_run(fovea_plan *plan, int layer, const fovea_value *args,
                        int n, void *workspace, fovea_stream stream) {
   if (fovea_status st = checkRun(plan, layer))
     return st;
-  if (stream)
+  if (stream && !plan->gpu)
     return fail(FOVEA_INVALID, "expected no stream on the CPU, got %p", stream);
   Bound bound;
   if (fovea_status st = bindRun(*plan, layer, args, n, workspace, bound))
     return st;
+  if (plan->gpu)
+    return runOnGpu(*plan, bound, stream);
   Lane *lane = nullptr;
   for (int32_t i = 0; i < plan->nLanes && !lane; ++i)
     if (!plan->lanes[i].busy.exchange(true, std::memory_order_acquire))
@@ -165,6 +168,11 @@ fovea_status fovea_run_items(fovea_plan *plan, int layer, int phase,
                              const fovea_value *args, int n, void *workspace) {
   if (fovea_status st = checkRun(plan, layer))
     return st;
+  if (plan->gpu)
+    return fail(FOVEA_INVALID,
+                "kernel '%s': expected a kernel for the CPU, whose items "
+                "threads of the host run, got one for a GPU",
+                plan->kernel->name());
   if (phase < 0 || phase >= int(plan->nPhases))
     return fail(FOVEA_INVALID, "expected a phase below %u, got %d",
                 plan->nPhases, phase);

@@ -2,6 +2,7 @@
 // What a plan decided and what its kernels did: predictions, counters, and the
 // mask's functions for tools.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Plan.h"
 #include "runtime/plan/Plan.h"
 
 using namespace fovea::rt;
@@ -206,6 +207,9 @@ fovea_status fovea_plan_counters(fovea_plan *plan, fovea_counters *out,
   if (!plan)
     return fail(FOVEA_INVALID, "expected a plan, got NULL");
   fovea_counters sum{};
+  if (plan->gpu)
+    if (fovea_status st = plan->gpu->counters(sum, reset))
+      return st;
   for (int32_t lane = 0; lane < plan->nLanes; ++lane)
     for (int32_t w = 0; w < plan->scratchCount; ++w) {
       auto *c = reinterpret_cast<fovea_abi_counters *>(

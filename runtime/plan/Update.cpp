@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // fovea_plan_create and fovea_plan_update.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Plan.h"
 #include "runtime/plan/Plan.h"
 
 #include <ctime>
@@ -31,7 +32,12 @@ fovea_status fovea_plan_create(fovea_kernel *kernel,
   if (!plan)
     return noMemory("a plan", sizeof(fovea_plan));
   plan->limits = limits;
-  if (fovea_status st = sizePlan(*plan)) {
+  fovea_status st = sizePlan(*plan);
+  if (!st && kernel->gpu) {
+    plan->gpu = new (std::nothrow) GpuPlan(*plan);
+    st = plan->gpu ? plan->gpu->create() : noMemory("a plan", sizeof(GpuPlan));
+  }
+  if (st) {
     plan->release();
     return st;
   }
@@ -439,6 +445,11 @@ fovea_status fovea::rt::updatePlan(fovea_plan &plan, const fovea_batch *batch,
                   "expected no run of the plan in flight during its update");
   double start = nowMs();
   plan.ready = false;
+  if (plan.gpu) {
+    if (fovea_status st = plan.gpu->earlierError())
+      return st;
+    plan.gpu->invalidate();
+  }
   if (fovea_status st = update(plan, batch, args, n, reserved))
     return st;
   plan.ready = true;

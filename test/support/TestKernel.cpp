@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Bundles of the small kernels that tests of the runtime run.
 #include "test/support/TestKernel.h"
+#include "test/support/FakeCuda.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -27,6 +28,21 @@ uint64_t testOffset(Function function) {
   uint64_t offset = 0;
   std::memcpy(&offset, testImage().data() + 8 * size_t(function), 8);
   return offset;
+}
+
+void addFakeGpu(BundleBuilder &builder, const std::string &target) {
+  size_t first = builder.launches.size();
+  const std::vector<uint8_t> &code = testImage();
+  fake_cubin head = {FAKE_CUBIN_MAGIC, builder.variants.size(), code.size()};
+  std::string image(reinterpret_cast<const char *>(&head), sizeof head);
+  for (size_t i = 0; i < builder.variants.size(); ++i) {
+    fake_cubin_function function{};
+    std::snprintf(function.name, sizeof function.name, "kernel_%zu", first + i);
+    function.offset = builder.entries[builder.variants[i].entries.first].offset;
+    image.append(reinterpret_cast<const char *>(&function), sizeof function);
+  }
+  image.append(code.begin(), code.end());
+  builder.gpuTarget(target, image);
 }
 
 static void addTarget(BundleBuilder &b, const std::string &name) {

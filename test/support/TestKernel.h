@@ -69,6 +69,10 @@ struct KernelOptions {
   std::string target = "x86-64";
 };
 
+/// Adds code for a GPU to every variant: what the CPU runs, in the form of the
+/// fake driver (FakeCuda.h).
+void addFakeGpu(BundleBuilder &builder, const std::string &target = "sm_90a");
+
 /// Kernel "sum": o[b, h, q] = sum of v[b, k] over visible k; arguments q, v,
 /// w (scalar), [lengths], [offsets], then the result o.
 BundleBuilder sumKernel(const KernelOptions &options = {});

@@ -239,10 +239,11 @@ typedef struct fovea_bundle_entry {
   uint64_t offset; /* CPU: of the fovea_stage_fn in the target's code section */
 } fovea_bundle_entry;
 
-/* A kernel for a GPU: fovea_stage_fn without a result. Its parameters are args
- * and plan (device memory, with device pointers in them), begin, end and
- * scratch: zeroed device memory of the variant's scratch_bytes, shared by all
- * CTAs, in which counters are added to and behind which the i32 error is
+/* A kernel for a GPU: fovea_stage_fn as four pointers to device memory, with
+ * device pointers in it: args, plan, range and scratch. `range` is two i64, the
+ * items [begin, end); in memory, so that a captured launch runs those of any
+ * update. `scratch` has the variant's scratch_bytes, zero before the first run
+ * and shared by all CTAs: counters are added to, behind them the i32 error is
  * stored. Any number of CTAs shares the items. The cubin is for the target
  * alone, the PTX for GPUs that came after it. */
 typedef struct fovea_bundle_launch {

@@ -94,7 +94,7 @@ extern "C" {
 
 /* The interface version, major << 16 | minor. fovea_open refuses another
  * major, and a minor newer than the library's. */
-#define FOVEA_API ((1u << 16) | 2u)
+#define FOVEA_API ((1u << 16) | 3u)
 
 typedef enum fovea_status {
   FOVEA_OK = 0,
@@ -544,6 +544,30 @@ typedef struct fovea_counters {
 } fovea_counters;
 FOVEA_EXPORT fovea_status fovea_plan_counters(fovea_plan *, fovea_counters *out,
                                               int reset);
+
+/* --- GPUs: memory and streams, for hosts without CUDA of their own -------
+ * A kernel that was got for a GPU plans on the host and runs there: the tensors
+ * of an update whose data is read are in memory of the CPU (or in CUDA's pinned
+ * or managed memory), those of a run in that of the GPU, except lengths and
+ * offsets, of which the update took a snapshot. The workspace of a run is
+ * memory of the GPU. fovea_run only enqueues on its stream; on up to
+ * limits.concurrent streams runs of a plan overlap. An error that a stage meets there
+ * is the status of the plan's next update or run behind it. On the CPU these
+ * functions are malloc, memcpy and nothing. */
+FOVEA_EXPORT fovea_status fovea_device_alloc(fovea_ctx *, fovea_device,
+                                             size_t bytes, void **out);
+FOVEA_EXPORT fovea_status fovea_device_free(fovea_ctx *, fovea_device, void *);
+/* Enqueues; waits where the destination is memory of the CPU. */
+FOVEA_EXPORT fovea_status fovea_device_copy(fovea_ctx *, fovea_device to,
+                                            void *dst, fovea_device from,
+                                            const void *src, size_t bytes,
+                                            fovea_stream);
+FOVEA_EXPORT fovea_status fovea_stream_create(fovea_ctx *, fovea_device,
+                                              fovea_stream *out);
+FOVEA_EXPORT fovea_status fovea_stream_wait(fovea_ctx *, fovea_device,
+                                            fovea_stream);
+FOVEA_EXPORT fovea_status fovea_stream_destroy(fovea_ctx *, fovea_device,
+                                               fovea_stream);
 
 /* --- graph: a fixed list of nodes over planned buffers ------------------- */
 
