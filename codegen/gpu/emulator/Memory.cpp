@@ -98,15 +98,29 @@ static uint32_t alignOf(Cta &cta, Unit *unit, const char *op, uint32_t bytes) {
 
 void calls::load_shared(Unit *unit, uint32_t address, void *out,
                         uint32_t bytes) {
+  calls::load_shared_ordered(unit, address, out, bytes, FOVEA_EMULATOR_WEAK);
+}
+
+void calls::load_shared_ordered(Unit *unit, uint32_t address, void *out,
+                                uint32_t bytes, uint32_t order) {
   Cta &cta = *unit->cta;
   const char *op = "load of shared memory";
-  cta.maybePass(unit);
+  // Ordered loads stand in loops that wait for other threads.
+  if (order != FOVEA_EMULATOR_WEAK)
+    cta.spin(unit, op);
+  else
+    cta.maybePass(unit);
   uint32_t align = alignOf(cta, unit, op, bytes);
   memcpy(out, cta.shared(unit, op, address, bytes, align, false), bytes);
 }
 
 void calls::store_shared(Unit *unit, uint32_t address, const void *in,
                          uint32_t bytes) {
+  calls::store_shared_ordered(unit, address, in, bytes, FOVEA_EMULATOR_WEAK);
+}
+
+void calls::store_shared_ordered(Unit *unit, uint32_t address, const void *in,
+                                 uint32_t bytes, uint32_t order) {
   Cta &cta = *unit->cta;
   const char *op = "store to shared memory";
   cta.maybePass(unit);

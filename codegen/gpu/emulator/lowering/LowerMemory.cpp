@@ -35,7 +35,11 @@ static void emitLoad(hw::LoadOp op, hw::LoadOp::Adaptor operands,
   int64_t bytes = bytesOf(op.getType());
   Value out = caller.buffer(bytes);
   Value size = caller.constant(bytes);
-  if (isShared(address))
+  if (isShared(address) && op.getOrder() != hw::Order::Weak)
+    caller.call(Call::load_shared_ordered, Type(),
+                {caller.unit(), caller.sharedAddress(address), out, size,
+                 caller.constant(int64_t(op.getOrder()))});
+  else if (isShared(address))
     caller.call(Call::load_shared, Type(),
                 {caller.unit(), caller.sharedAddress(address), out, size});
   else
@@ -52,7 +56,11 @@ static void emitStore(hw::StoreOp op, hw::StoreOp::Adaptor operands,
   Value in = caller.buffer(bytes);
   caller.builder.create<LLVM::StoreOp>(caller.loc, operands.getValue(), in);
   Value size = caller.constant(bytes);
-  if (isShared(address))
+  if (isShared(address) && op.getOrder() != hw::Order::Weak)
+    caller.call(Call::store_shared_ordered, Type(),
+                {caller.unit(), caller.sharedAddress(address), in, size,
+                 caller.constant(int64_t(op.getOrder()))});
+  else if (isShared(address))
     caller.call(Call::store_shared, Type(),
                 {caller.unit(), caller.sharedAddress(address), in, size});
   else

@@ -157,6 +157,15 @@ static const std::vector<Fault> &faults() {
          while (!flag)
            calls().load_global(unit, global, &flag, 4, FOVEA_EMULATOR_ACQUIRE);
        }},
+      {"spin on a shared flag nobody sets", FOVEA_EMULATOR_DEADLOCK,
+       "load of shared memory: expected a loop that waits to end", 32,
+       [](UnitPtr unit, uint32_t thread) {
+         uint32_t flag = 0;
+         storeShared(unit, 4 * thread, flag);
+         while (!flag)
+           calls().load_shared_ordered(unit, base(unit) + 4 * thread, &flag, 4,
+                                       FOVEA_EMULATOR_RELAXED);
+       }},
   };
   return list;
 }
