@@ -99,7 +99,7 @@ FailureOr<uint64_t> cpu::lowerScore(StageContext &stage) {
   MapLowering maps(stage.layout);
   if (info.mask)
     p.keep = [&](Emitter &e, const PairLanes &c) {
-      return maps.emit(e, info.mask, Value(), {c.b, c.h, c.q, c.k},
+      return maps.mask(e, info.mask, {c.b, c.h, c.q, c.k},
                        Emitter::lanesOf(c.q));
     };
   uint64_t scratch = buildScore(stage.module, p).scratchBytes;

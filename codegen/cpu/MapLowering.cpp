@@ -10,6 +10,8 @@
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/RegionUtils.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace fovea;
 using namespace fovea::cpu;
@@ -118,8 +120,9 @@ Values SegmentSearch::run() {
                   [&] { return Values{number(-1), number(0), number(0)}; });
 }
 
-Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
-                        Value s, const MapPoint &at, int64_t lanes) {
+MapLowering::Mapped MapLowering::emit(Emitter &e, Operation *op, Region &body,
+                                      Value s, const MapPoint &at,
+                                      int64_t lanes) {
   TableReader reader(e, layout, lanes, at.outside);
   RegionVectoriser *asker = nullptr;
   auto hook = [&](Emitter &e, Operation *op,
@@ -143,10 +146,12 @@ Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
     auto element = dyn_cast<tile::ElementOp>(op);
     if (!element)
       return failure();
-    // A pair that reads outside a table is masked, as the solved mask has it.
-    return LaneValue::any(reader.read(
-        element.getView(), args.drop_front(),
-        [&](Value inside, bool looped) { asker->require(inside, looped); }));
+    // A pair that reads outside a table is hidden, as the solved mask has it.
+    return LaneValue::any(reader.read(element.getView(), args.drop_front(),
+                                      [&](Value inside, bool looped) {
+                                        if (!element.getInside())
+                                          asker->require(inside, looped);
+                                      }));
   };
   RegionVectoriser vectoriser(e, lanes, hook, at.outside);
   asker = &vectoriser;
@@ -188,13 +193,39 @@ Value MapLowering::emit(Emitter &e, Operation *op, Region &body, bool isMask,
     error = vectoriser.reason;
     errorOp = op;
     Type vec = e.vec(lanes, elem);
-    return e.b.create<arith::ConstantOp>(e.loc, vec, e.b.getZeroAttr(vec));
+    return {e.b.create<arith::ConstantOp>(e.loc, vec, e.b.getZeroAttr(vec)),
+            Value()};
   }
   Value v = result->front().v;
   if (!Emitter::lanesOf(v))
     v = e.splat(v, lanes);
-  if (!isMask)
+  return {v, vectoriser.valid()};
+}
+
+Value MapLowering::mask(Emitter &e, tile::MapOp map, const MapPoint &at,
+                        int64_t lanes) {
+  auto [v, valid] = emit(e, map, map.getBody(), Value(), at, lanes);
+  if (!valid)
     return v;
-  Value valid = vectoriser.valid();
-  return valid ? e.select(valid, v, e.splatInt(lanes, elem, 0)) : v;
+  return e.select(valid, v,
+                  e.splatInt(lanes, getElementTypeOrSelf(v.getType()), 0));
+}
+
+Value MapLowering::score(Emitter &e, ArrayRef<tile::MapOp> maps, Value s,
+                         const MapPoint &at, int64_t lanes) {
+  Value all;
+  for (tile::MapOp map : maps) {
+    auto [v, valid] = emit(e, map, map.getBody(), s, at, lanes);
+    s = v;
+    if (valid)
+      all = all ? e.andI(all, valid) : valid;
+  }
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  return all ? e.select(all, s, e.splatF32(lanes, -infinity)) : s;
+}
+
+Value MapLowering::prob(Emitter &e, tile::AttendOp attend, Value weights,
+                        const MapPoint &at, int64_t lanes) {
+  auto [v, valid] = emit(e, attend, attend.getBody(), weights, at, lanes);
+  return valid ? e.select(valid, v, e.splatF32(lanes, 0)) : v;
 }

@@ -24,27 +24,31 @@ class MapLowering {
 public:
   explicit MapLowering(const ProgramLayout &layout) : layout(layout) {}
 
-  /// The region of `map` for `lanes` elements whose scores are `s` (null for a
-  /// mask). Gives lanes of f32 or i1; on failure zeros, and `error` says why.
-  mlir::Value emit(Emitter &e, tile::MapOp map, mlir::Value s,
-                   const MapPoint &at, int64_t lanes) {
-    return emit(e, map, map.getBody(), map.getOn() == tile::On::Partial, s, at,
-                lanes);
-  }
-  /// The probability region of `attend` for weights.
-  mlir::Value emit(Emitter &e, tile::AttendOp attend, mlir::Value weights,
-                   const MapPoint &at, int64_t lanes) {
-    return emit(e, attend, attend.getBody(), false, weights, at, lanes);
-  }
+  /// The predicate of a mask's `map` for `lanes` pairs: lanes of i1 or of i32
+  /// levels, 0 where it has no value (mask_s3). On failure zeros, and `error`
+  /// says why; the same below.
+  mlir::Value mask(Emitter &e, tile::MapOp map, const MapPoint &at,
+                   int64_t lanes);
+  /// Scores `s` after the modifiers `maps` from left to right: -inf where one
+  /// of them has no value, whatever those behind it make of that.
+  mlir::Value score(Emitter &e, llvm::ArrayRef<tile::MapOp> maps, mlir::Value s,
+                    const MapPoint &at, int64_t lanes);
+  /// Weights after the probability region of `attend`: 0 where it has no value.
+  mlir::Value prob(Emitter &e, tile::AttendOp attend, mlir::Value weights,
+                   const MapPoint &at, int64_t lanes);
 
   /// Empty if all went well.
   std::string error;
   mlir::Operation *errorOp = nullptr;
 
 private:
-  mlir::Value emit(Emitter &e, mlir::Operation *op, mlir::Region &body,
-                   bool isMask, mlir::Value s, const MapPoint &at,
-                   int64_t lanes);
+  /// What a region gives, and i1 lanes that say where it has a value; null:
+  /// everywhere.
+  struct Mapped {
+    mlir::Value v, valid;
+  };
+  Mapped emit(Emitter &e, mlir::Operation *op, mlir::Region &body,
+              mlir::Value s, const MapPoint &at, int64_t lanes);
 
   const ProgramLayout &layout;
 };

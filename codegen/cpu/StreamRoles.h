@@ -20,17 +20,15 @@ public:
   bool hasProb() { return bool(info.attend.getProb()); }
 
   mlir::Value keep(Emitter &e, const MapPoint &at, int64_t lanes) {
-    return lowering.emit(e, info.mask, mlir::Value(), at, lanes);
+    return lowering.mask(e, info.mask, at, lanes);
   }
   mlir::Value score(Emitter &e, mlir::Value s, const MapPoint &at,
                     int64_t lanes) {
-    for (tile::MapOp map : info.scoreMaps)
-      s = lowering.emit(e, map, s, at, lanes);
-    return s;
+    return lowering.score(e, info.scoreMaps, s, at, lanes);
   }
   mlir::Value prob(Emitter &e, mlir::Value weights, const MapPoint &at,
                    int64_t lanes) {
-    return lowering.emit(e, info.attend, weights, at, lanes);
+    return lowering.prob(e, info.attend, weights, at, lanes);
   }
   /// Fails with a diagnostic at the map that had no code.
   mlir::LogicalResult verify() {

@@ -135,13 +135,18 @@ double RowReader::scoreOf(const double *query, const VisibleRow &row) {
   s *= inputs.scale;
   if (std::isfinite(s))
     largest = std::max(largest, std::fabs(s));
+  bool valued = true;
   for (size_t n = 0; n < score.size(); ++n) {
     s = inputs.score[n]
             .evaluate(score[n], {real(s), integer(position(row.token))})
             .f;
-    if (score[n].fault)
-      fault = score[n].fault;
+    if (score[n].fault) {
+      hidden = score[n].fault;
+      valued = false;
+    }
   }
+  if (!valued)
+    return -infinity;
   if (std::isfinite(s))
     largest = std::max(largest, std::fabs(s));
   return s;
@@ -179,9 +184,10 @@ double RowReader::probability(double p, const VisibleRow &row) {
     return p;
   double result =
       inputs.prob->evaluate(prob, {real(p), integer(position(row.token))}).f;
-  if (prob.fault)
-    fault = prob.fault;
-  return result;
+  if (!prob.fault)
+    return result;
+  hidden = prob.fault;
+  return 0;
 }
 
 double RowReader::sink() {

@@ -121,7 +121,7 @@ public:
   double maxScore() const { return largest; }
   /// Why the result is meaningless; null if it is good.
   const char *faultOf() const { return fault; }
-  /// Why the mask has no meaning for some pair, which is hidden then; null if
+  /// Why the mask or a modifier has no meaning for some pair, which is hidden then; null if
   /// there is none.
   const char *hiddenBy() const { return hidden; }
 

@@ -60,8 +60,9 @@ struct Report {
   int64_t stride = 1;
   /// The largest finite magnitude of a visible score: the accuracy rule's s.
   double maxScore = 0;
-  /// Why a mask has no meaning for a pair, which is hidden then (mask_s3): one
-  /// reason of those there are, null if there is none.
+  /// Why a mask or modifier has no meaning for a pair, which is hidden then
+  /// (mask_s3, modifier_s1): one reason of those there are, null if there is
+  /// none.
   const char *hidden = nullptr;
   /// Some attention changes probabilities by a region.
   bool prob = false;

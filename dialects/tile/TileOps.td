@@ -346,12 +346,13 @@ def Tile_ElementOp : Tile_Op<"element", [
                    "::llvm::cast<ViewType>($_self).getElementType()">]> {
   let summary = "Read one element of a view";
   let description = [{
-    For tables inside `tile.map`. An index outside the view reads as 0; in a
-    mask the pair is then masked.
+    For tables inside `tile.map`. An index outside the view reads as 0, and the
+    pair is hidden. `inside` promises that no pair of the call is outside.
   }];
-  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$at);
+  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$at,
+                       UnitAttr:$inside);
   let results = (outs AnyType:$element);
-  let assemblyFormat = "$view `[` $at `]` attr-dict `:` type($view)";
+  let assemblyFormat = "$view `[` $at `]` (`inside` $inside^)? attr-dict `:` type($view)";
 }
 
 def Tile_SearchOp : Tile_Op<"search", [Pure]> {

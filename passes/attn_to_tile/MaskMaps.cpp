@@ -45,9 +45,29 @@ static sel::Coordinates coordinates(Operation *op, Block &body) {
 }
 
 static Value loadElement(OpBuilder &b, Location loc, Value view,
-                         ValueRange indices) {
-  return b.create<ElementOp>(
-      loc, cast<ViewType>(view.getType()).getElementType(), view, indices);
+                         ValueRange indices, bool inside = false) {
+  return b.create<ElementOp>(loc,
+                             cast<ViewType>(view.getType()).getElementType(),
+                             view, indices, inside);
+}
+
+/// Whether the table of a score word, by head or a bias, has an entry for every
+/// pair of the call: its dims are the call's, so that the plan refuses others.
+static bool fitsCall(ProgramBuilder &p, attn::AttentionOpInterface op,
+                     Value table) {
+  Extents have = p.extents(table);
+  if (have.size() == 1)
+    return have[0] ==
+           ExtentAttr::get(op.getContext(), "", op.getQueryHeads(), 0, 1, "");
+  Value source = op.getSource().front();
+  if (have.size() != 4 || !isa<RankedTensorType>(source.getType()))
+    return false;
+  auto one = ExtentAttr::get(op.getContext(), "", 1, 0, 1, "");
+  Extents rows = p.extents(p.view(op.getQuery()));
+  Extents keys = p.extents(p.view(source));
+  return (have[0] == one || have[0] == rows[0]) &&
+         (have[1] == one || have[1] == rows[1]) && have[2] == rows[2] &&
+         have[3] == keys[2];
 }
 
 Value fovea::emitMask(ProgramBuilder &p, Operation *op, const SpecMask &mask,
@@ -129,7 +149,7 @@ FailureOr<Value> fovea::emitScoreMaps(ProgramBuilder &p,
   PlanTables tables = planTables(p, op, mask);
   Value batchTree = batchTreeIn(tables);
   auto load = [&](Value view, ValueRange indices) {
-    return loadElement(b, loc, view, indices);
+    return loadElement(b, loc, view, indices, fitsCall(p, op, view));
   };
   auto close = [&](MapOp map, Value s) {
     s = whereCastsHold(b, s, -std::numeric_limits<double>::infinity());

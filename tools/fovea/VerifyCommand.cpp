@@ -95,7 +95,8 @@ static int verifySpec(const Options &options) {
     if (v.ok && !after.empty())
       os << "ok: after the step the caches hold what the reference's do\n";
     if (!v.hidden.empty())
-      os << "remark: pairs are hidden for which the mask has no value: "
+      os << "remark: pairs are hidden for which the mask or a modifier has no "
+            "value: "
          << v.hidden << " [mask_s3]\n";
     if (!arguments.randomInputs().empty())
       os << "at random (seed " << options.call.seed
