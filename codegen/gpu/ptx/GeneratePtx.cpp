@@ -131,8 +131,10 @@ static llvm::Error checkCalls(const llvm::Module &module) {
   return llvm::Error::success();
 }
 
-llvm::Expected<std::string> generatePtx(ModuleOp module,
-                                        const Architecture &arch) {
+/// The module as LLVM IR that NVPTX takes.
+static llvm::Expected<std::unique_ptr<llvm::Module>>
+generateLlvm(ModuleOp module, const Architecture &arch,
+             llvm::TargetMachine &machine, llvm::LLVMContext &context) {
   // Parsing loads only the dialects that it meets.
   module.getContext()
       ->loadDialect<NVVM::NVVMDialect, LLVM::LLVMDialect,
@@ -140,33 +142,51 @@ llvm::Expected<std::string> generatePtx(ModuleOp module,
   if (failed(lowerToNvvm(module, arch)))
     return llvm::createStringError(
         "expected every op of the kernels to have a lowering for " + arch.name);
-  llvm::LLVMContext context;
+  // Translation writes the alignments of loads down: by another layout an i64
+  // would be two loads.
+  llvm::DataLayout layout = machine.createDataLayout();
+  module->setAttr(
+      LLVM::LLVMDialect::getDataLayoutAttrName(),
+      StringAttr::get(module.getContext(), layout.getStringRepresentation()));
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context);
   if (!code)
     return llvm::createStringError(
         "expected the llvm dialect to translate to LLVM IR");
-  auto machine = createTargetMachine(arch);
-  if (!machine)
-    return machine.takeError();
   code->setTargetTriple(kTriple);
-  code->setDataLayout((*machine)->createDataLayout());
+  code->setDataLayout(layout);
   setAttributes(*code);
   // ptxas does the rest, better.
   if (llvm::Error error =
-          runPasses(*code, **machine,
+          runPasses(*code, machine,
                     "always-inline,function(early-cse<memssa>,simplifycfg,"
                     "instcombine<max-iterations=1;no-verify-fixpoint>,"
                     "early-cse<memssa>,simplifycfg),globaldce"))
     return error;
   if (llvm::Error error = checkCalls(*code))
     return error;
+  return code;
+}
+
+llvm::Expected<std::string> generatePtx(ModuleOp module,
+                                        const Architecture &arch, bool asLlvm) {
+  auto machine = createTargetMachine(arch);
+  if (!machine)
+    return machine.takeError();
+  llvm::LLVMContext context;
+  auto code = generateLlvm(module, arch, **machine, context);
+  if (!code)
+    return code.takeError();
   llvm::SmallString<0> text;
   llvm::raw_svector_ostream stream(text);
+  if (asLlvm) {
+    (*code)->print(stream, nullptr);
+    return text.str().str();
+  }
   llvm::legacy::PassManager passes;
   if ((*machine)->addPassesToEmitFile(passes, stream, nullptr,
                                       llvm::CodeGenFileType::AssemblyFile))
     return llvm::createStringError("expected LLVM to write PTX");
-  passes.run(*code);
+  passes.run(**code);
   return text.str().str();
 }
 

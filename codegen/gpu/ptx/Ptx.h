@@ -18,9 +18,11 @@ void registerPtxDialects(mlir::DialectRegistry &registry);
 mlir::LogicalResult lowerToNvvm(mlir::ModuleOp module,
                                 const Architecture &arch);
 
-/// PTX of a module of kernels; the module is left in the llvm dialect.
+/// PTX of a module of kernels, or the LLVM IR before it; the module is left in
+/// the llvm dialect.
 llvm::Expected<std::string> generatePtx(mlir::ModuleOp module,
-                                        const Architecture &arch);
+                                        const Architecture &arch,
+                                        bool asLlvm = false);
 
 /// Registers the pass hw-lower-to-nvvm.
 void registerPtxPasses();

@@ -16,22 +16,42 @@ namespace fovea::gpu {
 
 static constexpr llvm::StringLiteral kUsualFolder = "/usr/local/cuda/bin";
 
-llvm::Expected<std::string> findPtxas() {
+/// A program that somebody named, which must be there.
+static llvm::Expected<std::optional<std::string>> named(const char *variable,
+                                                        llvm::StringRef path) {
+  if (llvm::sys::fs::can_execute(path))
+    return path.str();
+  return llvm::createStringError("expected ptxas in " + llvm::Twine(variable) +
+                                 ", got no " + path + " that can be run");
+}
+
+llvm::Expected<std::optional<std::string>> lookForPtxas() {
+  if (const char *path = std::getenv("FOVEA_PTXAS")) {
+    if (*path)
+      return named("FOVEA_PTXAS", path);
+    return std::nullopt;
+  }
   if (const char *home = std::getenv("CUDA_HOME"); home && *home) {
     llvm::SmallString<128> path(home);
     llvm::sys::path::append(path, "bin", "ptxas");
-    if (llvm::sys::fs::can_execute(path))
-      return path.str().str();
-    return llvm::createStringError("expected ptxas in CUDA_HOME, got no " +
-                                   path.str() + " that can be run");
+    return named("CUDA_HOME", path);
   }
   if (auto path = llvm::sys::findProgramByName("ptxas"))
     return *path;
   if (auto path = llvm::sys::findProgramByName("ptxas", {kUsualFolder}))
     return *path;
-  return llvm::createStringError("expected ptxas in CUDA_HOME, on PATH or in " +
-                                 kUsualFolder +
-                                 ", found none: install a CUDA toolkit");
+  return std::nullopt;
+}
+
+llvm::Expected<std::string> findPtxas() {
+  auto found = lookForPtxas();
+  if (!found)
+    return found.takeError();
+  if (*found)
+    return **found;
+  return llvm::createStringError(
+      "expected ptxas in FOVEA_PTXAS, in CUDA_HOME, on PATH or in " +
+      kUsualFolder + ", found none: install a CUDA toolkit");
 }
 
 /// The number before a word: "12 bytes spill stores" of " bytes spill stores".

@@ -6,6 +6,7 @@
 
 #include "codegen/gpu/ptx/Architecture.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,11 @@ struct AssembledKernels {
   std::vector<KernelResources> kernels;
 };
 
-/// Where ptxas is: in CUDA_HOME where that is set, or else on PATH, or in the
-/// toolkit's usual folder.
+/// Where ptxas is: what FOVEA_PTXAS names (empty: none is wanted), or else in
+/// CUDA_HOME where that is set, or else on PATH, or in the toolkit's usual
+/// folder. None: there is none. An error: one that was named is not there.
+llvm::Expected<std::optional<std::string>> lookForPtxas();
+/// The same; without one an error that says where it was looked for.
 llvm::Expected<std::string> findPtxas();
 
 /// Reads the report of `ptxas -v`. A remark of the C75xx family (registers not
