@@ -145,6 +145,8 @@ void Compile::computeKey() {
   for (const std::string &define : defines)
     builder.part(define);
   builder.part(tuning.empty() ? "built-in" : "tuning:" + tuning);
+  if (needsAssembler(targets))
+    builder.part(assemblerIdentity());
   key = builder.finish();
 }
 

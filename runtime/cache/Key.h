@@ -42,6 +42,11 @@ bool fileBuildId(const std::string &path, std::string &id, std::string &why);
 /// The build id of the loaded library that `address` lies in.
 bool loadedBuildId(const void *address, std::string &id);
 
+/// Whether a list of targets has code that ptxas assembles.
+bool needsAssembler(const std::string &targets);
+/// Path, size and time of the ptxas that the compiler will find; "": none.
+std::string assemblerIdentity();
+
 } // namespace fovea::rt
 
 #endif // FOVEA_RUNTIME_CACHE_KEY_H

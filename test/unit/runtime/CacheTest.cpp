@@ -139,6 +139,54 @@ TEST(Key, SeparatesItsParts) {
   EXPECT_EQ(keys.size(), 204u);
 }
 
+TEST_F(Cache, TheAssemblerCountsForGpus) {
+  using fovea::rt::assemblerIdentity;
+  using fovea::rt::needsAssembler;
+  EXPECT_TRUE(needsAssembler("sm_80"));
+  EXPECT_TRUE(needsAssembler("x86-64-v3,sm_90a"));
+  EXPECT_TRUE(needsAssembler("sm_80-emulated,sm_80"));
+  EXPECT_FALSE(needsAssembler("x86-64-v3,sm_80-emulated"));
+  EXPECT_FALSE(needsAssembler("x86-64-v4"));
+  std::string path = getenv("PATH");
+  unsetenv("CUDA_HOME");
+  auto write = [&](const std::string &file, const char *text) {
+    FILE *f = std::fopen(file.c_str(), "w");
+    std::fputs(text, f);
+    std::fclose(f);
+    chmod(file.c_str(), 0700);
+  };
+  std::string bin = root + "/bin", program = bin + "/ptxas";
+  mkdir(bin.c_str(), 0700);
+  setenv("FOVEA_PTXAS", "", 1);
+  EXPECT_EQ(assemblerIdentity(), "");
+  setenv("FOVEA_PTXAS", program.c_str(), 1);
+  EXPECT_EQ(assemblerIdentity(), "");
+  write(program, "one");
+  std::string first = assemblerIdentity();
+  EXPECT_EQ(first.find(program + " 3 "), 0u) << first;
+  write(program, "another");
+  EXPECT_NE(assemblerIdentity(), first);
+  unsetenv("FOVEA_PTXAS");
+  setenv("PATH", (root + "::" + bin + ":" + path).c_str(), 1);
+  EXPECT_EQ(assemblerIdentity().find(program + " 7 "), 0u);
+  setenv("CUDA_HOME", root.c_str(), 1); // bin/ptxas lies there
+  EXPECT_EQ(assemblerIdentity().find(program + " 7 "), 0u);
+  unsetenv("CUDA_HOME");
+  setenv("PATH", path.c_str(), 1);
+  // The same spec again, with another assembler.
+  auto forGpu = options();
+  forGpu.targets = "sm_80";
+  setenv("FOVEA_PTXAS", program.c_str(), 1);
+  ASSERT_FOVEA(compile("spec", forGpu));
+  EXPECT_FALSE(info.cache_hit);
+  ASSERT_FOVEA(compile("spec", forGpu));
+  EXPECT_TRUE(info.cache_hit);
+  setenv("FOVEA_PTXAS", "", 1);
+  ASSERT_FOVEA(compile("spec", forGpu));
+  EXPECT_FALSE(info.cache_hit);
+  unsetenv("FOVEA_PTXAS");
+}
+
 TEST_F(Cache, HitsWithoutTheCompiler) {
   int before = buildsOf(name);
   ASSERT_FOVEA(compile("spec"));
