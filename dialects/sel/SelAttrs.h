@@ -33,6 +33,9 @@ bool isTokenTable(mlir::Type type);
 /// as in documents(cu_seqlens(..)).
 bool isBoundaries(mlir::Attribute sugar, unsigned operand);
 
+/// Whether that is a list of `slices`.
+bool isSlices(mlir::Attribute sugar, unsigned operand);
+
 /// Renumbers the run-time arguments of `sugar` in the order in which they are
 /// written and lists in `kept` the operands that are still used, in the new
 /// order.

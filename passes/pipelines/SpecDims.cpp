@@ -122,6 +122,14 @@ private:
           suggest(table, "b " + nameOf(argument.getArgNumber()) + "_1");
         continue;
       }
+      if (sel::isSlices(mask, i)) {
+        if (auto argument = argumentOf(table)) {
+          std::string own = nameOf(argument.getArgNumber());
+          suggest(table, (type.getRank() == 3 ? "b " : "") + own + "_slices " +
+                             own + "_ends");
+        }
+        continue;
+      }
       if (type.getRank() == 1)
         suggest(table, type.getDimSize(0) == heads ? "h" : sk);
       else if (type.getRank() == 2)

@@ -58,6 +58,8 @@ mlir::Attribute buildQueries(mlir::MLIRContext *,
                              llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildSink(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
                           EmitError);
+mlir::Attribute buildSlices(mlir::MLIRContext *,
+                            llvm::ArrayRef<mlir::Attribute>, EmitError);
 mlir::Attribute buildTree(mlir::MLIRContext *, llvm::ArrayRef<mlir::Attribute>,
                           EmitError);
 mlir::Attribute buildWindow(mlir::MLIRContext *,

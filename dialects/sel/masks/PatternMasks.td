@@ -256,6 +256,43 @@ def Sel_HeadsAttr : Sel_Mask<"Heads", "heads", ["simplify", "getConstant"]> {
   let assemblyFormat = "`<` $choice `,` $masks `>`";
 }
 
+def Sel_SlicesAttr : Sel_Mask<"Slices", "slices"> {
+  let summary = "Keep the pairs of a list of slices";
+  let description = [{
+    Takes slices as MagiAttention and LongCA-bench write masks: a table i32
+    [n, 5], or [batch or 1, n, 5], with a row (q0, q1, k0, k1, type) for each
+    slice, n from 1 to 64 [slices_c1]. A pair is kept where some slice has
+    q0 <= q < q1 and k0 <= k < k1 and, by its type,
+
+    * 0, full: all of these;
+    * 1, causal: k - q <= k1 - q1, the diagonal ends in the corner (q1, k1);
+    * 2, inverse causal: k - q >= k0 - q0, it begins in the corner (q0, k0);
+    * 3, both.
+
+    A slice of another type, or without rows or keys, keeps nothing, so that a
+    table may be longer than its list. Slices may overlap. Each costs plan and
+    kernel some comparisons: where a word or a table by token says the same it
+    is faster.
+
+    Source: MagiAttention (attention slices), LongCA-bench.
+
+    Example:
+
+    ```mlir
+    func.func @slices(%q: tensor<?x8x?x64xf32>, %k: tensor<?x8x?x64xf32>,
+                      %list: tensor<8x5xi32>)
+        -> tensor<?x8x?x64xf32> attributes {attn.kernel} {
+      %o = attn.attention %q, %k, %k mask(slices(%list : tensor<8x5xi32>))
+          : (tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>, tensor<?x8x?x64xf32>)
+          -> tensor<?x8x?x64xf32>
+      return %o : tensor<?x8x?x64xf32>
+    }
+    ```
+  }];
+  let parameters = (ins "::mlir::Attribute":$table);
+  let assemblyFormat = "`<` $table `>`";
+}
+
 def Sel_FlashMaskAttr : Sel_Mask<"FlashMask", "flashmask"> {
   let summary = "Hide keys from intervals of rows";
   let description = [{

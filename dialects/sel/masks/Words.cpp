@@ -25,6 +25,7 @@ ArrayRef<MaskWord> sel::maskWords() {
       {"prefix", buildPrefix},
       {"queries", buildQueries},
       {"sink", buildSink},
+      {"slices", buildSlices},
       {"tree", buildTree},
       {"window", buildWindow},
   };

@@ -114,6 +114,8 @@ DEFINITIONS = {
     "sink_lora": lambda q, k, h, t: causal(q, k) and (
         k < 4 or group(q, h, t) == group(k, h, t)),
     "sink_window": lambda q, k, h, t: causal(q, k) and (k < 4 or k > q - 64),
+    "slices": lambda q, k, h, t: any(
+        slice_keeps(q, k, *t["list"][i:i + 5]) for i in range(0, 40, 5)),
     "sliding_tile": lambda q, k, h, t: q >= 48 or k >= 48 or tiles(
         q // 4, k // 4, [3, 2, 2], [3, 1, 1]),
     "sliding_window": lambda q, k, h, t: 0 <= q - k < 64,
@@ -234,6 +236,14 @@ def rolled(q, k, h, t):
 
 def grid(q, k):
     return k <= q and (k % 8 == 3 or q % 8 == 3 or q - k < 8)
+
+
+def slice_keeps(q, k, q0, q1, k0, k1, kind):
+    """MagiAttention: the diagonal ends at the lower right corner of a causal
+    slice, and begins at the upper left one of an inverse causal one."""
+    return (kind in (0, 1, 2, 3) and q0 <= q < q1 and k0 <= k < k1 and
+            (kind not in (1, 3) or k1 - k >= q1 - q) and
+            (kind not in (2, 3) or k - k0 >= q - q0))
 
 
 def longca(q, k, n, w):

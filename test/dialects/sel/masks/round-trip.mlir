@@ -12,7 +12,7 @@
 // CHECK-LABEL: @words
 func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: tensor<?x?xi32>,
     %parents: tensor<?xi32>, %rows: tensor<?x8x64xf32>, %cache: !c,
-    %ends: tensor<?x1x?x2xi32>) -> !t {
+    %ends: tensor<?x1x?x2xi32>, %list: tensor<3x5xi32>) -> !t {
   // GENERIC: mask = #sel.causal<bottom_right>
   // CHECK: mask(causal) :
   %0 = attn.attention %q, %q, %q mask(causal(bottom_right)) : (!t, !t, !t) -> !t
@@ -62,6 +62,8 @@ func.func @words(%q: !t, %n: index, %w: tensor<8xi32>, %d: tensor<?xi32>, %e: te
   // GENERIC: mask = #sel.and<#sel.heads<#sel.arg<0>, #sel.causal<bottom_right>, #sel.blocks<4 : i64, #sel.window<#sel.arg<1>>>>, #sel.sink<#sel.arg<2>>>
   // CHECK: mask(heads(%{{.*}} : tensor<8xi32>, causal, blocks(4, window(%{{.*}} : index))) and sink(%{{.*}} : index)) :
   %19 = attn.attention %q, %q, %q mask(heads(%w : tensor<8xi32>, causal, blocks(4, window(%n : index))) and sink(%n : index)) : (!t, !t, !t) -> !t
+  // CHECK: mask(causal and slices(%{{.*}} : tensor<3x5xi32>)) :
+  %slices = attn.attention %q, %q, %q mask(causal and slices(%list : tensor<3x5xi32>)) : (!t, !t, !t) -> !t
   // Groups of arguments.
   // CHECK: mask(flashmask(causal, %{{.*}} : tensor<?x1x?x2xi32>)) :
   %flash = attn.attention %q, %q, %q mask(flashmask(causal, %ends : tensor<?x1x?x2xi32>)) : (!t, !t, !t) -> !t
