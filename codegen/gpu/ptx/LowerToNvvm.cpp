@@ -2,6 +2,7 @@
 // The conversion of a module of kernels to the llvm dialect, and its pass.
 #include "codegen/gpu/ptx/Asm.h"
 #include "codegen/gpu/ptx/Ptx.h"
+#include "codegen/target/ConvertKernels.h"
 #include "codegen/target/Llvm.h"
 #include "dialects/hw/Hw.h"
 
@@ -46,7 +47,7 @@ LogicalResult lowerToNvvm(ModuleOp module, const Architecture &arch) {
   LLVMConversionTarget target(*context);
   target.addLegalDialect<NVVM::NVVMDialect>();
   target.addLegalOp<ModuleOp>();
-  return applyFullConversion(module, target, std::move(patterns));
+  return convertKernels(module, target, std::move(patterns));
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include "codegen/gpu/emulator/lowering/HwToEmulator.h"
 #include "codegen/gpu/emulator/Emulator.h"
 #include "codegen/gpu/emulator/lowering/Caller.h"
+#include "codegen/target/ConvertKernels.h"
 #include "codegen/target/Llvm.h"
 #include "dialects/hw/Hw.h"
 
@@ -147,7 +148,7 @@ LogicalResult lowerToEmulator(ModuleOp module) {
   populateScalarToLLVM(converter, patterns);
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
-  return applyFullConversion(module, target, std::move(patterns));
+  return convertKernels(module, target, std::move(patterns));
 }
 
 namespace {

@@ -48,13 +48,3 @@ hw.kernel @hopper(%g: !llvm.ptr<1>, %m: !llvm.ptr, %s: !llvm.ptr<3>, %i: i32,
 hw.kernel @shared() attributes {threads = 32 : i32, shared_bytes = 166913 : i32} {
   hw.return
 }
-
-// -----
-
-// What has no lowering is refused, not left for LLVM to stumble over.
-hw.kernel @math(%g: !llvm.ptr<1>, %f: f32) attributes {threads = 32 : i32} {
-  // expected-error@+1 {{failed to legalize operation 'math.exp'}}
-  %0 = math.exp %f : f32
-  hw.store %0, %g : f32, !llvm.ptr<1>
-  hw.return
-}
