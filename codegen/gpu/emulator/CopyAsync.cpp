@@ -22,6 +22,10 @@ void calls::copy_async(Unit *unit, uint32_t shared, const void *global,
     cta.fail(unit, FOVEA_EMULATOR_MISALIGNED, "copy_async",
              "expected a global address aligned to %u, got %p", bytes, global);
   cta.shared(unit, "copy_async", shared, bytes, bytes, true);
+  if (cta.races) {
+    cta.races->readGlobal(unit, "copy_async", global, valid);
+    cta.races->write(unit, unit->id, "copy_async", shared, bytes);
+  }
   memset(cta.sharedData(shared), 0xff, bytes);
   cta.setState(shared, bytes, Byte::InFlight);
   unit->copies.push_back({shared, static_cast<const char *>(global), bytes,
@@ -43,6 +47,8 @@ void calls::copy_async_wait(Unit *unit, uint32_t pending) {
     memcpy(to, copy.global, copy.valid);
     memset(to + copy.valid, 0, copy.bytes - copy.valid);
     cta.setState(copy.shared, copy.bytes, Byte::Written);
+    if (cta.races)
+      cta.races->written(unit, copy.shared, copy.bytes);
   }
   unit->copies.resize(kept);
 }

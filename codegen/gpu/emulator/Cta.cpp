@@ -16,7 +16,10 @@ Cta::Cta(fovea_emulator_launch_t &launch, StackPool &stacks)
     : launch(launch), units(launch.threads), warps(launch.threads / 32),
       stacks(stacks), bytes((launch.shared_bytes + 7) / 8),
       states(launch.shared_bytes), writers((launch.shared_bytes + 3) / 4),
-      groups(launch.threads / 128), state(launch.seed) {}
+      groups(launch.threads / 128), state(launch.seed) {
+  if (Races::isOn())
+    races = std::make_unique<Races>(*this);
+}
 
 uint32_t Cta::random() {
   state = state * 1664525u + 1013904223u;
@@ -66,6 +69,8 @@ fovea_emulator_error_t Cta::run(uint32_t cta) {
   memset(bytes.data(), 0xff, bytes.size() * 8);
   memset(states.data(), 0, states.size());
   spins = 0;
+  if (races)
+    races->begin();
 
   while (!next.empty() || deliver()) {
     if (launch.seed && random() % 4 == 0)
@@ -205,6 +210,9 @@ void Cta::meetIn(Meeting &meeting, uint32_t size, const char *what, Unit *unit,
   meeting.arrived = 0;
   if (run)
     run(*this, unit, meeting.slots);
+  if (races)
+    for (uint32_t i = first; i < first + size; i += 32)
+      races->meet(i / 32);
   for (uint32_t i = first; i < first + size; ++i)
     if (i != unit->id)
       wake(i);

@@ -7,6 +7,7 @@
 
 #include "codegen/gpu/emulator/Emulator.h"
 #include "codegen/gpu/emulator/Fiber.h"
+#include "codegen/gpu/emulator/Races.h"
 
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,7 @@ struct Copy {
 struct Transfer {
   bool isBox;
   uint32_t shared, bytes, mbarrier, group;
+  uint32_t number = 0; ///< of the race detector
   const char *global;
   fovea_emulator_tensor_map_t map;
   int32_t coordinates[5];
@@ -43,6 +45,7 @@ struct Mbarrier {
 struct Product {
   uint32_t number, group, commit, kind, n, flags;
   uint64_t a, b;
+  uint32_t race = 0; ///< its number for the race detector
   bool done = false;
   std::vector<uint32_t> registers, values;
 };
@@ -147,6 +150,8 @@ public:
   /// In the order of their starts; `commits` counts per warpgroup.
   std::vector<std::unique_ptr<Product>> products;
   uint32_t productCount = 0, commits[8] = {};
+  /// Null if races are not looked for.
+  std::unique_ptr<Races> races;
 
 private:
   static void enter(void *unit);

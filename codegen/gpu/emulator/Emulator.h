@@ -34,7 +34,8 @@ typedef enum fovea_emulator_error {
   FOVEA_EMULATOR_IN_FLIGHT = 6,     /**< touched before an async copy's wait */
   FOVEA_EMULATOR_DIVERGED = 7,      /**< lanes of a warp in different calls */
   FOVEA_EMULATOR_RESOURCES = 8,     /**< no memory for the threads' stacks */
-  FOVEA_EMULATOR_PROXY = 9          /**< an async read without its fence */
+  FOVEA_EMULATOR_PROXY = 9,         /**< an async read without its fence */
+  FOVEA_EMULATOR_RACE = 10          /**< accesses that nothing orders */
 } fovea_emulator_error_t;
 
 /** The formats of `pack` and `unpack`, and the operands of `mma`. */
@@ -93,7 +94,8 @@ typedef struct fovea_emulator_tensor_map {
 /** One launch. The CTAs run one after the other on the calling thread, in the
  * order of their ids: a CTA may wait for an earlier one, not for a later one.
  * A seed other than 0 shuffles the threads and switches between them at
- * accesses of memory. Without ranges global addresses are not checked. */
+ * accesses of memory. Without ranges global addresses are not checked. Races
+ * are looked for unless FOVEA_EMULATOR_RACES=off is in the environment. */
 typedef struct fovea_emulator_launch {
   uint64_t size; /**< sizeof(fovea_emulator_launch_t) */
   const char *kernel;

@@ -24,11 +24,20 @@ static void move(Cta &cta, Unit *unit, void **slots) {
   const MoveSlot &first = *static_cast<MoveSlot *>(slots[0]);
   for (uint32_t i = 0; i < first.count; ++i) {
     uint16_t *rows[8];
-    for (int r = 0; r < 8; ++r)
+    for (int r = 0; r < 8; ++r) {
+      const char *op = first.store ? "stmatrix" : "ldmatrix";
+      uint32_t address = static_cast<MoveSlot *>(slots[8 * i + r])->address;
       rows[r] = reinterpret_cast<uint16_t *>(
-          cta.shared(unit, first.store ? "stmatrix" : "ldmatrix",
-                     static_cast<MoveSlot *>(slots[8 * i + r])->address, 16, 16,
-                     first.store));
+          cta.shared(unit, op, address, 16, 16, first.store));
+      if (!cta.races)
+        continue;
+      // The lane whose address it is answers for the row.
+      uint32_t lane = unit->id / 32 * 32 + 8 * i + r;
+      if (first.store)
+        cta.races->write(unit, lane, op, address, 16);
+      else
+        cta.races->read(unit, lane, op, address, 16);
+    }
     for (int lane = 0; lane < 32; ++lane) {
       uint32_t &held = static_cast<MoveSlot *>(slots[lane])->registers[i];
       int r = lane / 4, c = 2 * (lane % 4);

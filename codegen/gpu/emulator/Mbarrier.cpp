@@ -21,6 +21,8 @@ void Cta::endPhase(Mbarrier &barrier) {
   if (barrier.pending || barrier.bytes)
     return;
   barrier.phase ^= 1;
+  if (races)
+    races->endPhase(barrier.address);
   barrier.pending = barrier.count;
   for (uint32_t id : barrier.waiting)
     wake(id);
@@ -35,6 +37,10 @@ static void arrive(Unit *unit, const char *op, uint32_t address,
                     "expected at most %u arrivals in a phase of the mbarrier "
                     "at shared offset %u, got one more",
                     barrier.count, address - sharedBase);
+  if (unit->cta->races) {
+    unit->cta->races->read(unit, unit->id, op, address, 8, true);
+    unit->cta->races->arriveAt(address, unit);
+  }
   --barrier.pending;
   barrier.bytes += bytes;
   unit->cta->endPhase(barrier);
@@ -46,6 +52,8 @@ void calls::mbarrier_init(Unit *unit, uint32_t address, uint32_t count) {
     cta.fail(unit, FOVEA_EMULATOR_INVALID, "mbarrier_init",
              "expected at least one arrival a phase, got 0");
   memset(cta.shared(unit, "mbarrier_init", address, 8, 8, true), 0, 8);
+  if (cta.races)
+    cta.races->write(unit, unit->id, "mbarrier_init", address, 8);
   for (Mbarrier &one : cta.mbarriers)
     if (one.address == address) {
       one = {address, count, count, 0, 0, {}};
@@ -77,6 +85,10 @@ void calls::mbarrier_wait(Unit *unit, uint32_t address, uint32_t parity) {
     cta.mbarrier(unit, "mbarrier_wait", address).waiting.push_back(unit->id);
     cta.block(unit);
   }
+  if (cta.races) {
+    cta.races->read(unit, unit->id, "mbarrier_wait", address, 8, true);
+    cta.races->waited(address, unit);
+  }
 }
 
 bool Cta::deliver() {
@@ -91,6 +103,8 @@ bool Cta::deliver() {
     memcpy(sharedData(transfer.shared), transfer.global, transfer.bytes);
   setState(transfer.shared, transfer.bytes, Byte::Written);
   clearWriters(transfer.shared, transfer.bytes);
+  if (races)
+    races->delivered(transfer.mbarrier, transfer.number);
   for (Mbarrier &one : mbarriers)
     if (one.address == transfer.mbarrier) {
       one.bytes -= transfer.bytes;
@@ -115,6 +129,11 @@ void calls::bulk_copy(Unit *unit, uint32_t shared, const void *global,
   transfer.bytes = bytes;
   transfer.mbarrier = mbarrier;
   transfer.global = static_cast<const char *>(global);
+  if (cta.races) {
+    cta.races->readGlobal(unit, "bulk_copy", global, bytes);
+    transfer.number =
+        cta.races->copy(unit, "bulk_copy", shared, bytes, mbarrier);
+  }
   cta.transfers.push_back(transfer);
 }
 

@@ -112,6 +112,12 @@ void calls::load_shared_ordered(Unit *unit, uint32_t address, void *out,
     cta.maybePass(unit);
   uint32_t align = alignOf(cta, unit, op, bytes);
   memcpy(out, cta.shared(unit, op, address, bytes, align, false), bytes);
+  if (!cta.races)
+    return;
+  bool strong = order != FOVEA_EMULATOR_WEAK;
+  if (strong)
+    cta.races->acquire(unit, address, order);
+  cta.races->read(unit, unit->id, op, address, bytes, strong);
 }
 
 void calls::store_shared(Unit *unit, uint32_t address, const void *in,
@@ -126,6 +132,12 @@ void calls::store_shared_ordered(Unit *unit, uint32_t address, const void *in,
   cta.maybePass(unit);
   uint32_t align = alignOf(cta, unit, op, bytes);
   memcpy(cta.shared(unit, op, address, bytes, align, true), in, bytes);
+  if (!cta.races)
+    return;
+  bool strong = order != FOVEA_EMULATOR_WEAK;
+  cta.races->write(unit, unit->id, op, address, bytes, strong);
+  if (strong)
+    cta.races->release(unit, address, order);
 }
 
 void calls::load_global(Unit *unit, const void *address, void *out,
@@ -140,6 +152,12 @@ void calls::load_global(Unit *unit, const void *address, void *out,
   cta.checkGlobal(unit, op, address, bytes, alignOf(cta, unit, op, bytes),
                   false);
   memcpy(out, address, bytes);
+  if (cta.races) {
+    bool strong = order != FOVEA_EMULATOR_WEAK;
+    if (strong)
+      cta.races->acquire(unit, reinterpret_cast<uint64_t>(address), order);
+    cta.races->readGlobal(unit, op, address, bytes, strong);
+  }
   // Other CTAs may run on other threads of the process.
   if (order == FOVEA_EMULATOR_ACQUIRE)
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -155,6 +173,12 @@ void calls::store_global(Unit *unit, void *address, const void *in,
   if (order == FOVEA_EMULATOR_RELEASE)
     __atomic_thread_fence(__ATOMIC_RELEASE);
   memcpy(address, in, bytes);
+  if (cta.races) {
+    bool strong = order != FOVEA_EMULATOR_WEAK;
+    cta.races->writeGlobal(unit, op, address, bytes, strong);
+    if (strong)
+      cta.races->release(unit, reinterpret_cast<uint64_t>(address), order);
+  }
 }
 
 // The new value of a memory word; `old` and `value` in its low bits.
@@ -213,6 +237,11 @@ uint64_t calls::atomic_shared(Unit *unit, uint32_t address, uint32_t op,
   uint32_t bytes = checkAtomic(unit, what, op, type);
   unit->cta->spin(unit, what); // locks are taken in loops
   char *word = unit->cta->shared(unit, what, address, bytes, bytes, false);
+  if (Races *races = unit->cta->races.get()) {
+    races->acquire(unit, address, order);
+    races->write(unit, unit->id, what, address, bytes, true);
+    races->release(unit, address, order);
+  }
   return bytes == 8 ? atomicOn<uint64_t>(word, op, type, value, compare)
                     : atomicOn<uint32_t>(word, op, type, value, compare);
 }
@@ -224,6 +253,12 @@ uint64_t calls::atomic_global(Unit *unit, void *address, uint32_t op,
   uint32_t bytes = checkAtomic(unit, what, op, type);
   unit->cta->spin(unit, what);
   unit->cta->checkGlobal(unit, what, address, bytes, bytes, true);
+  if (Races *races = unit->cta->races.get()) {
+    uint64_t key = reinterpret_cast<uint64_t>(address);
+    races->acquire(unit, key, order);
+    races->writeGlobal(unit, what, address, bytes, true);
+    races->release(unit, key, order);
+  }
   return bytes == 8 ? atomicOn<uint64_t>(address, op, type, value, compare)
                     : atomicOn<uint32_t>(address, op, type, value, compare);
 }

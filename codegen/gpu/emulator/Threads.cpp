@@ -29,18 +29,28 @@ static bool arrive(Unit *unit, const char *op, uint32_t id, uint32_t threads) {
              "arrived, got %u",
              id, barrier.expected, threads);
   barrier.expected = threads;
+  if (cta.races)
+    cta.races->arrive(id, unit);
   if (++barrier.arrived < threads)
     return false;
   barrier.arrived = 0;
-  for (uint32_t other : barrier.waiting)
+  if (cta.races)
+    cta.races->complete(id);
+  for (uint32_t other : barrier.waiting) {
+    if (cta.races)
+      cta.races->leave(id, other);
     cta.wake(other);
+  }
   barrier.waiting.clear();
   return true;
 }
 
 void calls::barrier(Unit *unit, uint32_t id, uint32_t threads) {
-  if (arrive(unit, "barrier", id, threads))
+  if (arrive(unit, "barrier", id, threads)) {
+    if (unit->cta->races)
+      unit->cta->races->leave(id, unit->id);
     return;
+  }
   unit->cta->barriers[id].waiting.push_back(unit->id);
   snprintf(unit->waits, sizeof unit->waits, "barrier %u of %u threads", id,
            threads);
@@ -56,7 +66,11 @@ void calls::warp_barrier(Unit *unit) {
 }
 
 // Memory is sequentially consistent here: all threads share one thread.
-void calls::fence(Unit *unit) { unit->cta->maybePass(unit); }
+void calls::fence(Unit *unit) {
+  unit->cta->maybePass(unit);
+  if (unit->cta->races)
+    unit->cta->races->fence(unit);
+}
 
 namespace {
 struct Exchange {

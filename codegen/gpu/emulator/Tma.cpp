@@ -73,11 +73,16 @@ void calls::tma_load(Unit *unit, uint32_t rank, uint32_t shared,
   cta.mbarrier(unit, "tma_load", mbarrier);
   box.mbarrier = mbarrier;
   overBox(box, [&](char *at, uint32_t) {
-    if (at)
-      cta.checkGlobal(unit, "tma_load", at, box.map.element_bytes,
-                      box.map.element_bytes, false);
+    if (!at)
+      return;
+    cta.checkGlobal(unit, "tma_load", at, box.map.element_bytes,
+                    box.map.element_bytes, false);
+    if (cta.races)
+      cta.races->readGlobal(unit, "tma_load", at, box.map.element_bytes);
   });
   cta.shared(unit, "tma_load", shared, box.bytes, 128, true);
+  if (cta.races)
+    box.number = cta.races->copy(unit, "tma_load", shared, box.bytes, mbarrier);
   memset(cta.sharedData(shared), 0xff, box.bytes);
   cta.setState(shared, box.bytes, Byte::InFlight);
   cta.transfers.push_back(box);
@@ -97,6 +102,8 @@ void calls::tma_store(Unit *unit, uint32_t rank, const void *map,
   Cta &cta = *unit->cta;
   Transfer box = check(unit, "tma_store", rank, map, coordinates, shared);
   cta.asyncRead(unit, "tma_store", shared, box.bytes, 128);
+  if (cta.races)
+    box.number = cta.races->store(unit, "tma_store", shared, box.bytes);
   overBox(box, [&](char *at, uint32_t) {
     if (at)
       cta.checkGlobal(unit, "tma_store", at, box.map.element_bytes,
@@ -118,9 +125,14 @@ void calls::bulk_wait(Unit *unit, uint32_t pending) {
       continue;
     }
     overBox(box, [&](char *at, uint32_t from) {
-      if (at)
-        memcpy(at, cta.sharedData(from), box.map.element_bytes);
+      if (!at)
+        return;
+      if (cta.races)
+        cta.races->writeGlobal(unit, "bulk_wait", at, box.map.element_bytes);
+      memcpy(at, cta.sharedData(from), box.map.element_bytes);
     });
+    if (cta.races)
+      cta.races->stored(unit, box.number);
   }
   unit->stores.resize(kept);
 }

@@ -38,16 +38,18 @@ static Product *productOf(Cta &cta, uint32_t tag) {
   return nullptr;
 }
 
-// 16 bytes of an operand, which the swizzle keeps together.
-static const char *chunk(Cta &cta, Unit *unit, uint32_t address) {
-  address ^= address >> 3 & 0x70;
-  return cta.asyncRead(unit, "wgmma", address, 16, 16);
+// The swizzle keeps 16 bytes together.
+static uint32_t swizzled(uint32_t address) {
+  return address ^ (address >> 3 & 0x70);
 }
 
 // An operand as rows of 32 bytes of depth. Transposed, memory holds for each
-// element of depth 64 rows side by side.
+// element of depth 64 rows side by side. `chunk` gives 16 bytes at an address
+// before the swizzle.
+template <typename Chunk>
 static void readOperand(Cta &cta, Unit *unit, uint64_t descriptor,
-                        bool transpose, uint32_t rows, uint8_t (*out)[32]) {
+                        bool transpose, uint32_t rows, uint8_t (*out)[32],
+                        Chunk chunk) {
   uint32_t start = uint32_t(descriptor & 0x3fff) << 4;
   uint32_t leading = uint32_t(descriptor >> 16 & 0x3fff) << 4;
   uint32_t stride = uint32_t(descriptor >> 32 & 0x3fff) << 4;
@@ -58,15 +60,13 @@ static void readOperand(Cta &cta, Unit *unit, uint64_t descriptor,
   if (!transpose) {
     for (uint32_t r = 0; r < rows; ++r)
       for (uint32_t k = 0; k < 32; k += 16)
-        memcpy(out[r] + k,
-               chunk(cta, unit, start + r / 8 * stride + r % 8 * 128 + k), 16);
+        memcpy(out[r] + k, chunk(start + r / 8 * stride + r % 8 * 128 + k), 16);
     return;
   }
   for (uint32_t k = 0; k < 16; ++k)
     for (uint32_t r = 0; r < rows; r += 8) {
-      const char *from = chunk(cta, unit,
-                               start + r / 64 * leading + k / 8 * stride +
-                                   k % 8 * 128 + r % 64 * 2);
+      const char *from = chunk(start + r / 64 * leading + k / 8 * stride +
+                               k % 8 * 128 + r % 64 * 2);
       for (uint32_t i = 0; i < 8; ++i)
         memcpy(out[r + i] + 2 * k, from + 2 * i, 2);
     }
@@ -89,11 +89,29 @@ static float decode(uint32_t kind, const uint8_t *row, uint32_t k) {
   }
 }
 
+// From now until its wait the product may read its operands.
+static void noteReads(Cta &cta, Unit *unit, Product &product) {
+  static thread_local uint8_t unused[256][32];
+  static const char nothing[16] = {};
+  product.race = cta.races->beginProduct(product.group);
+  auto chunk = [&](uint32_t address) {
+    cta.races->multiply(unit, product.race, swizzled(address));
+    return nothing;
+  };
+  readOperand(cta, unit, product.b, product.flags & 1, product.n, unused,
+              chunk);
+  if (!(product.flags & 4))
+    readOperand(cta, unit, product.a, false, 64, unused, chunk);
+}
+
 static void compute(Cta &cta, Unit *unit, Product &product) {
   static thread_local uint8_t a[64][32], b[256][32];
   static thread_local float left[64][32], right[256][32];
   uint32_t n = product.n, depth = product.kind < 2 ? 16 : 32;
-  readOperand(cta, unit, product.b, product.flags & 1, n, b);
+  auto chunk = [&](uint32_t address) {
+    return cta.asyncRead(unit, "wgmma", swizzled(address), 16, 16);
+  };
+  readOperand(cta, unit, product.b, product.flags & 1, n, b, chunk);
   if (product.flags & 4) {
     for (uint32_t t = 0; t < 128; ++t)
       for (uint32_t i = 0; i < 4; ++i)
@@ -101,7 +119,7 @@ static void compute(Cta &cta, Unit *unit, Product &product) {
                    16 * (i >> 1),
                &product.registers[4 * t + i], 4);
   } else {
-    readOperand(cta, unit, product.a, false, 64, a);
+    readOperand(cta, unit, product.a, false, 64, a, chunk);
   }
   for (uint32_t k = 0; k < depth; ++k) {
     for (uint32_t r = 0; r < 64; ++r)
@@ -132,6 +150,8 @@ static void compute(Cta &cta, Unit *unit, Product &product) {
                                : bitsOf(floatOf(bits) + sum);
     }
   product.done = true;
+  if (cta.races)
+    cta.races->multiplied(product.group, product.race);
 }
 
 void calls::wgmma(Unit *unit, uint32_t kind, uint32_t n, uint32_t flags,
@@ -176,6 +196,8 @@ void calls::wgmma(Unit *unit, uint32_t kind, uint32_t n, uint32_t flags,
                    "expected the same descriptors in all threads of "
                    "warpgroup %u",
                    unit->id / 128);
+        if (cta.races)
+          noteReads(cta, unit, *cta.products.back());
       });
 }
 
