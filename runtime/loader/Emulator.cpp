@@ -16,6 +16,10 @@ struct Emulator {
   char path[4096] = "libfovea-emulator.so";
   char reason[512] = {}; // why there is no table
 
+  // The library has names of its own for the types of its functions.
+#ifdef __clang__
+  __attribute__((no_sanitize("function")))
+#endif
   Emulator();
   template <typename Function>
   bool find(void *library, const char *name, Function &out) {

@@ -46,6 +46,9 @@ ALLOWED = {
     + COMPILER,
     "codegen/gpu": ["passes", "codegen/target", "codegen/abi"] + DIALECTS
     + COMPILER,
+    # A switch of stacks is announced to the address sanitizer.
+    "codegen/gpu/emulator": ["passes", "codegen/target", "codegen/abi",
+                             "codegen/gpu", "sanitizer"] + DIALECTS + COMPILER,
     "codegen/bundle": ["codegen/abi", "codegen/target", "llvm"],
     "codegen/jit": ["codegen", "passes"] + DIALECTS + COMPILER,
     "tools": ["dialects", "passes", "codegen", "runtime", "CLI", "dlpack"]

@@ -28,6 +28,7 @@ uint32_t Cta::random() {
 
 void Cta::enter(void *argument) {
   Unit *unit = static_cast<Unit *>(argument);
+  enterFiber(unit->cta->scheduler);
   unit->cta->launch.body(unit, unit->cta->launch.env);
   if (!unit->stores.empty())
     unit->cta->fail(unit, FOVEA_EMULATOR_INVALID, "end of the kernel",
@@ -37,7 +38,9 @@ void Cta::enter(void *argument) {
   unit->cta->leave(unit);
 }
 
-void Cta::leave(Unit *unit) { fovea_emulator_switch(&unit->stack, scheduler); }
+void Cta::leave(Unit *unit) {
+  switchFiber(unit->context, scheduler, unit->done);
+}
 
 fovea_emulator_error_t Cta::run(uint32_t cta) {
   index = cta;
@@ -50,7 +53,7 @@ fovea_emulator_error_t Cta::run(uint32_t cta) {
     unit.copies.clear();
     unit.storeGroup = unit.fences = 0;
     unit.stores.clear();
-    unit.stack = stacks.prepare(i, enter, &unit);
+    unit.context = stacks.prepare(i, enter, &unit);
     next.push_back(i);
   }
   for (Meeting &warp : warps)
@@ -81,7 +84,7 @@ fovea_emulator_error_t Cta::run(uint32_t cta) {
       for (size_t i = ready.size(); i > 1; --i)
         std::swap(ready[i - 1], ready[random() % i]);
     for (uint32_t id : ready) {
-      fovea_emulator_switch(&scheduler, units[id].stack);
+      switchFiber(scheduler, units[id].context);
       if (error)
         return error;
     }

@@ -76,7 +76,7 @@ constexpr uint32_t sharedBase = 1024;
 struct fovea_emulator_unit {
   fovea::emulator::Cta *cta = nullptr;
   uint32_t id = 0;
-  void *stack = nullptr;
+  fovea::emulator::Context context;
   bool done = false;
   /// What it waits for, as the deadlock report says it.
   char waits[64] = "";
@@ -168,7 +168,7 @@ private:
   char *memory() { return reinterpret_cast<char *>(bytes.data()); }
 
   StackPool &stacks;
-  void *scheduler = nullptr;
+  Context scheduler;
   std::vector<uint32_t> ready, next;
   std::vector<uint64_t> bytes;
   std::vector<Byte> states;

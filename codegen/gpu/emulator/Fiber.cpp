@@ -45,6 +45,44 @@ fovea_emulator_start:
 )");
 extern "C" void fovea_emulator_start();
 
+// Saves the callee-saved registers and the stack pointer at `*save`, continues
+// where `to` was saved.
+extern "C" void fovea_emulator_switch(void **save, void *to);
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FOVEA_ASAN
+#endif
+#endif
+#ifdef FOVEA_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+
+void fovea::emulator::switchFiber(Context &from, Context &to, bool last) {
+  __sanitizer_start_switch_fiber(last ? nullptr : &from.fake, to.bottom,
+                                 to.bytes);
+  fovea_emulator_switch(&from.stack, to.stack);
+  __sanitizer_finish_switch_fiber(from.fake, nullptr, nullptr);
+}
+
+void fovea::emulator::enterFiber(Context &from) {
+  __sanitizer_finish_switch_fiber(nullptr, &from.bottom, &from.bytes);
+}
+
+// What frames of a launch that was given up have left.
+static void forget(char *stack, size_t bytes) {
+  ASAN_UNPOISON_MEMORY_REGION(stack, bytes);
+}
+#else
+void fovea::emulator::switchFiber(Context &from, Context &to, bool) {
+  fovea_emulator_switch(&from.stack, to.stack);
+}
+
+void fovea::emulator::enterFiber(Context &) {}
+
+static void forget(char *, size_t) {}
+#endif
+
 static constexpr size_t guardBytes = 4096;
 static constexpr size_t stackBytes = 256 * 1024;
 
@@ -69,15 +107,21 @@ bool StackPool::reserve(size_t count) {
   return true;
 }
 
-void *StackPool::prepare(size_t index, void (*entry)(void *), void *argument) {
+Context StackPool::prepare(size_t index, void (*entry)(void *),
+                           void *argument) {
   // From the top: 8 unused bytes, so that the stack is 16-byte aligned at the
   // call, then what fovea_emulator_switch pops.
-  char *top = stacks[index] + guardBytes + stackBytes;
+  char *bottom = stacks[index] + guardBytes, *top = bottom + stackBytes;
+  forget(bottom, stackBytes);
   uint64_t *frame = reinterpret_cast<uint64_t *>(top - 16) - 6;
   for (int i = 0; i < 6; ++i)
     frame[i] = 0;
   frame[2] = reinterpret_cast<uint64_t>(entry);    // r13
   frame[3] = reinterpret_cast<uint64_t>(argument); // r12
   frame[6] = reinterpret_cast<uint64_t>(&fovea_emulator_start);
-  return frame;
+  Context context;
+  context.stack = frame;
+  context.bottom = bottom;
+  context.bytes = stackBytes;
+  return context;
 }

@@ -10,9 +10,20 @@
 
 namespace fovea::emulator {
 
-/// Saves the callee-saved registers and the stack pointer at `*save`, continues
-/// where `to` was saved.
-extern "C" void fovea_emulator_switch(void **save, void *to);
+/// Where a fiber, or the thread that runs them, has been left, and its stack,
+/// which the address sanitizer is told of.
+struct Context {
+  void *stack = nullptr; ///< the saved stack pointer
+  const void *bottom = nullptr;
+  size_t bytes = 0;
+  void *fake = nullptr; ///< the sanitizer's
+};
+
+/// Leaves `from`, to come back later unless it is the last time, for `to`.
+void switchFiber(Context &from, Context &to, bool last = false);
+
+/// The first thing that a fiber does: `from` has switched to it.
+void enterFiber(Context &from);
 
 /// The stacks of one thread, kept for its next launch.
 class StackPool {
@@ -25,9 +36,9 @@ public:
   /// Has `count` stacks, or says false if there is no memory for them.
   bool reserve(size_t count);
 
-  /// A saved stack pointer that calls `entry(argument)` on stack `index` when
-  /// it is switched to. `entry` does not return.
-  void *prepare(size_t index, void (*entry)(void *), void *argument);
+  /// A context that calls `entry(argument)` on stack `index` when it is
+  /// switched to. `entry` does not return.
+  Context prepare(size_t index, void (*entry)(void *), void *argument);
 
 private:
   std::vector<char *> stacks;
