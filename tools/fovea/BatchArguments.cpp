@@ -166,6 +166,11 @@ void Arguments::bindSequences(Extents &extents, const Extents &defaults,
   for (const CacheInfo &info : cacheInfos)
     if (filled[info.arg])
       give("b", given[info.arg].tensor.shape[0]);
+  // The spec itself may say how many rows there are.
+  for (const fovea_arg_info &arg : session.args())
+    for (int d = 0; rows == "sq" && d < arg.rank; ++d)
+      if (arg.dims[d] && rows == arg.dims[d] && arg.shape[d] >= 0)
+        give("rows", arg.shape[d]);
   auto b = extents.count("b") ? extents["b"] : known["b"];
   bool one = b.values.size() == 1 && b.values[0] == 1;
   if (auto found = dims.find(rows);

@@ -179,6 +179,8 @@ static int sweep(const Options &options) {
       row["pairs"] = mine.table().pairs();
       row["flops_useful"] = mine.flops();
       row["bytes"] = mine.bytes();
+      row["selection_flops"] = mine.selectionWork().flops;
+      row["selection_bytes"] = mine.selectionWork().bytes;
       rows.push_back(std::move(row));
     } else {
       if (points.empty()) {

@@ -3,30 +3,48 @@
 #include "tools/fovea/compare/Sweep.h"
 #include "tools/fovea/Cli.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace fovea::cli {
 
+/// Splits at the places that are in no brackets: a mask may be a value.
 static std::vector<std::string> split(const std::string &text, char at) {
   std::vector<std::string> parts(1);
-  for (char c : text)
-    if (c == at)
+  int depth = 0;
+  for (char c : text) {
+    depth += std::strchr("([{<", c) ? 1 : std::strchr(")]}>", c) ? -1 : 0;
+    if (c == at && depth <= 0)
       parts.emplace_back();
     else
       parts.back() += c;
+  }
   return parts;
 }
 
-static double number(const std::string &text, const std::string &option) {
+static bool isNumber(const std::string &text) {
   char *end = nullptr;
   double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end || !std::isfinite(value))
-    throw Failure(ExitUsage, "expected --sweep NAME=FROM:TO:STEP of numbers, "
-                             "got '" +
-                                 option + "'");
-  return value;
+  return !text.empty() && !*end && std::isfinite(value);
+}
+
+[[noreturn]] static void refuse(const std::string &option) {
+  throw Failure(ExitUsage, "expected --sweep NAME=FROM:TO:STEP of numbers or "
+                           "NAME=A,B,.., got '" +
+                               option + "'");
+}
+
+/// Whether the parts between colons are meant as a range: other words may have
+/// colons as well.
+static bool isRange(const std::vector<std::string> &parts) {
+  return parts.size() > 1 &&
+         (isNumber(parts[0]) ||
+          std::all_of(parts.begin(), parts.end(), [](const std::string &part) {
+            return part.empty() || isNumber(part);
+          }));
 }
 
 Sweep parseSweep(const std::string &option) {
@@ -35,9 +53,11 @@ Sweep parseSweep(const std::string &option) {
   std::string values;
   std::tie(sweep.name, values) = splitDefinition(option, "--sweep");
   std::vector<std::string> range = split(values, ':');
-  if (range.size() == 3) {
-    double from = number(range[0], option), to = number(range[1], option),
-           step = number(range[2], option);
+  if (isRange(range)) {
+    if (range.size() != 3 || !std::all_of(range.begin(), range.end(), isNumber))
+      refuse(option);
+    double from = std::stod(range[0]), to = std::stod(range[1]),
+           step = std::stod(range[2]);
     double steps = std::floor((to - from) / step + 1e-9);
     if (!(steps >= 0 && steps < kMost))
       throw Failure(ExitUsage, "expected --sweep to take 1 to 1000 steps from "
@@ -51,11 +71,9 @@ Sweep parseSweep(const std::string &option) {
     return sweep;
   }
   sweep.values = split(values, ',');
-  for (const std::string &value : sweep.values)
-    if (value.empty() || range.size() != 1)
-      throw Failure(ExitUsage,
-                    "expected --sweep NAME=FROM:TO:STEP or NAME=A,B,.., got '" +
-                        option + "'");
+  if (std::any_of(sweep.values.begin(), sweep.values.end(),
+                  [](const std::string &value) { return value.empty(); }))
+    refuse(option);
   return sweep;
 }
 

@@ -14,7 +14,8 @@ struct Sweep {
 };
 
 /// Parses the option; a Failure of usage says what is wrong. A range holds its
-/// end if a step meets it; a list may hold any words.
+/// end if a step meets it; a list may hold any words, with commas in brackets
+/// and colons: `window(4, 4),causal` are two, `%n : index` is one.
 Sweep parseSweep(const std::string &text);
 
 } // namespace fovea::cli
