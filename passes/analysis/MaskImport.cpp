@@ -7,6 +7,7 @@
 #include "passes/analysis/MaskScan.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/ADT/bit.h"
 
 #include <fovea/bundle.h>
@@ -180,6 +181,28 @@ static bool needsLibrary(Operation *op) {
          (!widens && llvm::any_of(op->getOperandTypes(), isSmall));
 }
 
+/// What a spec may write in the place of an op that masks do not have.
+static StringRef insteadOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, StringRef>(op)
+      .Case<math::FloorOp, math::CeilOp, math::TruncOp, math::RoundOp,
+            math::RoundEvenOp>([](auto) {
+        return "cast to an integer and back (arith.fptosi, arith.sitofp)";
+      })
+      .Case<math::FmaOp>([](auto) {
+        return "write the product and the sum (arith.mulf, arith.addf)";
+      })
+      .Case<math::SqrtOp, math::RsqrtOp>(
+          [](auto) { return "compare squares (arith.mulf)"; })
+      .Case<math::IPowIOp, math::PowFOp, math::FPowIOp>([](auto) {
+        return "write products (arith.muli, arith.mulf) or a shift "
+               "(arith.shli)";
+      })
+      .Default([](Operation *) {
+        return "put the numbers into a table, an argument of the kernel, and "
+               "read it (tensor.extract)";
+      });
+}
+
 LogicalResult MaskImporter::importOp(Operation *op) {
   if (auto load = dyn_cast<memref::LoadOp>(op))
     return importLoad(load);
@@ -189,11 +212,16 @@ LogicalResult MaskImporter::importOp(Operation *op) {
     importSearch(search);
     return success();
   }
-  bool isAbs = isa<math::AbsIOp>(op);
-  if (!isAbs && !isa<arith::ArithDialect>(op->getDialect()))
-    return op->emitOpError("expected an op that a mask can evaluate (arith, "
-                           "math.absi, memref.load of an operand), got '")
-           << op->getName() << "'";
+  // Ops of bits, which need no library; floats stay what they are.
+  bool isMath = isa<math::AbsIOp, math::AbsFOp, math::CopySignOp>(op);
+  if (!isMath && !isa<arith::ArithDialect>(op->getDialect()))
+    return op->emitOpError(
+               "expected an op that a mask can evaluate (arith, "
+               "math.absi, math.absf, math.copysign, memref.load of "
+               "an operand), got '")
+           << op->getName()
+           << "': a plan runs on any x86-64 and calls no library; "
+           << insteadOf(op);
   for (Value v : op->getResults())
     if (!isMaskInteger(v.getType()) && !isa<FloatType>(v.getType()))
       return op->emitOpError("expected the values of a mask to be integers, "
