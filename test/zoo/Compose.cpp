@@ -84,6 +84,7 @@ public:
            return std::string("flashmask(") + (causal ? "causal, " : "") +
                   rows(columns) + ")";
          }},
+        {"slices", [&] { return "slices(" + slices() + ")"; }},
         {"neighborhood", [&] { return neighborhood(); }},
         {"tree", [&] { return "tree(" + parents() + ")"; }},
     };
@@ -177,6 +178,21 @@ private:
       numbers.push_back(random.integer(-3, Composition::tokens + 4));
     return add("tensor<1x1x?x" + std::to_string(columns) + "xi32>", numbers);
   }
+  /// Slices of all types and of none, with ends in any order.
+  std::string slices() {
+    std::vector<int64_t> numbers;
+    int64_t n = 1 + pick(4);
+    for (int64_t i = 0; i < n; ++i) {
+      for (int end = 0; end < 4; ++end)
+        numbers.push_back(random.integer(-3, Composition::tokens + 4));
+      if (pick(4)) {
+        std::sort(numbers.end() - 4, numbers.end() - 2);
+        std::sort(numbers.end() - 2, numbers.end());
+      }
+      numbers.push_back(random.integer(-1, 4));
+    }
+    return add("tensor<" + std::to_string(n) + "x5xi32>", numbers);
+  }
   /// Boundaries of documents; some tokens may be before or behind them.
   std::string boundaries() {
     std::vector<int64_t> numbers;
@@ -256,6 +272,8 @@ static std::vector<int64_t> shapeOf(const ComposedOperand &operand,
   int64_t size = int64_t(operand.numbers.size());
   if (type.consume_front("1x1x?x"))
     return {1, 1, tokens, size / Composition::tokens};
+  if (type.contains("x5xi32"))
+    return {size / 5, 5};
   return {type.starts_with("?") ? tokens : size};
 }
 
