@@ -31,12 +31,6 @@ GpuPlan::~GpuPlan() {
 
 fovea_status GpuPlan::create() {
   const CudaDriver &driver = *device.driver;
-  if (plan.nCaches)
-    return fail(FOVEA_UNSUPPORTED,
-                "kernel '%s': expected a kernel over tensors on a GPU, got one "
-                "over a cache, whose pages the runtime keeps in memory of the "
-                "CPU; the code for the CPU runs it",
-                plan.kernel->name());
   size_t parts = 0;
   for (uint32_t i = 0; i < plan.nPhases; ++i)
     parts += size_t(plan.phases[plan.runs[i]].nParts);
@@ -197,6 +191,10 @@ fovea_status GpuPlan::upload(fovea_stream stream) {
   if (fovea_status st =
           device.upload(memory, front, size_t(tablesAt - memory), stream))
     return st;
+  auto send = [&](const void *from, size_t bytes) {
+    size_t at = size_t(static_cast<const char *>(from) - tables);
+    return device.upload(tablesAt + at, from, bytes, stream);
+  };
   if (fovea_status st = device.upload(tablesAt, tables, used, stream))
     return st;
   for (uint32_t i = 0; i < plan.kernel->tables.size(); ++i) {
@@ -207,6 +205,15 @@ fovea_status GpuPlan::upload(fovea_stream stream) {
             device.upload(tablesAt + (from - tables), from, bytes, stream))
       return st;
   }
+  for (const CacheStep &cache : plan.caches)
+    for (uint32_t i = 0; i < cache.records.segments.size(); ++i) {
+      const SegmentTables &t = cache.segments[i];
+      fovea_status st = send(t.pages, size_t(t.used) * sizeof *t.pages);
+      if (!st)
+        st = send(t.ranges, size_t(plan.sequences) * sizeof *t.ranges);
+      if (st)
+        return st;
+    }
   if (fovea_status st = FOVEA_CUDA(*device.driver, eventRecord, copied, stream))
     return st;
   uploaded = true;
@@ -226,9 +233,9 @@ void GpuPlan::relocate(const Bound &bound, char *at, GpuArgs &out) const {
   std::memcpy(out.scalars, bound.scalars, sizeof out.scalars);
   std::memcpy(out.views, bound.views,
               kernel.record->n_views * sizeof *out.views);
-  for (const fovea_bundle_table &table : kernel.tables)
-    out.views[table.slot].data =
-        const_cast<void *>(moved(bound.views[table.slot].data));
+  // Tables of the plan, pages and ranges of its caches.
+  for (uint32_t v = 0; v < kernel.record->n_views; ++v)
+    out.views[v].data = const_cast<void *>(moved(bound.views[v].data));
 }
 
 fovea_status GpuPlan::enqueue(const GpuLane &lane, const char *args, bool all,

@@ -333,6 +333,11 @@ fovea_status fovea_kv_borrow(fovea_kernel *kernel, int arg, int layers,
   CacheRecords records;
   if (fovea_status st = cacheRecords(*kernel, arg, records))
     return st;
+  if (kernel->gpu)
+    return fail(FOVEA_UNSUPPORTED,
+                "kernel '%s': expected a kernel for the CPU to borrow a cache "
+                "for, got one for a GPU, whose caches fovea_kv_create makes",
+                kernel->name());
   auto *kv = new (std::nothrow) fovea_kv(kernel);
   if (!kv)
     return noMemory("a cache", sizeof(fovea_kv));

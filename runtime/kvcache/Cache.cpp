@@ -3,12 +3,14 @@
 // served step meets neither the allocator nor a page fault.
 #include "runtime/kvcache/Cache.h"
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Cache.h"
 
 #include <new>
 
 using namespace fovea::rt;
 
 fovea_kv::~fovea_kv() {
+  delete gpu; // and the pools
   for (SegmentStore &s : stores)
     ctx().deallocate(s.memory);
   ctx().deallocate(scratch);
@@ -19,7 +21,7 @@ namespace {
 
 using LL = long long;
 
-fovea_status checkLimits(const fovea_kv_limits &l) {
+fovea_status checkLimits(const fovea_kernel &kernel, const fovea_kv_limits &l) {
   auto within = [](const char *what, int64_t got, int64_t least, int64_t most) {
     if (got >= least && got <= most)
       return FOVEA_OK;
@@ -37,10 +39,16 @@ fovea_status checkLimits(const fovea_kv_limits &l) {
     st = within("pages", l.pages, 0, INT32_MAX);
   if (!st)
     st = within("rows", l.rows, 0, 1 << 28);
-  if (!st && l.device.kind && l.device.kind != kDLCPU)
+  // 0 is the kernel's.
+  fovea_device own = FOVEA_CPU;
+  if (kernel.gpu)
+    own = {kDLCUDA, kernel.gpu->device->id};
+  if (!st && l.device.kind &&
+      (l.device.kind != own.kind || (kernel.gpu && l.device.id != own.id)))
     st = fail(FOVEA_UNSUPPORTED,
-              "expected a device of kind %d (CPU), got kind %d", kDLCPU,
-              l.device.kind);
+              "expected a device of kind %d and number %d, the kernel's, got "
+              "kind %d and number %d",
+              own.kind, own.id, l.device.kind, l.device.id);
   return st;
 }
 
@@ -147,7 +155,7 @@ void setViews(fovea_kv &kv) {
 
 fovea_status fovea_kv::create(const fovea_kv_limits &given) {
   limits = given;
-  if (fovea_status st = checkLimits(limits))
+  if (fovea_status st = checkLimits(*kernel.get(), limits))
     return st;
   if (!limits.rows)
     limits.rows = limits.seqs;
@@ -183,13 +191,23 @@ fovea_status fovea_kv::create(const fovea_kv_limits &given) {
     return noMemory("a cache's tables", size_t(count.used.value));
   Carver place{static_cast<char *>(book)};
   carve(*this, place);
+  if (kernel->gpu) {
+    gpu = new (std::nothrow) GpuCache(*this);
+    if (!gpu)
+      return noMemory("a cache", sizeof(GpuCache));
+  }
   for (uint32_t i = 0; i < storage.n; ++i) {
     SegmentStore &s = stores[i];
     size_t bytes = size_t(s.layerBytes) * size_t(limits.layers);
     size_t align = bytes >= 2 * hugePage ? size_t(hugePage) : 4096;
-    s.memory = static_cast<char *>(ctx().allocate(bytes, align));
-    if (!s.memory)
-      return noMemory("a cache's pages", bytes);
+    if (gpu) {
+      if (fovea_status st = gpu->allocatePool(bytes, s.memory))
+        return st;
+    } else {
+      s.memory = static_cast<char *>(ctx().allocate(bytes, align));
+      if (!s.memory)
+        return noMemory("a cache's pages", bytes);
+    }
     s.pool.nFree = s.pool.count;
     for (int64_t p = 0; p < s.pool.count; ++p) // low ids first
       s.pool.free[p] = int32_t(s.pool.count - 1 - p);
@@ -200,6 +218,9 @@ fovea_status fovea_kv::create(const fovea_kv_limits &given) {
   if (!scratch)
     return noMemory("a cache's scratch memory", bytes);
   scratchBytes = perWorker;
+  if (gpu)
+    if (fovea_status st = gpu->create(size_t(count.used.value)))
+      return st;
   for (int64_t i = 0; i < limits.seqs; ++i) {
     new (&seqs[i]) Sequence;
     freeSeqs[i] = int32_t(limits.seqs - 1 - i);
@@ -252,11 +273,6 @@ fovea_status fovea_kv_create(fovea_kernel *kernel, int arg,
   CacheRecords records;
   if (fovea_status st = cacheRecords(*kernel, arg, records))
     return st;
-  if (kernel->gpu)
-    return fail(FOVEA_UNSUPPORTED,
-                "kernel '%s': expected a kernel for the CPU, in whose memory "
-                "caches are, got one for a GPU",
-                kernel->name());
   auto *kv = new (std::nothrow) fovea_kv(kernel);
   if (!kv)
     return noMemory("a cache", sizeof(fovea_kv));

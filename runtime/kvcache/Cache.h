@@ -10,6 +10,8 @@
 
 namespace fovea::rt {
 
+class GpuCache;
+
 /// The pages of one segment. A page has as many owners as sequences list it;
 /// one with more than one is never written.
 struct PagePool {
@@ -70,7 +72,7 @@ struct BorrowedTable {
 /// and makes its view.
 fovea_status checkPart(const fovea_tensor *tensor, const char *what,
                        uint32_t dtype, uint32_t rank, const int64_t *extents,
-                       fovea_abi_view &out);
+                       fovea_abi_view &out, int device = kDLCPU);
 
 } // namespace fovea::rt
 
@@ -253,7 +255,8 @@ struct fovea_kv {
     int32_t stage = -1;
     uint32_t variants = 0;
     int64_t mostRows[fovea::rt::maxVariants] = {};
-    fovea_stage_fn entries[fovea::rt::maxVariants] = {};
+    fovea_stage_fn entries[fovea::rt::maxVariants] = {}; // NULL on a GPU
+    const fovea_bundle_variant *records[fovea::rt::maxVariants] = {};
     int64_t step = INT64_MAX; // rows per item
   };
   void findService(int32_t stage, Service &out);
@@ -299,8 +302,9 @@ struct fovea_kv {
   bool evicting = false;
 
   fovea::rt::SegmentStore stores[fovea::rt::maxSegments];
-  fovea_abi_view *views = nullptr; // [layers, nParts]
-  void *book = nullptr;            // all tables, one allocation
+  fovea_abi_view *views = nullptr;    // [layers, nParts]
+  void *book = nullptr;               // all tables, one allocation
+  fovea::rt::GpuCache *gpu = nullptr; // has the pools; NULL on the CPU
 
   Seq *seqs = nullptr; // [limits.seqs]
   int32_t *freeSeqs = nullptr;

@@ -2,6 +2,7 @@
 // Pages of a sequence: how many it needs, which are its own, and copies of
 // bytes inside a pool. Everything here is in all layers at once: page ids are
 // shared by them.
+#include "runtime/cuda/Cache.h"
 #include "runtime/kvcache/Cache.h"
 
 using namespace fovea::rt;
@@ -28,7 +29,10 @@ void fovea_kv::copyPage(uint32_t segment, int32_t from, int32_t to) {
   const int64_t bytes = storage.segments[segment].pageBytes;
   char *layer = store.memory;
   for (int l = 0; l < limits.layers; ++l, layer += store.layerBytes)
-    std::memcpy(layer + to * bytes, layer + from * bytes, size_t(bytes));
+    if (gpu)
+      gpu->copy(layer + to * bytes, layer + from * bytes, size_t(bytes));
+    else
+      std::memcpy(layer + to * bytes, layer + from * bytes, size_t(bytes));
 }
 
 void fovea_kv::makePrivate(uint32_t segment, int32_t i, int64_t at) {
@@ -60,8 +64,17 @@ void fovea_kv::moveRows(uint32_t segment, int32_t fromPage, int64_t from,
       size_t bytes = size_t(n * part.row * (dense ? heads : 1));
       for (int64_t h = 0; h < (dense ? 1 : heads); ++h) {
         int64_t at = part.offset + h * part.headStride;
-        std::memmove(dst + at + to * part.tokenStride,
-                     src + at + from * part.tokenStride, bytes);
+        char *there = dst + at + to * part.tokenStride;
+        const char *here = src + at + from * part.tokenStride;
+        if (!gpu)
+          std::memmove(there, here, bytes);
+        // A copy on the device has no direction: row by row, as if in place.
+        else if (there < here)
+          for (size_t o = 0, step = bytes / size_t(n); o < bytes; o += step)
+            gpu->copy(there + o, here + o, step);
+        else if (there > here)
+          for (size_t o = bytes, step = bytes / size_t(n); o > 0; o -= step)
+            gpu->copy(there + o - step, here + o - step, step);
       }
     }
   }
@@ -101,7 +114,10 @@ void fovea_kv::readRow(uint32_t segment, int layer, int32_t page,
   char *base = store.memory + layer * store.layerBytes + page * s.pageBytes;
   eachPiece(s, records().cache->heads, base, offset,
             [&](char *at, size_t bytes) {
-              std::memcpy(out, at, bytes);
+              if (gpu)
+                gpu->read(out, at, bytes);
+              else
+                std::memcpy(out, at, bytes);
               out += bytes;
             });
 }
@@ -113,7 +129,10 @@ void fovea_kv::writeRow(uint32_t segment, int layer, int32_t page,
   char *base = store.memory + layer * store.layerBytes + page * s.pageBytes;
   eachPiece(s, records().cache->heads, base, offset,
             [&](char *at, size_t bytes) {
-              std::memcpy(at, in, bytes);
+              if (gpu)
+                gpu->write(at, in, bytes);
+              else
+                std::memcpy(at, in, bytes);
               in += bytes;
             });
 }

@@ -3,6 +3,7 @@
 // done by the caller; large work goes to the executor, one layer per piece,
 // since the moves of a layer depend on each other.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Cache.h"
 #include "runtime/kvcache/Cache.h"
 #include "runtime/loader/StageError.h"
 
@@ -23,11 +24,11 @@ void fovea_kv::findService(int32_t stage, Service &out) {
     scratchBytes =
         v.scratch_bytes > scratchBytes ? v.scratch_bytes : scratchBytes;
     out.step = v.rows < out.step ? v.rows : out.step;
-    fovea_stage_fn code = kernel->entry(v);
-    if (!code)
+    if (!kernel->codeOf(v))
       continue;
     out.mostRows[out.variants] = v.max_rows;
-    out.entries[out.variants++] = code;
+    out.records[out.variants] = &v;
+    out.entries[out.variants++] = kernel->entry(v);
   }
 }
 
@@ -73,7 +74,9 @@ void fovea_kv::setSlots() {
 }
 
 fovea_status fovea_kv::canRun() const {
-  return kernel->target < 0 ? kernel->refuseToRun() : FOVEA_OK;
+  if (kernel->target < 0)
+    return kernel->refuseToRun();
+  return gpu ? gpu->status() : FOVEA_OK;
 }
 
 namespace {
@@ -118,16 +121,23 @@ fovea_status fovea_kv::launch(const Service &service, fovea_abi_plan &plan,
   Launch work{*this, entry, plan, layer};
   const fovea_executor &exec = ctx().exec;
   const int64_t pieces = layer < 0 ? limits.layers : n;
-  if (exec.workers > 1 && pieces > 1 &&
-      bytes * (layer < 0 ? limits.layers : 1) >= parallelBytes)
+  if (gpu) {
+    int32_t code = 0;
+    if (fovea_status st =
+            gpu->launch(*service.records[chosen], plan, layer, &code))
+      return st;
+    work.error.code = code;
+  } else if (exec.workers > 1 && pieces > 1 &&
+             bytes * (layer < 0 ? limits.layers : 1) >= parallelBytes) {
     exec.parallel_for(
         exec.user, pieces,
         [](int64_t begin, int64_t end, int worker, void *arg) {
           static_cast<Launch *>(arg)->run(begin, end, worker);
         },
         &work);
-  else
+  } else {
     work.run(0, pieces, 0);
+  }
   int32_t code = work.error.code.load();
   if (!code)
     return FOVEA_OK;
@@ -200,14 +210,16 @@ static bool isDtype(DLDataType t, uint32_t dtype) {
 
 fovea_status fovea::rt::checkPart(const fovea_tensor *t, const char *what,
                                   uint32_t dtype, uint32_t rank,
-                                  const int64_t *extents, fovea_abi_view &out) {
+                                  const int64_t *extents, fovea_abi_view &out,
+                                  int device) {
   if (!t || (rank && !t->shape))
     return fail(FOVEA_INVALID, "%s: expected a tensor, got NULL", what);
-  if (t->device.device_type != kDLCPU)
+  if (int(t->device.device_type) != device)
     return fail(FOVEA_INVALID,
-                "%s: expected memory of the CPU (device type %d), got device "
+                "%s: expected memory of the %s (device type %d), got device "
                 "type %d",
-                what, kDLCPU, t->device.device_type);
+                what, device == kDLCPU ? "CPU" : "GPU", device,
+                t->device.device_type);
   if (!isDtype(t->dtype, dtype))
     return fail(FOVEA_INVALID,
                 "%s: expected elements of %s, got code %d, %d bits, %d lanes",
@@ -318,9 +330,11 @@ fovea_status fovea_kv::write(const fovea_batch &b, int layer,
   fovea_abi_view &value = keyRank == 3 ? mine[cache.value_slot] : ragged[1];
   const int64_t keyShape[] = {rows, cache.heads, cache.key_dim};
   const int64_t valueShape[] = {rows, cache.heads, cache.value_dim};
-  fovea_status st = checkPart(k, "k", cache.input_dtype, 3, keyShape, key);
+  fovea_status st = checkPart(k, "k", cache.input_dtype, 3, keyShape, key,
+                              gpu ? kDLCUDA : kDLCPU);
   if (!st)
-    st = checkPart(v, "v", cache.input_dtype, 3, valueShape, value);
+    st = checkPart(v, "v", cache.input_dtype, 3, valueShape, value,
+                   gpu ? kDLCUDA : kDLCPU);
   if (st)
     return st;
   if (keyRank == 3)
@@ -349,9 +363,12 @@ fovea_status fovea_kv::write(const fovea_batch &b, int layer,
     mine[cache.value_slot] = slice(value, size);
     st = appendRows(b, i, i + 1, layer);
   }
-  if (st || storage.fresh >= 0)
-    return st;
-  return runPages(touchedPages(b, items, nItems), layer);
+  if (!st && storage.fresh < 0)
+    st = runPages(touchedPages(b, items, nItems), layer);
+  // The caller's memory, which it may free: no kernel gets a stale address.
+  if (gpu)
+    mine[cache.key_slot].data = mine[cache.value_slot].data = nullptr;
+  return st;
 }
 
 fovea_status fovea_kv_write(fovea_kv *kv, const fovea_batch *batch, int layer,

@@ -2,6 +2,7 @@
 // Kernels with caches: the batch of a step, the caches' lengths and tables as
 // the plan keeps them, and the views of a layer.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Kernel.h"
 #include "runtime/plan/Plan.h"
 
 namespace fovea::rt {
@@ -218,6 +219,12 @@ fovea_status BatchBinder::reserve(CacheStep &cache) {
                   "argument '%s': expected a cache of its own, since it is "
                   "written, got that of argument '%s'",
                   name(cache), name(other));
+  const GpuKernel *here = plan.kernel->gpu, *its = kv->kernel->gpu;
+  if (!here != !its || (here && here->device != its->device))
+    return fail(FOVEA_INVALID,
+                "argument '%s': expected a cache on the kernel's device, got "
+                "one on another",
+                name(cache));
   if (!sameStorage(cache.records, kv->records()))
     return fail(FOVEA_INVALID, "argument '%s': %s", name(cache), message());
   cache.kv = kv;

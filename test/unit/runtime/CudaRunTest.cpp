@@ -329,20 +329,6 @@ TEST_F(CudaRun, WhichCodeRunsWhere) {
   EXPECT_GE(gpuRank("sm_80", 9, 0, false), 0);
 }
 
-TEST_F(CudaRun, CachesAreTheCpus) {
-  BundleBuilder b = cacheKernel(cacheOptions(CacheKind::Plain));
-  addFakeGpu(b);
-  OnGpu on(b);
-  ASSERT_EQ(on.status, FOVEA_OK) << fovea_message();
-  GpuPlanOf plan(on, 10, 1, 10);
-  EXPECT_REFUSED(FOVEA_UNSUPPORTED, "one over a cache", plan.status);
-  fovea_kv_limits limits{};
-  limits.size = sizeof limits;
-  fovea_kv *kv = nullptr;
-  EXPECT_REFUSED(FOVEA_UNSUPPORTED, "got one for a GPU",
-                 fovea_kv_create(on.kernel, 1, &limits, &kv));
-}
-
 /// Copies the first head of the result into the values of the next layer.
 fovea_status nextValues(void *user, const fovea_tensor *const *t, int n,
                         fovea_stream stream) {

@@ -18,7 +18,15 @@ struct ServingLimits {
   int64_t rows = 512, seqs = 16, maxLen = 1024, pages = 0;
   int workers = 1, layers = 1, concurrent = 1;
   bool deterministic = false, noSharing = false;
+  bool gpu = false; // of the fake driver
 };
+
+inline BundleBuilder servingBundle(const ServingOptions &options, bool gpu) {
+  BundleBuilder b = servingKernel(options);
+  if (gpu)
+    addFakeGpu(b);
+  return b;
+}
 
 /// What a token holds; its seed is all that the model keeps.
 inline float keyOf(int seed, int head, int d) {
@@ -33,7 +41,14 @@ public:
   Serving(const ServingOptions &options = {}, const ServingLimits &limits = {},
           const fovea_options &context = {})
       : options(options), limits(limits),
-        loaded(servingKernel(options), limits.workers, context) {
+        loaded(servingBundle(options, limits.gpu), limits.workers, context) {
+    if (limits.gpu) {
+      fovea_kernel_release(loaded.kernel);
+      EXPECT_EQ(
+          fovea_kernel_get(loaded.bundle, nullptr, device, &loaded.kernel),
+          FOVEA_OK)
+          << fovea_message();
+    }
     fovea_kv_limits l{};
     l.size = sizeof l;
     l.layers = limits.layers;
@@ -44,15 +59,50 @@ public:
     EXPECT_EQ(fovea_kv_create(loaded.kernel, cacheArg(), &l, &kv), FOVEA_OK)
         << fovea_message();
     plan = createPlan();
-    workspace = std::aligned_alloc(64, (fovea_plan_workspace(plan) + 64 + 63) /
-                                           64 * 64);
+    EXPECT_EQ(fovea_device_alloc(loaded.ctx, place(),
+                                 fovea_plan_workspace(plan) + 64, &workspace),
+              FOVEA_OK)
+        << fovea_message();
   }
   ~Serving() {
     fovea_plan_destroy(plan);
     fovea_kv_destroy(kv);
-    std::free(workspace);
+    fovea_device_free(loaded.ctx, place(), workspace);
   }
   Serving(const Serving &) = delete;
+
+  static constexpr fovea_device device = {kDLCUDA, 0};
+  fovea_device place() const { return limits.gpu ? device : FOVEA_CPU; }
+
+  /// A tensor where the kernel wants it.
+  struct There {
+    There(const Serving &s, Tensor *of) : s(s), of(of), dl(of->dl) {
+      if (!s.limits.gpu)
+        return;
+      dl.device = {kDLCUDA, 0};
+      EXPECT_EQ(fovea_device_alloc(s.loaded.ctx, device, of->bytes.size() + 1,
+                                   &dl.data),
+                FOVEA_OK);
+      copy(device, dl.data, FOVEA_CPU, of->dl.data);
+    }
+    There(const There &) = delete;
+    ~There() {
+      if (!s.limits.gpu)
+        return;
+      copy(FOVEA_CPU, of->dl.data, device, dl.data);
+      fovea_device_free(s.loaded.ctx, device, dl.data);
+    }
+    void copy(fovea_device to, void *dst, fovea_device from, void *src) {
+      EXPECT_EQ(fovea_device_copy(s.loaded.ctx, to, dst, from, src,
+                                  of->bytes.size(), nullptr),
+                FOVEA_OK)
+          << fovea_message();
+    }
+    fovea_value value() const { return {FOVEA_TENSOR, {&dl}}; }
+    const Serving &s;
+    Tensor *of;
+    DLTensor dl;
+  };
 
   int cacheArg() const { return options.appends ? 3 : 1; }
   fovea_plan *createPlan() const {
@@ -136,15 +186,28 @@ public:
     return st;
   }
   fovea_status run(int layer = 0) {
-    return fovea_run(plan, layer, args.data(), int(args.size()), workspace,
+    if (!limits.gpu)
+      return fovea_run(plan, layer, args.data(), int(args.size()), workspace,
+                       nullptr);
+    There tq(*this, q.get()), tk(*this, k.get()), tv(*this, v.get()),
+        to(*this, o.get());
+    std::vector<fovea_value> moved = args;
+    moved.front() = tq.value();
+    moved.back() = to.value();
+    if (options.appends) {
+      moved[1] = tv.value();
+      moved[2] = tk.value();
+    }
+    return fovea_run(plan, layer, moved.data(), int(moved.size()), workspace,
                      nullptr);
   }
   /// Appends rows without running the kernel.
   void fill(uint64_t seq, int rows) {
     prepare({{seq, rows}});
     ASSERT_FOVEA(fovea_kv_extend(kv, &batch));
+    There tk(*this, k.get()), tv(*this, v.get());
     for (int layer = 0; layer < limits.layers; ++layer)
-      ASSERT_FOVEA(fovea_kv_write(kv, &batch, layer, &k->dl, &v->dl));
+      ASSERT_FOVEA(fovea_kv_write(kv, &batch, layer, &tk.dl, &tv.dl));
     model[seq].insert(model[seq].end(), seeds.begin(), seeds.end());
   }
   /// A whole step, checked.
