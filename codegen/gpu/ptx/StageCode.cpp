@@ -17,10 +17,20 @@ namespace fovea::gpu {
 /// What an object begins with; the cubin and the PTX with its NUL follow.
 namespace {
 struct ObjectHead {
-  uint64_t cubinBytes, ptxBytes;
+  uint64_t magic, cubinBytes, ptxBytes;
   uint32_t threads, sharedBytes, registers, reserved;
 };
 } // namespace
+
+static constexpr uint64_t kMagic = 0x6567617473757067; // "gpustage"
+
+bool isStageCode(StringRef object) {
+  ObjectHead head{};
+  if (object.size() < sizeof head)
+    return false;
+  memcpy(&head, object.data(), sizeof head);
+  return head.magic == kMagic;
+}
 
 LogicalResult reportAssembler(ModuleOp module) {
   auto ptxas = lookForPtxas();
@@ -70,6 +80,7 @@ compileStage(ModuleOp module, StringRef symbol, const Architecture &arch,
   hw::KernelOp kernel = kernels[0];
   kernel.setSymName(symbol);
   ObjectHead head{};
+  head.magic = kMagic;
   head.threads = kernel.getThreads();
   head.sharedBytes = kernel.getSharedBytes();
   if (failed(readRange(kernel)))
@@ -114,8 +125,8 @@ llvm::Expected<LinkedCode> linkStages(llvm::ArrayRef<StageUnit> units,
   };
   for (auto [unit, object] : llvm::zip(units, objects)) {
     ObjectHead head;
-    if (object.size() < sizeof head)
-      return llvm::createStringError("expected an object of stage " +
+    if (!isStageCode(object))
+      return llvm::createStringError("expected code for a GPU of stage " +
                                      unit.symbol);
     memcpy(&head, object.data(), sizeof head);
     StringRef rest = object.drop_front(sizeof head);

@@ -21,6 +21,9 @@ llvm::Expected<llvm::SmallVector<char, 0>>
 compileStage(mlir::ModuleOp module, llvm::StringRef symbol,
              const Architecture &arch, UnitOutput output);
 
+/// Whether an object is one of those, and not machine code of a CPU.
+bool isStageCode(llvm::StringRef object);
+
 /// The objects of all units as the code of a target.
 llvm::Expected<LinkedCode> linkStages(llvm::ArrayRef<StageUnit> units,
                                       llvm::ArrayRef<llvm::StringRef> objects);

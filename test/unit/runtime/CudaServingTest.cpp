@@ -14,7 +14,11 @@ namespace {
 class CudaServing : public testing::Test {
 protected:
   static void SetUpTestSuite() { setenv("FOVEA_CUDA_LIBRARY", FAKE_CUDA, 1); }
-  void SetUp() override { unsetenv("FAKE_CUDA_FAILS"); }
+  void SetUp() override {
+    unsetenv("FAKE_CUDA_FAILS");
+    for (const char *name : {"cuStreamBeginCapture_v2", "cuGraphLaunch"})
+      callsBefore[name] = fake<int (*)(const char *)>("fake_cuda_calls")(name);
+  }
   static ServingLimits onGpu(int layers = 1) {
     ServingLimits limits;
     limits.gpu = true;
@@ -23,11 +27,20 @@ protected:
     limits.maxLen = 256;
     return limits;
   }
-  static size_t deviceMemory() {
+  template <typename Function>
+  static Function fake(const char *name) {
     void *library = dlopen(FAKE_CUDA, RTLD_NOW);
-    return reinterpret_cast<size_t (*)()>(
-        reinterpret_cast<uintptr_t>(dlsym(library, "fake_cuda_memory")))();
+    return reinterpret_cast<Function>(
+        reinterpret_cast<uintptr_t>(dlsym(library, name)));
   }
+  static size_t deviceMemory() {
+    return fake<size_t (*)()>("fake_cuda_memory")();
+  }
+  int calls(const char *name) {
+    return fake<int (*)(const char *)>("fake_cuda_calls")(name) -
+           callsBefore[name];
+  }
+  std::map<std::string, int> callsBefore;
 };
 
 TEST_F(CudaServing, PrefillsChunksAndDecodes) {
@@ -77,6 +90,50 @@ TEST_F(CudaServing, WritesForksAndTrims) {
       EXPECT_NE(s.o->at(0), 1e30f);
     }
   }
+}
+
+TEST_F(CudaServing, GraphsReplayOverACache) {
+  ServingOptions options;
+  options.shape.page = 4;
+  Serving s(options, onGpu());
+  fovea_stream stream = nullptr;
+  ASSERT_FOVEA(fovea_stream_create(s.loaded.ctx, Serving::device, &stream));
+  s.begin(1);
+  s.begin(2);
+  s.prepare({{1, 40}}); // the largest step
+  fovea_graph *graph = nullptr;
+  ASSERT_FOVEA(fovea_graph_create(s.loaded.ctx, &graph));
+  fovea_value cache{};
+  cache.kind = FOVEA_CACHE;
+  cache.u.kv = s.kv;
+  int ids[] = {fovea_graph_buffer(graph, &s.q->dl, 0, 1),
+               fovea_graph_buffer(graph, &s.v->dl, 0, 1),
+               fovea_graph_buffer(graph, &s.k->dl, 0, 1),
+               fovea_graph_scalar(graph, cache),
+               fovea_graph_scalar(graph, integer(s.window)),
+               fovea_graph_buffer(graph, &s.o->dl, 0, 1)};
+  ASSERT_FOVEA(fovea_graph_kernel(graph, s.plan, 0, ids, 6));
+  ASSERT_FOVEA(fovea_graph_finish(graph));
+  for (const Rows &step : {Rows{{1, 40}}, Rows{{1, 1}, {2, 7}},
+                           Rows{{2, 1}, {1, 1}}, Rows{{2, 1}, {1, 1}}}) {
+    s.prepare(step);
+    {
+      Serving::There q(s, s.q.get()), v(s, s.v.get()), k(s, s.k.get()),
+          o(s, s.o.get());
+      fovea_value externals[] = {q.value(), v.value(), k.value(), o.value()};
+      ASSERT_FOVEA(fovea_graph_run_batch(graph, &s.batch, externals, 4,
+                                         s.offsets.back(), stream));
+      ASSERT_FOVEA(fovea_stream_wait(s.loaded.ctx, Serving::device, stream));
+    }
+    for (size_t i = 0; i < s.ids.size(); ++i)
+      for (int32_t r = s.offsets[i]; r < s.offsets[i + 1]; ++r)
+        s.model[s.ids[i]].push_back(s.seeds[size_t(r)]);
+    EXPECT_EQ(s.wrong(), 0);
+  }
+  EXPECT_EQ(calls("cuStreamBeginCapture_v2"), 1);
+  EXPECT_EQ(calls("cuGraphLaunch"), 4);
+  fovea_graph_destroy(graph);
+  ASSERT_FOVEA(fovea_stream_destroy(s.loaded.ctx, Serving::device, stream));
 }
 
 // Commits move rows between segments of other formats: as on the CPU, bit for

@@ -114,6 +114,11 @@ TEST_F(StageCode, TheCodeOfATargetHasCubinsAndPtx) {
     EXPECT_NE(ptx.find(".target sm_80"), std::string::npos);
   }
   EXPECT_EQ(code->entries[1].symbol, "two");
+  EXPECT_TRUE(isStageCode(object));
+  EXPECT_FALSE(isStageCode(std::string(100, 'x')));
+  auto other = linkStages(llvm::ArrayRef(units).take_front(), {"x86"});
+  EXPECT_EQ(llvm::toString(other.takeError()),
+            "expected code for a GPU of stage one");
 }
 
 TEST_F(StageCode, WithoutAnAssemblerThereIsPtx) {
