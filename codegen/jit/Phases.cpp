@@ -45,6 +45,7 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   traits.mask = shape.mask;
   traits.reach = shape.reach;
   traits.stripe = shape.stripe;
+  traits.tables = shape.tables;
   traits.ordered = shape.ordered;
   return traits;
 }

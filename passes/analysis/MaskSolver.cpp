@@ -399,6 +399,8 @@ void describe(const ImportedMask &mask, MaskSolution &solution) {
 
 /// Gaps between stripes from this width on are skipped by blocks of keys.
 constexpr int64_t kLeastGap = 16;
+/// So many first queries say nothing of what the others see.
+constexpr int64_t kFewQueries = 64;
 
 /// Most keys of a term; nothing if the lengths decide.
 std::optional<int64_t> keysOf(MaskGraph &g, const MaskTerm &term) {
@@ -412,6 +414,20 @@ std::optional<int64_t> keysOf(MaskGraph &g, const MaskTerm &term) {
         least = std::min(least.value_or(kMaskTokenLimit), g[room].hi + 1);
     }
   return least;
+}
+
+/// Whether a term is of the first few queries alone, whatever they see.
+bool isOfFewQueries(MaskGraph &g, const MaskTerm &term) {
+  return llvm::any_of(term.guards, [&](MaskId id) {
+    const MaskNode &guard = g[id];
+    if (guard.op != MaskOp::Ge0)
+      return false;
+    const MaskNode &sum = g[guard.args[0]];
+    if (sum.op != MaskOp::Linear || sum.args.size() != 1 || sum.coefs[0] != -1)
+      return false;
+    const MaskNode &q = g[sum.args[0]];
+    return q.op == MaskOp::Var && q.imm == VarQ && sum.imm < kFewQueries;
+  });
 }
 
 /// What the terms say of the keys that a query sees.
@@ -430,6 +446,8 @@ void measureKeys(MaskGraph &g, const MaskSections &sections,
         solution.stripe =
             solution.stripe ? std::min(solution.stripe, width) : width;
     }
+    if (isOfFewQueries(g, term))
+      continue;
     bounded &= keys.has_value();
     reach += std::max<int64_t>(0, keys.value_or(0));
   }

@@ -45,7 +45,8 @@ struct MaskSolution {
   int terms = 0;
   /// Every live key is in closed form: bounds never evaluates a tile.
   bool closedForm = true;
-  /// Most keys that a query sees, whatever the operands hold; -1: no number.
+  /// Most keys that a query sees, whatever the operands hold, but for the first
+  /// few queries; -1: no number.
   int64_t reach = -1;
   /// Keys of the narrowest stripe that repeats with a gap worth skipping, both
   /// numbers; 0: there is none.

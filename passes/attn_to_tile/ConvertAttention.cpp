@@ -196,10 +196,10 @@ LogicalResult AttentionConverter::chooseSchedules() {
   auto keyType = cast<ViewType>(
       (cache ? cache->largest().getKeys() : sources[0]).getType());
   schedules = p.schedules(
-      op.getContext(),
-      StreamShape{keyDim, valueDim, keyType.getElementType(),
-                  keyType.getFormat(), group, cache != nullptr, mask.identity,
-                  mask.reach, mask.stripe, order != nullptr});
+      op.getContext(), StreamShape{keyDim, valueDim, keyType.getElementType(),
+                                   keyType.getFormat(), group, cache != nullptr,
+                                   mask.identity, mask.reach, mask.stripe,
+                                   bool(mask.summaries), order != nullptr});
   if (queryBlock)
     fitQueryBlock();
   if (order)

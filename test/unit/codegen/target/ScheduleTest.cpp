@@ -81,6 +81,11 @@ TEST(Schedule, masksTakeSmallerTiles) {
     EXPECT_EQ(chosen(-1, 4).keys, 16);
     EXPECT_EQ(chosen(-1, 17).keys, 32);
     EXPECT_EQ(chosen(-1, 500).keys, dense.keys / 2);
+    // Tables decide: one panel.
+    traits.tables = true;
+    EXPECT_EQ(chosen(-1, 0).rows, dense.lanes);
+    EXPECT_EQ(chosen(-1, 0).keys, dense.keys / 2);
+    traits.tables = false;
     // Boxes of a walk stay whole.
     traits.ordered = true;
     EXPECT_EQ(toString(chosen(4, 4)), toString(dense));

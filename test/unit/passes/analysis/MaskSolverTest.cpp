@@ -344,6 +344,14 @@ TEST(MaskSolver, SaysHowFarAQueryReaches) {
              "%in = arith.andi %past, %c : i1\n"
              "%r = arith.ori %in, %sink : i1",
          18, 0);
+  // What a few first queries see beside it does not count, of more it does.
+  for (auto [first, reach] : {std::pair("16", 14), {"500", -1}})
+    expect(near + causal + "%f = arith.constant " + first +
+               " : index\n"
+               "%few = arith.cmpi slt, %q, %f : index\n"
+               "%in = arith.andi %past, %c : i1\n"
+               "%r = arith.ori %in, %few : i1",
+           reach, 0);
   // Stripes of 8 keys between gaps of 56; gaps of 3 keys are not skipped.
   expect(stripes, -1, 8);
   expect("%p = arith.constant 4 : index\n%m = arith.remui %k, %p : index\n"
