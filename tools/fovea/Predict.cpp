@@ -26,7 +26,7 @@ struct PrefillCosts {
   double rescale = 1.0;    ///< per vector of the output, per tile
   double keyBytes = 0.03;  ///< per byte of keys and values of a block
   double convert = 0.10;   ///< per element of a block converted to f32
-  double row = 1.5;        ///< per element of q and o: packing, unpacking
+  double row = 0.6;        ///< per element of q and o: packing, unpacking
   double item = 600;       ///< bounds, set-up
 };
 /// Costs of the decode, the head dim in lanes.

@@ -23,10 +23,10 @@ namespace fovea::cli {
 
 /// Vector instructions of an op, about, for a vector of scores. There is none
 /// for integer division: a power of two is a shift, another constant a product
-/// and shifts, anything else runs lane by lane, and so do loads that follow
-/// the key. The math functions are polynomials.
+/// and shifts, anything else runs lane by lane. A load that follows the key
+/// reads words of rows that lie together. The math functions are polynomials.
 static double vectorOps(Operation &op) {
-  constexpr double byLane = 96;
+  constexpr double byLane = 96, farLoad = 36;
   return llvm::TypeSwitch<Operation *, double>(&op)
       .Case<arith::ConstantOp, arith::IndexCastOp, arith::IndexCastUIOp,
             arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp>(
@@ -43,7 +43,7 @@ static double vectorOps(Operation &op) {
       .Default([](Operation *o) -> double {
         if (isa<math::MathDialect>(o->getDialect()))
           return 16;
-        return isa<arith::ArithDialect>(o->getDialect()) ? 1 : 4 * byLane;
+        return isa<arith::ArithDialect>(o->getDialect()) ? 1 : farLoad;
       });
 }
 
