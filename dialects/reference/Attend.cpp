@@ -306,6 +306,23 @@ static Tensor rowsLike(const AttentionInputs &inputs) {
   return Tensor(shape);
 }
 
+/// Notes how large a value, times `sum`, may be.
+static void noteValues(const AttentionInputs &inputs, double sum,
+                       Report &report) {
+  double largest = 0;
+  int64_t step = inputs.heads() / inputs.keyHeads();
+  for (int64_t b = 0; b < inputs.batches(); ++b)
+    for (int64_t h = 0; h < inputs.heads(); h += step)
+      for (auto [n, level] : llvm::enumerate(inputs.source.levels))
+        for (int64_t k = 0; k * level < inputs.lengths[b]; ++k) {
+          const double *value = inputs.value(b, h, k, n);
+          for (int64_t d = 0; d < inputs.valueDim(); ++d)
+            if (std::isfinite(value[d]))
+              largest = std::max(largest, std::fabs(value[d]));
+        }
+  report.maxValue = std::max(report.maxValue, largest * sum);
+}
+
 llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
                                                   Report &report) {
   Attended result{outputLike(inputs), rowsLike(inputs)};
@@ -325,6 +342,7 @@ llvm::Expected<Attended> fovea::reference::attend(const AttentionInputs &inputs,
       });
   if (error)
     return std::move(error);
+  noteValues(inputs, 1, report);
   return result;
 }
 
@@ -345,6 +363,10 @@ fovea::reference::attendPartially(const AttentionInputs &inputs,
       });
   if (error)
     return std::move(error);
+  double sum = 0;
+  for (double l : state.l.data)
+    sum = std::max(sum, l);
+  noteValues(inputs, sum, report);
   return state;
 }
 

@@ -60,6 +60,9 @@ struct Report {
   int64_t stride = 1;
   /// The largest finite magnitude of a visible score: the accuracy rule's s.
   double maxScore = 0;
+  /// The largest |o| that weights of at most 1 give: of a value, or where o is
+  /// not divided by the sum of its weights, of a value times that sum.
+  double maxValue = 0;
   /// Why a mask or modifier has no meaning for a pair, which is hidden then
   /// (mask_s3, modifier_s1): one reason of those there are, null if there is
   /// none.

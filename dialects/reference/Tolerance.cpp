@@ -48,6 +48,12 @@ double fovea::reference::errorBound(llvm::ArrayRef<double> want, Element type,
   return bound;
 }
 
+double fovea::reference::weightBound(Element type, double maxValue) {
+  if (type == Element::F16)
+    return std::ldexp(maxValue, -12);
+  return type == Element::BF16 ? std::ldexp(maxValue, -9) : 0;
+}
+
 /// |got - want|, where agreeing non-finite values are 0 apart and others
 /// infinitely far.
 static double distance(double got, double want) {

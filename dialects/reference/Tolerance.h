@@ -33,6 +33,11 @@ enum class Role {
 double errorBound(llvm::ArrayRef<double> want, Element type, Role role,
                   double maxScore);
 
+/// What is allowed besides where weights are rounded to `type` before they meet
+/// the values, as the matrix products of GPUs have it: half a unit of 1 in the
+/// last place, of the largest value. 0 for f32.
+double weightBound(Element type, double maxValue);
+
 /// The result of holding one tensor against its reference.
 struct Comparison {
   double maxAbsError = 0; ///< inf if a non-finite value differs

@@ -107,7 +107,7 @@ static int bench(const Options &options) {
   Call call(session, arguments, options.call);
   call.update();
   call.run();
-  insistOnRight(arguments, spec.kernel(), progress);
+  insistOnRight(session, arguments, spec.kernel(), progress);
   Work work = countWork(session, arguments, call);
   Measurement m = measure(session, call, work, options.seconds, progress);
   if (options.json)

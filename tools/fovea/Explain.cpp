@@ -56,7 +56,7 @@ static int explain(const Options &options) {
                           advice,  {},        {},   options.check};
   if (options.measureToo) {
     call.run();
-    insistOnRight(arguments, spec.kernel(), progress);
+    insistOnRight(session, arguments, spec.kernel(), progress);
     explanation.measured = measure(session, call, work, 1, progress);
   }
   progress.show("");

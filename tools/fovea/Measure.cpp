@@ -125,8 +125,8 @@ static std::optional<Sample> someSequences(const Arguments &arguments,
   return sample;
 }
 
-void insistOnRight(const Arguments &arguments, mlir::func::FuncOp spec,
-                   Progress &progress) {
+void insistOnRight(const Session &session, const Arguments &arguments,
+                   mlir::func::FuncOp spec, Progress &progress) {
   progress.show("checking a sample of rows against the reference");
   std::optional<Sample> some;
   if (arguments.batch())
@@ -137,7 +137,8 @@ void insistOnRight(const Arguments &arguments, mlir::func::FuncOp spec,
   size_t rowDims = hasTokenMajorRows(spec) ? 2 : 3;
   auto verification =
       verify(spec, inputs, results, sampleStride(results, rowDims, 96),
-             some ? &some->batch : arguments.referenceBatch());
+             some ? &some->batch : arguments.referenceBatch(), nullptr, {},
+             roundsWeights(session.target()));
   if (!verification)
     throw Failure(ExitRejected,
                   "reference: " + llvm::toString(verification.takeError()));

@@ -24,8 +24,8 @@ Measurement measure(const Session &session, Call &call, const Work &work,
                     double seconds, Progress &progress);
 
 /// Checks a sample of rows against the reference; a Failure (1) if it is wrong.
-void insistOnRight(const Arguments &arguments, mlir::func::FuncOp spec,
-                   Progress &progress);
+void insistOnRight(const Session &session, const Arguments &arguments,
+                   mlir::func::FuncOp spec, Progress &progress);
 
 } // namespace fovea::cli
 

@@ -79,7 +79,7 @@ std::unique_ptr<Tuner::Built> Tuner::build(const TuningTable &table) {
       std::make_unique<Call>(*built->session, *built->arguments, call);
   built->call->update();
   built->call->run();
-  insistOnRight(*built->arguments, module->kernel(), progress);
+  insistOnRight(*built->session, *built->arguments, module->kernel(), progress);
   return built;
 }
 

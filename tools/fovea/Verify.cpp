@@ -2,6 +2,8 @@
 // The comparison of a kernel's results with the reference.
 #include "tools/fovea/Verify.h"
 
+#include "codegen/target/Target.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -100,12 +102,32 @@ static reference::Row rowOf(ArrayRef<int64_t> index, bool tokenMajor,
   return {i, index[1], index[0] - batch->rows[i]};
 }
 
+bool fovea::roundsWeights(StringRef target) {
+  return llvm::any_of(allTargets(), [&](const TargetInfo &info) {
+    return info.name == target && info.isGpu();
+  });
+}
+
+/// The type of the queries, of those that an argument has.
+static Element narrowest(func::FuncOp kernel) {
+  Element found = Element::F32;
+  for (Type type : kernel.getArgumentTypes())
+    if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+      if (tensor.getElementType().isBF16())
+        return Element::BF16;
+      if (tensor.getElementType().isF16())
+        found = Element::F16;
+    }
+  return found;
+}
+
 llvm::Expected<Verification>
 fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
               ArrayRef<HostTensor> results, int64_t stride,
               const reference::Batch *batch,
               std::vector<reference::Cache> *after,
-              std::function<void(const reference::WeighedRow &)> weigh) {
+              std::function<void(const reference::WeighedRow &)> weigh,
+              bool roundsWeights) {
   bool tokenMajor = hasTokenMajorRows(kernel);
   size_t rowDims = tokenMajor ? 2 : 3;
   llvm::Expected<std::vector<reference::Value>> inputs =
@@ -141,6 +163,8 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
     }
     double bound =
         reference::errorBound(want, pair.element, pair.role, report.maxScore);
+    if (roundsWeights && pair.role == reference::Role::Output)
+      bound += reference::weightBound(narrowest(kernel), report.maxValue);
     // A region may be steeper than p: p * p doubles a relative error.
     if (report.prob && pair.role == reference::Role::Output)
       bound *= 4;

@@ -41,12 +41,17 @@ struct Verification {
 /// results are compared, at every stride-th row only. A kernel with caches
 /// needs the `batch`; `after` gets those that it returns. `weigh` gets what
 /// attention makes of every row that is evaluated: see reference::Report.
+/// Kernels of a GPU round weights to the type of their queries: roundsWeights.
 llvm::Expected<Verification>
 verify(mlir::func::FuncOp kernel, llvm::ArrayRef<HostValue> arguments,
        llvm::ArrayRef<HostTensor> results, int64_t stride = 1,
        const reference::Batch *batch = nullptr,
        std::vector<reference::Cache> *after = nullptr,
-       std::function<void(const reference::WeighedRow &)> weigh = {});
+       std::function<void(const reference::WeighedRow &)> weigh = {},
+       bool roundsWeights = false);
+
+/// Whether the kernels of a target do; false for names that are none.
+bool roundsWeights(llvm::StringRef target);
 
 /// "0-16 18 20+4" : single tokens, ranges of them, and pooled rows with their
 /// number of tokens.

@@ -48,7 +48,8 @@ static int verifySpec(const Options &options) {
   std::vector<reference::Cache> after;
   auto verification =
       verify(spec.kernel(), arguments.inputs(), arguments.results(),
-             /*stride=*/1, arguments.referenceBatch(), &after);
+             /*stride=*/1, arguments.referenceBatch(), &after, {},
+             roundsWeights(session.target()));
   if (!verification)
     throw Failure(ExitRejected,
                   "reference: " + llvm::toString(verification.takeError()));
