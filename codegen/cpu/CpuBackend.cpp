@@ -29,70 +29,53 @@ public:
 
   LogicalResult lowerStages(ModuleOp module, const TargetInfo &target,
                             std::vector<StageUnit> &units) const override {
-    for (auto program : module.getOps<tile::ProgramOp>()) {
-      ProgramLayout layout(program);
-      for (auto stage : program.getBody().front().getOps<tile::StageOp>())
-        if (failed(lowerOne(program, stage, layout, target, units)))
-          return failure();
-    }
-    return success();
+    return cpu::forEachStage(module, target, units, cpu::lowerStage);
   }
 
   llvm::Expected<llvm::SmallVector<char, 0>>
   compileUnit(StageUnit &unit, const TargetInfo &target,
               UnitOutput output) const override {
-    cpu::MachineTarget machine{target.cpu, target.features};
-    cpu::MachineOutput kind = cpu::MachineOutput::Object;
-    if (output == UnitOutput::Assembly)
-      kind = cpu::MachineOutput::Assembly;
-    else if (output == UnitOutput::LLVMIR)
-      kind = cpu::MachineOutput::LLVMIR;
-    return cpu::compileModule(*unit.module, machine, kind);
+    return cpu::compileUnit(unit, target, output);
   }
 
   llvm::Expected<LinkedCode>
   link(llvm::ArrayRef<StageUnit> units,
        llvm::ArrayRef<llvm::StringRef> objects) const override {
-    llvm::Expected<cpu::FlatImage> image = cpu::linkFlatImage(objects);
-    if (!image)
-      return image.takeError();
-    LinkedCode code;
-    for (const StageUnit &unit : units) {
-      std::optional<uint64_t> offset = image->find(unit.symbol);
-      if (!offset)
-        return llvm::createStringError(
-            "expected the objects to define '%s', got no such symbol",
-            unit.symbol.c_str());
-      code.entries.push_back({unit.symbol, *offset});
-    }
-    code.bytes.assign(image->bytes.begin(), image->bytes.end());
-    return code;
-  }
-
-private:
-  static LogicalResult lowerOne(tile::ProgramOp program, tile::StageOp stage,
-                                const ProgramLayout &layout,
-                                const TargetInfo &target,
-                                std::vector<StageUnit> &units) {
-    FailureOr<StageInfo> info = analyzeStage(stage);
-    if (failed(info))
-      return failure();
-    StageUnit unit;
-    unit.kernel = program.getSymName().str();
-    unit.stage = stage.getSymName().str();
-    unit.symbol = unit.kernel + "." + unit.stage;
-    unit.module = ModuleOp::create(stage.getLoc(), unit.symbol);
-    cpu::StageContext context{*info, layout, target, unit.symbol, *unit.module};
-    FailureOr<uint64_t> scratch = cpu::lowerStage(context);
-    if (failed(scratch))
-      return failure();
-    unit.scratchBytes = *scratch;
-    units.push_back(std::move(unit));
-    return success();
+    return cpu::linkUnits(units, objects);
   }
 };
 
 } // namespace
+
+llvm::Expected<llvm::SmallVector<char, 0>>
+cpu::compileUnit(StageUnit &unit, const TargetInfo &target, UnitOutput output) {
+  cpu::MachineTarget machine{target.cpu, target.features};
+  cpu::MachineOutput kind = cpu::MachineOutput::Object;
+  if (output == UnitOutput::Assembly)
+    kind = cpu::MachineOutput::Assembly;
+  else if (output == UnitOutput::LLVMIR)
+    kind = cpu::MachineOutput::LLVMIR;
+  return cpu::compileModule(*unit.module, machine, kind);
+}
+
+llvm::Expected<LinkedCode>
+cpu::linkUnits(llvm::ArrayRef<StageUnit> units,
+               llvm::ArrayRef<llvm::StringRef> objects) {
+  llvm::Expected<cpu::FlatImage> image = cpu::linkFlatImage(objects);
+  if (!image)
+    return image.takeError();
+  LinkedCode code;
+  for (const StageUnit &unit : units) {
+    std::optional<uint64_t> offset = image->find(unit.symbol);
+    if (!offset)
+      return llvm::createStringError(
+          "expected the objects to define '%s', got no such symbol",
+          unit.symbol.c_str());
+    code.entries.push_back({unit.symbol, *offset});
+  }
+  code.bytes.assign(image->bytes.begin(), image->bytes.end());
+  return code;
+}
 
 const TargetBackend &fovea::cpuBackend() {
   static const CpuBackend backend;

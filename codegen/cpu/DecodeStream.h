@@ -132,7 +132,9 @@ struct BuiltStage {
 enum StageError : int32_t {
   StageOk = 0,
   StageListOutOfRange = 1, ///< a chosen block outside the keys
-  StageListTooShort = 2    ///< more units chosen than the list holds
+  StageListTooShort = 2,   ///< more units chosen than the list holds
+  StageMisaligned = 3,     ///< rows that a GPU's 16-byte copies cannot read
+  StageEmulator = 64       ///< plus a fovea_emulator_error_t
 };
 
 /// Appends the stage to `module`.

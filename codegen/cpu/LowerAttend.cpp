@@ -11,7 +11,8 @@ using namespace fovea::cpu;
 static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
   StageInfo &info = stage.info;
   StreamMaps maps(stage);
-  FailureOr<StreamParams> params = streamParams(stage, maps);
+  FailureOr<StreamParams> params =
+      streamParams(stage, maps, /*searching=*/false);
   if (failed(params))
     return failure();
   tile::ScheduleAttr schedule = info.stage.getSchedule();

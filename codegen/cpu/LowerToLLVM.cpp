@@ -8,15 +8,11 @@
 
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
-#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
-#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
-#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -24,7 +20,6 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/DialectConversion.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -54,48 +49,6 @@ void registerCPUDialects(DialectRegistry &registry) {
   registerLLVMDialectTranslation(registry);
 }
 
-/// Replaces transcendental functions by polynomials: there is no libm to
-/// call. Runs only where one is left; the hot loops bring their own exp2.
-static LogicalResult expandMath(ModuleOp module) {
-  bool found = false;
-  module.walk([&](Operation *op) {
-    found |= isa<math::MathDialect>(op->getDialect());
-    return found ? WalkResult::interrupt() : WalkResult::advance();
-  });
-  if (!found)
-    return success();
-  RewritePatternSet patterns(module.getContext());
-  populateExpandExp2FPattern(patterns);
-  populateExpandPowFPattern(patterns);
-  populateExpandFPowIPattern(patterns);
-  populateExpandTanPattern(patterns);
-  populateExpandSinhPattern(patterns);
-  populateExpandCoshPattern(patterns);
-  populateExpandRoundFPattern(patterns);
-  populateMathPolynomialApproximationPatterns(patterns);
-  return applyPatternsAndFoldGreedily(module, std::move(patterns));
-}
-
-/// Mask functions take tables as memrefs, which their C wrappers make from
-/// views with a cast each; the conversion leaves pairs of casts that cancel.
-static LogicalResult cancelCasts(ModuleOp module) {
-  SmallVector<UnrealizedConversionCastOp> casts;
-  module.walk([&](UnrealizedConversionCastOp op) { casts.push_back(op); });
-  for (UnrealizedConversionCastOp op : llvm::reverse(casts)) {
-    SmallVector<OpFoldResult> folded;
-    if (!op->use_empty() && succeeded(op->fold(folded)))
-      op->replaceAllUsesWith(llvm::map_to_vector(
-          folded, [](OpFoldResult r) { return cast<Value>(r); }));
-  }
-  for (UnrealizedConversionCastOp op : llvm::reverse(casts)) {
-    if (!op->use_empty())
-      return op.emitOpError("expected a cast that another one cancels, got ")
-             << op.getOperandTypes() << " to " << op.getResultTypes();
-    op->erase();
-  }
-  return success();
-}
-
 LogicalResult convertToLLVMDialect(ModuleOp module) {
   if (failed(expandMath(module)))
     return failure();
@@ -103,10 +56,7 @@ LogicalResult convertToLLVMDialect(ModuleOp module) {
   LowerToLLVMOptions options(ctx);
   LLVMTypeConverter converter(ctx, options);
   RewritePatternSet patterns(ctx);
-  populateScalarToLLVM(converter, patterns);
-  populateMathToLLVMConversionPatterns(converter, patterns);
-  populateVectorToLLVMConversionPatterns(converter, patterns);
-  populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
+  populateStageToLLVM(converter, patterns);
   LLVMConversionTarget target(*ctx);
   target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
   if (failed(applyFullConversion(module, target, std::move(patterns))) ||

@@ -192,12 +192,12 @@ MapLowering::Mapped MapLowering::emit(Emitter &e, Operation *op, Region &body,
   if (failed(result)) {
     error = vectoriser.reason;
     errorOp = op;
-    Type vec = e.vec(lanes, elem);
-    return {e.b.create<arith::ConstantOp>(e.loc, vec, e.b.getZeroAttr(vec)),
+    Type type = lanes ? e.vec(lanes, elem) : elem;
+    return {e.b.create<arith::ConstantOp>(e.loc, type, e.b.getZeroAttr(type)),
             Value()};
   }
   Value v = result->front().v;
-  if (!Emitter::lanesOf(v))
+  if (lanes && !Emitter::lanesOf(v))
     v = e.splat(v, lanes);
   return {v, vectoriser.valid()};
 }
@@ -207,8 +207,7 @@ Value MapLowering::mask(Emitter &e, tile::MapOp map, const MapPoint &at,
   auto [v, valid] = emit(e, map, map.getBody(), Value(), at, lanes);
   if (!valid)
     return v;
-  return e.select(valid, v,
-                  e.splatInt(lanes, getElementTypeOrSelf(v.getType()), 0));
+  return e.select(valid, v, e.like(v, 0));
 }
 
 Value MapLowering::score(Emitter &e, ArrayRef<tile::MapOp> maps, Value s,
@@ -221,11 +220,11 @@ Value MapLowering::score(Emitter &e, ArrayRef<tile::MapOp> maps, Value s,
       all = all ? e.andI(all, valid) : valid;
   }
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  return all ? e.select(all, s, e.splatF32(lanes, -infinity)) : s;
+  return all ? e.select(all, s, e.like(s, -infinity)) : s;
 }
 
 Value MapLowering::prob(Emitter &e, tile::AttendOp attend, Value weights,
                         const MapPoint &at, int64_t lanes) {
   auto [v, valid] = emit(e, attend, attend.getBody(), weights, at, lanes);
-  return valid ? e.select(valid, v, e.splatF32(lanes, 0)) : v;
+  return valid ? e.select(valid, v, e.like(v, 0)) : v;
 }

@@ -24,7 +24,7 @@ class MapLowering {
 public:
   explicit MapLowering(const ProgramLayout &layout) : layout(layout) {}
 
-  /// The predicate of a mask's `map` for `lanes` pairs: lanes of i1 or of i32
+  /// The predicate of a mask's `map` for `lanes` pairs, or 0 for one: i1 or i32
   /// levels, 0 where it has no value (mask_s3). On failure zeros, and `error`
   /// says why; the same below.
   mlir::Value mask(Emitter &e, tile::MapOp map, const MapPoint &at,

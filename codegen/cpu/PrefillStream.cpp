@@ -51,6 +51,8 @@ void PrefillBuilder::reserveScratch() {
 FailureOr<int64_t> PrefillBuilder::build() {
   reserveScratch();
   readViews();
+  if (p.selection && p.selection->list)
+    s.allowErrors();
   s.forEachItem([&](const Item &item) { emitItem(item); });
   s.finish();
   if (refused) {

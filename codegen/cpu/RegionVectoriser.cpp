@@ -135,7 +135,7 @@ Value RegionVectoriser::valid() {
       OpBuilder::InsertionGuard guard(e.b);
       if (outside && !looped)
         e.b.restoreInsertionPoint(*outside);
-      if (!vector)
+      if (!vector && lanes)
         condition = e.splat(condition, lanes);
       all = all ? e.andI(all, condition) : condition;
     }

@@ -117,6 +117,8 @@ void StageFunction::count(Counter counter, Value n) {
                                    offsetof(fovea_abi_counters, pairs),
                                    offsetof(fovea_abi_counters, items)};
   Value p = e.at(scratch, offsets[counter]);
+  if (grid)
+    return grid->add(p, n);
   e.store(e.add(e.load(e.i64, p), n), p);
 }
 
@@ -139,8 +141,15 @@ Item StageFunction::itemAt(Value i) {
 }
 
 void StageFunction::forEachItem(llvm::function_ref<void(const Item &)> body) {
-  count(Items, e.sub(end, begin));
-  e.forLoop(begin, end, e.cI64(1), [&](Value i) { body(itemAt(i)); });
+  if (!grid) {
+    count(Items, e.sub(end, begin));
+    e.forLoop(begin, end, e.cI64(1), [&](Value i) { body(itemAt(i)); });
+    return;
+  }
+  e.forLoop(e.add(begin, grid->cta), end, grid->ctas, [&](Value i) {
+    count(Items, e.cI64(1));
+    body(itemAt(i));
+  });
 }
 
 Value StageFunction::reserve(int64_t bytes) {
@@ -151,7 +160,8 @@ Value StageFunction::reserve(int64_t bytes) {
 
 void StageFunction::allowErrors() {
   error = reserve(sizeof(int32_t));
-  e.store(e.cI32(0), error);
+  if (!grid)
+    e.store(e.cI32(0), error);
 }
 
 void StageFunction::fail(int32_t code) { e.store(e.cI32(code), error); }

@@ -7,6 +7,9 @@
 
 #include "codegen/cpu/Emitter.h"
 
+#include <functional>
+#include <optional>
+
 namespace fovea::cpu {
 
 /// A strided tensor of the arguments, as emitted values.
@@ -32,6 +35,15 @@ public:
   /// Adds a public function `name` to the module at the builder's position.
   StageFunction(mlir::OpBuilder &builder, mlir::Location loc,
                 llvm::StringRef name, Isa isa);
+
+  /// How a stage runs on a grid of CTAs, all of whose threads are here. Set it
+  /// before anything is emitted.
+  struct Grid {
+    mlir::Value cta, ctas; ///< i64: this CTA takes every ctas-th item
+    /// Adds n (i64) to the counter at an address, once for a CTA.
+    std::function<void(mlir::Value at, mlir::Value n)> add;
+  };
+  std::optional<Grid> grid;
 
   mlir::func::FuncOp fn;
   Emitter e;
@@ -70,7 +82,8 @@ public:
   mlir::Value reserve(int64_t bytes);
   /// What the stage needs in all (the manifest's scratch_bytes).
   int64_t scratchBytes() const { return used; }
-  /// Lets the stage fail. Call it once, in the entry block.
+  /// Lets the stage fail. Call it once, in the entry block. A grid finds its
+  /// result cleared, behind the counters, and leaves it there.
   void allowErrors();
   /// Remembers `code` (StageError) as the stage's result; the stage goes on.
   void fail(int32_t code);

@@ -100,6 +100,40 @@ StageContext::maskFunctions(bool searching) {
   return result;
 }
 
+static LogicalResult
+lowerUnit(tile::ProgramOp program, tile::StageOp stage,
+          const ProgramLayout &layout, const TargetInfo &target,
+          std::vector<StageUnit> &units,
+          llvm::function_ref<FailureOr<uint64_t>(StageContext &)> lower) {
+  FailureOr<StageInfo> info = analyzeStage(stage);
+  if (failed(info))
+    return failure();
+  StageUnit unit;
+  unit.kernel = program.getSymName().str();
+  unit.stage = stage.getSymName().str();
+  unit.symbol = unit.kernel + "." + unit.stage;
+  unit.module = ModuleOp::create(stage.getLoc(), unit.symbol);
+  StageContext context{*info, layout, target, unit.symbol, *unit.module};
+  FailureOr<uint64_t> scratch = lower(context);
+  if (failed(scratch))
+    return failure();
+  unit.scratchBytes = *scratch;
+  units.push_back(std::move(unit));
+  return success();
+}
+
+LogicalResult cpu::forEachStage(
+    ModuleOp module, const TargetInfo &target, std::vector<StageUnit> &units,
+    llvm::function_ref<FailureOr<uint64_t>(StageContext &)> lower) {
+  for (auto program : module.getOps<tile::ProgramOp>()) {
+    ProgramLayout layout(program);
+    for (auto stage : program.getBody().front().getOps<tile::StageOp>())
+      if (failed(lowerUnit(program, stage, layout, target, units, lower)))
+        return failure();
+  }
+  return success();
+}
+
 FailureOr<uint64_t> cpu::lowerStage(StageContext &stage) {
   switch (stage.info.role) {
   case StageRole::Attend:

@@ -7,7 +7,7 @@
 #include "codegen/abi/ProgramLayout.h"
 #include "codegen/cpu/CacheSource.h"
 #include "codegen/cpu/Emitter.h"
-#include "codegen/target/Target.h"
+#include "codegen/target/Backend.h"
 #include "passes/analysis/StreamInfo.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -24,7 +24,8 @@ struct StageContext {
   mlir::ModuleOp module; ///< where to build it
 
   Isa isa() const {
-    if (target.isa == IsaClass::AVX2)
+    // On a GPU what a thread does alone is written for AVX2.
+    if (target.isa == IsaClass::AVX2 || target.isGpu())
       return Isa::AVX2;
     return llvm::is_contained(target.required, "avx512f") ? Isa::AVX512
                                                           : Isa::Wide;
@@ -53,6 +54,13 @@ struct StageContext {
 /// Builds the stage into its module; returns the scratch bytes. Diagnostics on
 /// failure.
 mlir::FailureOr<uint64_t> lowerStage(StageContext &stage);
+
+/// Analyses every stage of `module` and adds its unit; `lower` builds the stage
+/// into the unit's module and returns its scratch bytes.
+mlir::LogicalResult forEachStage(
+    mlir::ModuleOp module, const TargetInfo &target,
+    std::vector<StageUnit> &units,
+    llvm::function_ref<mlir::FailureOr<uint64_t>(StageContext &)> lower);
 
 /// Token-major rows, [rows, head, ..].
 inline bool isRagged(mlir::Value view) {

@@ -15,8 +15,8 @@ float cpu::outFactorOf(StageInfo &info) {
   return finish ? static_cast<float>(finish.getFactor().convertToDouble()) : 1;
 }
 
-FailureOr<StreamParams> cpu::streamParams(StageContext &stage,
-                                          StreamMaps &maps) {
+FailureOr<StreamParams> cpu::streamParams(StageContext &stage, StreamMaps &maps,
+                                          bool searching) {
   StageInfo &info = stage.info;
   tile::RowsAttr rows = info.stage.getRows();
   tile::RunsOp chosen = info.selection();
@@ -94,7 +94,7 @@ FailureOr<StreamParams> cpu::streamParams(StageContext &stage,
                             const ElementContext &c) -> FailureOr<Value> {
       return maps.prob(e, weights, point(c), Emitter::lanesOf(c.q));
     };
-  auto mask = stage.maskFunctions(/*searching=*/false);
+  auto mask = stage.maskFunctions(searching);
   if (failed(mask))
     return failure();
   p.bounds = mask->bounds;

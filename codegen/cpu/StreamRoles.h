@@ -47,9 +47,10 @@ float scaleOf(StageInfo &info);
 float outFactorOf(StageInfo &info);
 
 /// All of a prefill stream but its schedule. `maps` has to outlive the result;
-/// the functions of the mask are linked into the stage's module.
+/// the functions of the mask are linked into the stage's module, `searching` as
+/// StageContext::maskFunctions has it.
 mlir::FailureOr<StreamParams> streamParams(StageContext &stage,
-                                           StreamMaps &maps);
+                                           StreamMaps &maps, bool searching);
 
 } // namespace fovea::cpu
 

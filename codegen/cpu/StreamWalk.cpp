@@ -42,11 +42,10 @@ void StreamWalk::readViews() {
   if (p.selection) {
     list = s.view(
         p.selection->levels ? *p.selection->levels : *p.selection->list, rank);
-    if (p.selection->list) {
+    if (p.selection->list)
       listCount = s.view(*p.selection->count, rank - 1);
-      s.allowErrors();
-    }
   }
+  sources.clear();
   for (const StreamSource &source : p.sources) {
     SourceViews views;
     views.keys = s.view(source.keys, 4);
@@ -112,8 +111,11 @@ void StreamWalk::emitRuns(const Item &item, StreamParams::RunBody body) {
   if (p.maskLevels)
     return emitLevelRuns(tile, body);
   if (p.selection)
-    return emitSelectedRuns(s, p, tile, list, listCount,
-                            sources[0].keys.shape[2], body);
+    return forLists([&](Value listHead) {
+      tile.head = listHead;
+      emitSelectedRuns(s, p, tile, list, listCount, sources[0].keys.shape[2],
+                       body);
+    });
   auto clipped = [&](Value lo, Value hi) {
     body({e.maxS(lo, item.k0), e.minS(hi, item.k1), zero});
   };
@@ -242,7 +244,8 @@ void StreamWalk::emitSegment(const Item &item, const SegmentClass &members,
   };
   e.ifThen(e.cmp(kSlt, lo, hi), [&] {
     if (p.selection && members.listed)
-      return emitPages(rows, item, clipped);
+      return forLists(
+          [&](Value listHead) { emitPages(rows, item, listHead, clipped); });
     if (p.bounds)
       forRuns(tileOf(item), clipped);
     else
@@ -250,13 +253,14 @@ void StreamWalk::emitSegment(const Item &item, const SegmentClass &members,
   });
 }
 
-/// Chosen pages of a segment: their number in the sequence.
+/// Pages of a segment that a head chose: their number in the sequence.
 void StreamWalk::emitPages(const SegmentRows &segment, const Item &item,
+                           Value ofHead,
                            llvm::function_ref<void(Value, Value)> body) {
   const Selection &chosen = *p.selection;
   QueryTile tile = tileOf(item);
   Value unit = e.cI64(chosen.unit), zero = e.cI64(0);
-  Value listHead = e.divU(head, e.cI64(chosen.heads));
+  Value listHead = e.divU(ofHead, e.cI64(chosen.heads));
   Value place = e.divU(tile.position, e.cI64(chosen.queries));
   auto rowOf = [&](const View &view) {
     return rowAddress(s, view, p.ragged, itemB, listHead, place, 4);

@@ -44,6 +44,12 @@ protected:
   virtual void emitRows(const SegmentClass &members, Value index,
                         const SegmentRows &segment, Value lo, Value hi) = 0;
 
+  /// Calls body once, with the query head whose list of chosen units is to be
+  /// walked. Where the rows of an item have several lists, in a loop over them.
+  virtual void forLists(llvm::function_ref<void(Value listHead)> body) {
+    body(head);
+  }
+
   // The walk.
 
   void readViews();
@@ -116,7 +122,7 @@ private:
   void forRuns(const QueryTile &tile,
                llvm::function_ref<void(Value, Value)> body);
   void emitSegment(const Item &item, const SegmentClass &members, Value index);
-  void emitPages(const SegmentRows &segment, const Item &item,
+  void emitPages(const SegmentRows &segment, const Item &item, Value ofHead,
                  llvm::function_ref<void(Value, Value)> body);
 };
 

@@ -3,6 +3,7 @@
 #include "codegen/jit/Phases.h"
 
 #include "codegen/cpu/CpuBackend.h"
+#include "codegen/gpu/backend/GpuBackend.h"
 #include "dialects/RegisterDialects.h"
 #include "dialects/kv/KV.h"
 
@@ -68,7 +69,8 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
     };
     // Rows past the last live one cost as much as the others, so the step of
     // one position, the common one, has its own variant.
-    if (shape.group < s.decode.maxRows)
+    // Not on a GPU, whose products take 16 rows whatever is in them.
+    if (shape.group < s.decode.maxRows && !target.isGpu())
       result.push_back(decode(shape.group));
     result.push_back(decode(s.decode.maxRows));
     result.push_back(tile::ScheduleAttr::get(
@@ -88,6 +90,7 @@ ArrayRef<const TargetBackend *> fovea::allBackends() {
   // One line per back end.
   static const TargetBackend *const backends[] = {
       &cpuBackend(),
+      &gpuBackend(),
   };
   return backends;
 }

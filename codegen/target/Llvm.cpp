@@ -5,13 +5,21 @@
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+
+using namespace mlir;
 
 namespace fovea {
 
@@ -22,6 +30,52 @@ void populateScalarToLLVM(mlir::LLVMTypeConverter &converter,
   mlir::arith::populateArithToLLVMConversionPatterns(converter, patterns);
   mlir::arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   mlir::populateFuncToLLVMConversionPatterns(converter, patterns);
+}
+
+void populateStageToLLVM(mlir::LLVMTypeConverter &converter,
+                         mlir::RewritePatternSet &patterns) {
+  populateScalarToLLVM(converter, patterns);
+  mlir::populateMathToLLVMConversionPatterns(converter, patterns);
+  mlir::populateVectorToLLVMConversionPatterns(converter, patterns);
+  mlir::populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
+}
+
+LogicalResult expandMath(ModuleOp module) {
+  bool found = false;
+  module.walk([&](Operation *op) {
+    found |= isa_and_nonnull<math::MathDialect>(op->getDialect());
+    return found ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  if (!found)
+    return success();
+  RewritePatternSet patterns(module.getContext());
+  populateExpandExp2FPattern(patterns);
+  populateExpandPowFPattern(patterns);
+  populateExpandFPowIPattern(patterns);
+  populateExpandTanPattern(patterns);
+  populateExpandSinhPattern(patterns);
+  populateExpandCoshPattern(patterns);
+  populateExpandRoundFPattern(patterns);
+  populateMathPolynomialApproximationPatterns(patterns);
+  return applyPatternsAndFoldGreedily(module, std::move(patterns));
+}
+
+LogicalResult cancelCasts(ModuleOp module) {
+  SmallVector<UnrealizedConversionCastOp> casts;
+  module.walk([&](UnrealizedConversionCastOp op) { casts.push_back(op); });
+  for (UnrealizedConversionCastOp op : llvm::reverse(casts)) {
+    SmallVector<OpFoldResult> folded;
+    if (!op->use_empty() && succeeded(op->fold(folded)))
+      op->replaceAllUsesWith(llvm::map_to_vector(
+          folded, [](OpFoldResult r) { return cast<Value>(r); }));
+  }
+  for (UnrealizedConversionCastOp op : llvm::reverse(casts)) {
+    if (!op->use_empty())
+      return op.emitOpError("expected a cast that another one cancels, got ")
+             << op.getOperandTypes() << " to " << op.getResultTypes();
+    op->erase();
+  }
+  return success();
 }
 
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(

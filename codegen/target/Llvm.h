@@ -5,6 +5,7 @@
 #define FOVEA_CODEGEN_TARGET_LLVM_H
 
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
 
 #include "llvm/Support/Error.h"
@@ -23,6 +24,18 @@ namespace fovea {
 /// arith, cf, func and scf to the llvm dialect.
 void populateScalarToLLVM(mlir::LLVMTypeConverter &converter,
                           mlir::RewritePatternSet &patterns);
+
+/// These, math, memref and vector: what stages and the functions of masks are made of.
+void populateStageToLLVM(mlir::LLVMTypeConverter &converter,
+                         mlir::RewritePatternSet &patterns);
+
+/// Replaces transcendental functions by polynomials: there is no libm to
+/// call. Runs only where one is left; the hot loops bring their own exp2.
+mlir::LogicalResult expandMath(mlir::ModuleOp module);
+
+/// Mask functions take tables as memrefs, which their C wrappers make from
+/// views with a cast each; the conversion leaves pairs of casts that cancel.
+mlir::LogicalResult cancelCasts(mlir::ModuleOp module);
 
 /// The code generator for a processor, in LLVM's spelling. Its target has been
 /// initialised. Contraction is decided where code is built, never there.

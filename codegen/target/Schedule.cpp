@@ -36,8 +36,8 @@ struct ScheduleRow {
 // 4 KB are best, 8 KB lose a tenth in paged caches; where AVX2 makes the
 // arithmetic the bound, longer blocks save some of it.
 //
-// On a GPU a tile is that of one matrix product of a warp, 16 x 8, rows are
-// those of a CTA and 16 rows of decoding fill a product.
+// On a GPU the rows of a CTA are its tile: four warps of 16, or where there are
+// few, 16 that fill one matrix product.
 static constexpr ScheduleRow kTable[] = {
     // isa, storage, max dim,
     //     prefill {regRows, lanes, keys, rows, convert}
@@ -71,18 +71,30 @@ static constexpr ScheduleRow kTable[] = {
          {12, 32, 96, 256, true}, {16, 8, 16, 8, true, true, true}},
     {IsaClass::AVX512, StorageClass::Int8, 576,
          {12, 32, 96, 256, true}, {16, 8, 32, 8, true, true, true}},
+    {IsaClass::SM80, StorageClass::F32, 128,
+         {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM80, StorageClass::F32, 576,
-         {16, 8, 64, 128, false}, {1, 8, 64, 16, false, false, false}},
+         {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM80, StorageClass::Half, 128,
+         {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM80, StorageClass::Half, 576,
-         {16, 8, 64, 128, false}, {1, 8, 64, 16, false, false, false}},
+         {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM80, StorageClass::Int8, 128,
+         {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM80, StorageClass::Int8, 576,
-         {16, 8, 64, 128, false}, {1, 8, 64, 16, false, false, false}},
+         {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM90, StorageClass::F32, 128,
+         {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM90, StorageClass::F32, 576,
-         {16, 8, 128, 128, false}, {1, 8, 64, 16, false, false, false}},
+         {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM90, StorageClass::Half, 128,
+         {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM90, StorageClass::Half, 576,
-         {16, 8, 128, 128, false}, {1, 8, 64, 16, false, false, false}},
+         {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM90, StorageClass::Int8, 128,
+         {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM90, StorageClass::Int8, 576,
-         {16, 8, 128, 128, false}, {1, 8, 64, 16, false, false, false}},
+         {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
     // clang-format on
 };
 

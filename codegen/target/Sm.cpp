@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // NVIDIA's GPUs from Ampere on, sm_80, and Hopper with wgmma and TMA, sm_90a.
-// Emulated, a kernel is x86-64 code that any such CPU runs.
+// Emulated, a kernel is code for x86-64-v3.
 #include "codegen/target/Targets.h"
 
 using namespace fovea;
@@ -21,7 +21,10 @@ static TargetInfo describe(const char *name, const char *what, IsaClass isa,
     info.name += "-emulated";
     info.summary += ", emulated on the CPU";
     info.triple = "x86_64-unknown-linux-gnu";
-    info.cpu = "x86-64";
+    // Floats of 16 bits have instructions there.
+    TargetInfo host = describeX86V3();
+    info.cpu = host.cpu;
+    info.required = host.required;
   }
   return info;
 }

@@ -48,7 +48,7 @@ static constexpr const char *levels[] = {"x86-64", "x86-64-v2", "x86-64-v3",
 
 int targetRank(const char *name) {
   if (isEmulated(name))
-    return 0;
+    return hostLevel() >= 3 ? 0 : -1;
   const char *plus = std::strchr(name, '+');
   size_t base = plus ? size_t(plus - name) : std::strlen(name);
   int level = 0;

@@ -19,6 +19,13 @@ void StageError::note(const fovea_kernel &kernel, int32_t error, int64_t at) {
 
 fovea_status StageError::ofDevice(const fovea_kernel &kernel,
                                   const fovea_bundle_stage &stage) const {
+  if (code.load() == kStageMisaligned)
+    return fail(FOVEA_INVALID,
+                "kernel '%s': stage '%s' expected the rows of its arguments "
+                "and results to be aligned for a GPU, addresses and strides: "
+                "16-bit and f32 rows to 16 bytes, int8 rows and 16-bit results "
+                "to 8",
+                kernel.name(), kernel.view().string(stage.name));
   if (!*text)
     return FOVEA_OK;
   return fail(FOVEA_DEVICE, "kernel '%s': stage '%s' on the emulated GPU: %s",

@@ -9,6 +9,10 @@
 
 namespace fovea::rt {
 
+/// What stages for a GPU return for rows that its copies cannot read
+/// (StageMisaligned of codegen/cpu/DecodeStream.h).
+constexpr int32_t kStageMisaligned = 3;
+
 /// The first error of a stage, and what the emulator says of it. All but
 /// `code` may be read when the threads have been joined.
 struct StageError {
@@ -18,7 +22,8 @@ struct StageError {
 
   /// Called by the thread that ran the stage, before its next launch.
   void note(const fovea_kernel &kernel, int32_t error, int64_t at);
-  /// FOVEA_DEVICE with the emulator's words; FOVEA_OK without any.
+  /// FOVEA_DEVICE with the emulator's words, FOVEA_INVALID for arguments that
+  /// a GPU cannot read; FOVEA_OK for what CPUs have as well.
   fovea_status ofDevice(const fovea_kernel &kernel,
                         const fovea_bundle_stage &stage) const;
 };

@@ -141,7 +141,8 @@ TEST_P(CompiledTable, AgreesWithTheReference) {
       compiled->run(loaded.arguments, loaded.results, c.callDims(), &outcome);
   ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
   expectCounted(outcome, c);
-  auto verification = verify(loaded.kernel, loaded.arguments, loaded.results);
+  auto verification = verify(loaded.kernel, loaded.arguments, loaded.results, 1,
+                             nullptr, nullptr, {}, roundsWeights(target));
   ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
   if (verification->ok)
     return;
@@ -153,6 +154,25 @@ TEST_P(CompiledTable, AgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(E2E, CompiledTable,
                          testing::Combine(testing::ValuesIn(targetsAndWide()),
                                           testing::ValuesIn(cases())),
+                         nameOfCompiled);
+
+/// The same table for a GPU that is emulated, with what its matrix products
+/// take: 16-bit types, and dims that are multiples of 8.
+static std::vector<Case> gpuCases() {
+  std::vector<Case> all;
+  for (Case c : cases()) {
+    if (c.d % 8 || c.dv % 8 || c.d > 256 || c.dv > 256)
+      continue;
+    if (c.type == "f32")
+      c.type = "f16";
+    all.push_back(std::move(c));
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Emulated, CompiledTable,
+                         testing::Combine(testing::Values("sm_80-emulated"),
+                                          testing::ValuesIn(gpuCases())),
                          nameOfCompiled);
 
 // A checker counts only if it fails: masks, modifiers and selections that are

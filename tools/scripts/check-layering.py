@@ -44,8 +44,9 @@ ALLOWED = {
     "codegen/abi": DIALECTS + COMPILER,
     "codegen/cpu": ["passes", "codegen/target", "codegen/abi"] + DIALECTS
     + COMPILER,
-    "codegen/gpu": ["passes", "codegen/target", "codegen/abi"] + DIALECTS
-    + COMPILER,
+    # The scalar part of a stage is the same for both: codegen/cpu has it.
+    "codegen/gpu": ["passes", "codegen/target", "codegen/abi", "codegen/cpu"]
+    + DIALECTS + COMPILER,
     # A switch of stacks is announced to the address sanitizer.
     "codegen/gpu/emulator": ["passes", "codegen/target", "codegen/abi",
                              "codegen/gpu", "sanitizer"] + DIALECTS + COMPILER,

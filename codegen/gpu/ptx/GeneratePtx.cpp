@@ -11,6 +11,7 @@
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -102,9 +103,16 @@ static bool hasInstructions(const llvm::Function &fn) {
   case Intrinsic::fmuladd:
   case Intrinsic::fshl:
   case Intrinsic::fshr:
+  case Intrinsic::lifetime_end:
+  case Intrinsic::lifetime_start:
+  case Intrinsic::masked_gather:
+  case Intrinsic::masked_load:
+  case Intrinsic::masked_store:
   case Intrinsic::maximum:
   case Intrinsic::maxnum:
   case Intrinsic::minimum:
+  case Intrinsic::memcpy:
+  case Intrinsic::memset:
   case Intrinsic::minnum:
   case Intrinsic::nearbyint:
   case Intrinsic::rint:
@@ -115,9 +123,43 @@ static bool hasInstructions(const llvm::Function &fn) {
   case Intrinsic::trunc:
   case Intrinsic::umax:
   case Intrinsic::umin:
+  // The code generator expands those of vectors.
+  case Intrinsic::vector_reduce_add:
+  case Intrinsic::vector_reduce_and:
+  case Intrinsic::vector_reduce_or:
+  case Intrinsic::vector_reduce_smax:
+  case Intrinsic::vector_reduce_smin:
+  case Intrinsic::vector_reduce_umax:
+  case Intrinsic::vector_reduce_umin:
     return true;
   default:
     return false;
+  }
+}
+
+/// Gives every array of a fixed size its place for the whole kernel: a function
+/// that went into a loop of its caller would allocate its arrays in the loop,
+/// and a GPU has no stack that grows.
+static void hoistAllocas(llvm::Module &module) {
+  for (llvm::Function &fn : module) {
+    if (fn.isDeclaration())
+      continue;
+    llvm::SmallVector<llvm::AllocaInst *> allocas;
+    llvm::SmallVector<llvm::Instruction *> stack;
+    for (llvm::Instruction &inst : llvm::instructions(fn)) {
+      auto *alloca = llvm::dyn_cast<llvm::AllocaInst>(&inst);
+      if (alloca && llvm::isa<llvm::ConstantInt>(alloca->getArraySize()))
+        allocas.push_back(alloca);
+      if (auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&inst))
+        if (call->getIntrinsicID() == llvm::Intrinsic::stackrestore)
+          stack.insert(stack.begin(), call);
+        else if (call->getIntrinsicID() == llvm::Intrinsic::stacksave)
+          stack.push_back(call);
+    }
+    for (llvm::AllocaInst *alloca : allocas)
+      alloca->moveBefore(&*fn.getEntryBlock().getFirstInsertionPt());
+    for (llvm::Instruction *call : stack) // restores come first
+      call->eraseFromParent();
   }
 }
 
@@ -155,10 +197,13 @@ generateLlvm(ModuleOp module, const Architecture &arch,
   code->setTargetTriple(kTriple);
   code->setDataLayout(layout);
   setAttributes(*code);
+  if (llvm::Error error = runPasses(*code, machine, "always-inline"))
+    return error;
+  hoistAllocas(*code);
   // ptxas does the rest, better.
   if (llvm::Error error =
           runPasses(*code, machine,
-                    "always-inline,function(early-cse<memssa>,simplifycfg,"
+                    "function(sroa,early-cse<memssa>,simplifycfg,"
                     "instcombine<max-iterations=1;no-verify-fixpoint>,"
                     "early-cse<memssa>,simplifycfg),globaldce"))
     return error;

@@ -11,7 +11,10 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -26,7 +29,8 @@ namespace fovea::gpu {
 void registerPtxDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
                   func::FuncDialect, hw::HwDialect, LLVM::LLVMDialect,
-                  NVVM::NVVMDialect, scf::SCFDialect>();
+                  math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect,
+                  scf::SCFDialect, vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   registerNVVMDialectTranslation(registry);
@@ -34,6 +38,8 @@ void registerPtxDialects(DialectRegistry &registry) {
 
 LogicalResult lowerToNvvm(ModuleOp module, const Architecture &arch) {
   if (failed(checkArchitecture(module, arch)))
+    return failure();
+  if (failed(expandMath(module)))
     return failure();
   MLIRContext *context = module.getContext();
   LLVMTypeConverter converter(context);
@@ -43,11 +49,13 @@ LogicalResult lowerToNvvm(ModuleOp module, const Architecture &arch) {
   populateAsyncPatterns(converter, patterns);
   populateMatrixPatterns(converter, patterns);
   populateMathPatterns(converter, patterns);
-  populateScalarToLLVM(converter, patterns);
+  populateStageToLLVM(converter, patterns);
   LLVMConversionTarget target(*context);
   target.addLegalDialect<NVVM::NVVMDialect>();
-  target.addLegalOp<ModuleOp>();
-  return convertKernels(module, target, std::move(patterns));
+  target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
+  if (failed(convertKernels(module, target, std::move(patterns))))
+    return failure();
+  return cancelCasts(module);
 }
 
 namespace {

@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -30,6 +31,13 @@ bool isStageCode(StringRef object) {
     return false;
   memcpy(&head, object.data(), sizeof head);
   return head.magic == kMagic;
+}
+
+/// A name for PTX, whose names have no dots.
+static std::string kernelName(StringRef symbol) {
+  std::string name = symbol.str();
+  std::replace(name.begin(), name.end(), '.', '$');
+  return name;
 }
 
 LogicalResult reportAssembler(ModuleOp module) {
@@ -78,7 +86,7 @@ compileStage(ModuleOp module, StringRef symbol, const Architecture &arch,
     return llvm::createStringError("expected a stage to be one kernel, got " +
                                    llvm::Twine(kernels.size()));
   hw::KernelOp kernel = kernels[0];
-  kernel.setSymName(symbol);
+  kernel.setSymName(kernelName(symbol));
   ObjectHead head{};
   head.magic = kMagic;
   head.threads = kernel.getThreads();
@@ -89,10 +97,15 @@ compileStage(ModuleOp module, StringRef symbol, const Architecture &arch,
   if (!ptx)
     return ptx.takeError();
   llvm::SmallVector<char, 0> bytes;
-  if (output != UnitOutput::Object) {
+  if (output == UnitOutput::LLVMIR) {
     bytes.append(ptx->begin(), ptx->end());
     return bytes;
   }
+  if (int64_t(head.sharedBytes) > arch.sharedBytes)
+    return llvm::createStringError("expected a CTA to take at most " +
+                                   llvm::Twine(arch.sharedBytes) +
+                                   " bytes of shared memory of " + arch.name +
+                                   ", got " + llvm::Twine(head.sharedBytes));
   auto ptxas = lookForPtxas();
   if (!ptxas)
     return ptxas.takeError();
@@ -103,6 +116,17 @@ compileStage(ModuleOp module, StringRef symbol, const Architecture &arch,
       return result.takeError();
     assembled = std::move(*result);
     head.registers = assembled.kernels.front().registers;
+  }
+  if (output == UnitOutput::Assembly) {
+    std::string text = *ptx;
+    for (const KernelResources &taken : assembled.kernels)
+      text +=
+          llvm::formatv("// {0}: {1} registers, {2} bytes spilled, {3} "
+                        "bytes of shared memory\n",
+                        taken.name, taken.registers,
+                        taken.spillStores + taken.spillLoads, head.sharedBytes);
+    bytes.append(text.begin(), text.end());
+    return bytes;
   }
   head.cubinBytes = assembled.cubin.size();
   head.ptxBytes = ptx->size() + 1;
@@ -139,7 +163,7 @@ llvm::Expected<LinkedCode> linkStages(llvm::ArrayRef<StageUnit> units,
     if (head.cubinBytes)
       launch.cubin = place(rest.take_front(head.cubinBytes));
     launch.ptx = place(rest.drop_front(head.cubinBytes));
-    code.entries.push_back({unit.symbol, 0, launch});
+    code.entries.push_back({kernelName(unit.symbol), 0, launch});
   }
   return code;
 }

@@ -11,7 +11,10 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -24,7 +27,8 @@ namespace fovea::gpu {
 void registerEmulatorDialects(DialectRegistry &registry) {
   registry
       .insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
-              hw::HwDialect, LLVM::LLVMDialect, scf::SCFDialect>();
+              hw::HwDialect, LLVM::LLVMDialect, math::MathDialect,
+              memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
 }
@@ -130,6 +134,8 @@ static void makeLaunch(hw::KernelOp kernel, LLVM::LLVMFuncOp body,
 }
 
 LogicalResult lowerToEmulator(ModuleOp module) {
+  if (failed(expandMath(module)))
+    return failure();
   MLIRContext *context = module.getContext();
   OpBuilder builder(context);
   for (auto kernel :
@@ -145,10 +151,12 @@ LogicalResult lowerToEmulator(ModuleOp module) {
   populateEmulatorMemoryPatterns(converter, patterns);
   populateEmulatorMathPatterns(converter, patterns);
   populateEmulatorAsyncPatterns(converter, patterns);
-  populateScalarToLLVM(converter, patterns);
+  populateStageToLLVM(converter, patterns);
   LLVMConversionTarget target(*context);
-  target.addLegalOp<ModuleOp>();
-  return convertKernels(module, target, std::move(patterns));
+  target.addLegalOp<ModuleOp, UnrealizedConversionCastOp>();
+  if (failed(convertKernels(module, target, std::move(patterns))))
+    return failure();
+  return cancelCasts(module);
 }
 
 namespace {

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Functions as kernels, and kernels behind the signature of a stage.
+#include "codegen/gpu/backend/StageKernel.h"
+
+#include "codegen/abi/AbiLayout.h"
+#include "codegen/cpu/DecodeStream.h"
+#include "codegen/gpu/emulator/Emulator.h"
+#include "codegen/gpu/emulator/lowering/HwToEmulator.h"
+#include "dialects/hw/Hw.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <fovea/abi.h>
+
+using namespace mlir;
+
+namespace fovea::gpu {
+
+static hw::KernelOp createKernel(OpBuilder &b, Location loc, StringRef name,
+                                 FunctionType type, int64_t threads,
+                                 int64_t sharedBytes) {
+  auto kernel = b.create<hw::KernelOp>(
+      loc, name, FunctionType::get(b.getContext(), type.getInputs(), {}),
+      uint32_t(threads), uint32_t(sharedBytes), IntegerAttr(), ArrayAttr(),
+      ArrayAttr());
+  return kernel;
+}
+
+void makeKernel(func::FuncOp stage, int64_t threads, int64_t sharedBytes) {
+  OpBuilder b(stage);
+  hw::KernelOp kernel =
+      createKernel(b, stage.getLoc(), stage.getSymName(),
+                   stage.getFunctionType(), threads, sharedBytes);
+  kernel.getBody().takeBody(stage.getBody());
+  Operation *end = kernel.getBody().back().getTerminator();
+  b.setInsertionPoint(end);
+  b.create<hw::ReturnOp>(end->getLoc());
+  end->erase();
+  stage.erase();
+}
+
+uint64_t makeThreadKernel(func::FuncOp stage, uint64_t scratchBytes) {
+  constexpr int64_t threads = 128;
+  Location loc = stage.getLoc();
+  OpBuilder b(stage);
+  std::string name = stage.getSymName().str();
+  stage.setSymName(name + ".thread");
+  stage.setPrivate();
+  hw::KernelOp kernel =
+      createKernel(b, loc, name, stage.getFunctionType(), threads, 0);
+  Block *entry =
+      b.createBlock(&kernel.getBody(), {}, stage.getFunctionType().getInputs(),
+                    SmallVector<Location>(5, loc));
+  Value begin = entry->getArgument(2), end = entry->getArgument(3),
+        shared = entry->getArgument(4);
+  Type i64 = b.getI64Type(), i8 = b.getI8Type();
+  Type ptr = LLVM::LLVMPointerType::get(b.getContext());
+  auto constant = [&](int64_t v) -> Value {
+    return b.create<arith::ConstantIntOp>(loc, v, 64);
+  };
+  auto id = [&](Value v) -> Value {
+    return b.create<arith::ExtUIOp>(loc, i64, v);
+  };
+  auto at = [&](Value base, int64_t bytes) -> Value {
+    return b.create<LLVM::GEPOp>(loc, ptr, i8, base,
+                                 ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
+  };
+  Type i32 = b.getI32Type();
+  Value thread = id(b.create<hw::ThreadIdOp>(loc, i32));
+  Value cta = id(b.create<hw::CtaIdOp>(loc, i32));
+  Value ctas = id(b.create<hw::CtaCountOp>(loc, i32));
+  Value size = constant(threads), one = constant(1), zero = constant(0);
+  Value scratch =
+      b.create<LLVM::AllocaOp>(loc, ptr, i8, constant(scratchBytes), 64);
+  constexpr int64_t words = sizeof(fovea_abi_counters) / 8;
+  for (int64_t i = 0; i < words; ++i)
+    b.create<LLVM::StoreOp>(loc, zero, at(scratch, 8 * i));
+  Value first = b.create<arith::AddIOp>(
+      loc, begin,
+      b.create<arith::AddIOp>(loc, b.create<arith::MulIOp>(loc, cta, size),
+                              thread));
+  Value step = b.create<arith::MulIOp>(loc, ctas, size);
+  Type global = LLVM::LLVMPointerType::get(b.getContext(), 1);
+  auto loop = b.create<scf::ForOp>(loc, first, end, step);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value i = loop.getInductionVar();
+    Value next = b.create<arith::AddIOp>(loc, i, one);
+    Value code = b.create<func::CallOp>(loc, stage,
+                                        ValueRange{entry->getArgument(0),
+                                                   entry->getArgument(1), i,
+                                                   next, scratch})
+                     .getResult(0);
+    Value bad =
+        b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne, code,
+                                b.create<arith::ConstantIntOp>(loc, 0, 32));
+    auto failed = b.create<scf::IfOp>(loc, bad, /*withElseRegion=*/false);
+    b.setInsertionPointToStart(&failed.getThenRegion().front());
+    Value to = b.create<LLVM::AddrSpaceCastOp>(
+        loc, global, at(shared, sizeof(fovea_abi_counters)));
+    b.create<hw::StoreOp>(loc, code, to);
+  }
+  for (int64_t i = 0; i < words; ++i) {
+    Value n = b.create<LLVM::LoadOp>(loc, i64, at(scratch, 8 * i));
+    Value to = b.create<LLVM::AddrSpaceCastOp>(loc, global, at(shared, 8 * i));
+    b.create<hw::AtomicOp>(loc, hw::Atomic::Add, to, n, Value(),
+                           hw::Order::Relaxed, hw::Scope::Gpu);
+  }
+  b.create<hw::ReturnOp>(loc);
+  return sizeof(fovea_abi_counters) + 64;
+}
+
+LogicalResult makeEmulatedStage(ModuleOp module, StringRef name) {
+  MLIRContext *ctx = module.getContext();
+  Location loc = module.getLoc();
+  auto kernels = llvm::to_vector(module.getOps<hw::KernelOp>());
+  assert(kernels.size() == 1 && "a unit has one kernel");
+  std::string kernel = (name + ".kernel").str();
+  kernels[0].setSymName(kernel);
+  if (failed(lowerToEmulator(module)))
+    return failure();
+  auto launcher = module.lookupSymbol<LLVM::LLVMFuncOp>(kernel);
+  launcher.setLinkage(LLVM::Linkage::Internal);
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  Type ptr = LLVM::LLVMPointerType::get(ctx), i32 = b.getI32Type(),
+       i64 = b.getI64Type(), i8 = b.getI8Type();
+  auto fn = b.create<LLVM::LLVMFuncOp>(
+      loc, name, LLVM::LLVMFunctionType::get(i32, {ptr, ptr, i64, i64, ptr}));
+  Block *entry = fn.addEntryBlock(b);
+  b.setInsertionPointToStart(entry);
+  auto constant = [&](Type type, int64_t v) -> Value {
+    return b.create<LLVM::ConstantOp>(loc, type, b.getIntegerAttr(type, v));
+  };
+  auto at = [&](Value base, size_t bytes) -> Value {
+    return b.create<LLVM::GEPOp>(loc, ptr, i8, base,
+                                 ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
+  };
+  Value launch = b.create<LLVM::AllocaOp>(
+      loc, ptr, i8, constant(i64, sizeof(fovea_emulator_launch_t)), 16);
+  auto set = [&](size_t offset, Value v) {
+    b.create<LLVM::StoreOp>(loc, v, at(launch, offset));
+  };
+  set(offsetof(fovea_emulator_launch_t, size),
+      constant(i64, sizeof(fovea_emulator_launch_t)));
+  set(offsetof(fovea_emulator_launch_t, ctas), constant(i32, 1));
+  set(offsetof(fovea_emulator_launch_t, seed), constant(i32, 0));
+  set(offsetof(fovea_emulator_launch_t, ranges),
+      b.create<LLVM::ZeroOp>(loc, ptr));
+  set(offsetof(fovea_emulator_launch_t, range_count), constant(i64, 0));
+  Value error = at(entry->getArgument(4), sizeof(fovea_abi_counters));
+  b.create<LLVM::StoreOp>(loc, constant(i32, 0), error);
+  Value table = b.create<LLVM::LoadOp>(
+      loc, ptr, at(entry->getArgument(0), offsetof(fovea_abi_args, device)));
+  SmallVector<Value> operands = {launch, table};
+  llvm::append_range(operands, entry->getArguments());
+  Value code = b.create<LLVM::CallOp>(loc, launcher, operands).getResult();
+  Value ok = b.create<LLVM::ICmpOp>(loc, LLVM::ICmpPredicate::eq, code,
+                                    constant(i32, FOVEA_EMULATOR_OK));
+  Value own = b.create<LLVM::LoadOp>(loc, i32, error);
+  Value emulator =
+      b.create<LLVM::AddOp>(loc, code, constant(i32, cpu::StageEmulator));
+  b.create<LLVM::ReturnOp>(
+      loc, b.create<LLVM::SelectOp>(loc, ok, own, emulator).getResult());
+  return success();
+}
+
+} // namespace fovea::gpu

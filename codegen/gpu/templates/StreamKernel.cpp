@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Items, the search for live blocks, and the ring of tiles.
+#include "codegen/gpu/templates/StreamKernel.h"
+
+#include "codegen/cpu/DecodeStream.h"
+
+#include <fovea/abi.h>
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace fovea::gpu {
+
+using namespace cpu;
+using namespace cpu::prefill;
+
+/// Rows of an odd number of 16-byte pieces: eight rows then lie in different
+/// banks, and ldmatrix reads them at once.
+static int64_t rowStride(int64_t dim) { return (dim / 8 | 1) * 16; }
+
+StreamShape::StreamShape(const StreamParams &p)
+    : warpRows(p.schedule.rows <= 16   ? 1
+               : p.schedule.rows <= 32 ? 2
+                                       : 4),
+      rows(16 * warpRows), keys(llvm::alignTo(p.schedule.keys, 16)),
+      keyDim(llvm::alignTo(p.keyDim, 16)),
+      valueDim(llvm::alignTo(p.valueDim, 16)), qStride(rowStride(keyDim)),
+      vStride(rowStride(valueDim)), oStride(4 * valueDim + 32) {
+  // What warps are left share the keys, whole fragments each.
+  warpKeys = kWarps / warpRows;
+  while (keys % (16 * warpKeys))
+    warpKeys /= 2;
+  ownKeys = keys / warpKeys;
+  int64_t at = 0;
+  auto take = [&](int64_t bytes) {
+    int64_t offset = at;
+    at += llvm::alignTo(bytes, 16);
+    return offset;
+  };
+  q = take(rows * qStride);
+  // A tile of the ring: keys, values, their scales.
+  kTile = 0;
+  vTile = keys * qStride;
+  kScale = vTile + keys * vStride;
+  vScale = kScale + 4 * keys;
+  stage = llvm::alignTo(vScale + 4 * keys, 16);
+  // The sums of o take the ring's place when the keys are done.
+  ring = take(std::max(kStages * stage, warpKeys * rows * oStride));
+  blocks = take(16 * kBlocks);
+  // Counts of the warps in a search; of each row addresses of q and of the
+  // result, token, head.
+  rowInfo = take(16 + 24 * rows);
+  // Of each row and warp along the keys: m, l, the factor of o.
+  state = take(12 * warpKeys * rows);
+  total = at;
+}
+
+/// What the template cannot do, by name.
+static std::string whyNot(const StreamParams &p) {
+  auto is16 = [](Elem elem) { return elem == Elem::F16 || elem == Elem::BF16; };
+  if (!is16(p.queryElem))
+    return "expected queries of f16 or bf16 on a GPU, got f32: its matrix "
+           "products take 16-bit operands";
+  for (auto [name, dim] : {std::pair("key", p.keyDim), {"value", p.valueDim}})
+    if (dim < 8 || dim > 256 || dim % 8)
+      return std::string("expected a ") + name +
+             " dim that is a multiple of 8 up to 256 on a GPU, got " +
+             std::to_string(dim);
+  auto known = [&](Elem elem) {
+    return elem == p.queryElem || elem == Elem::I8;
+  };
+  for (const StreamSource &source : p.sources)
+    if (!known(source.keyElem) || !known(source.valueElem))
+      return "expected keys and values in the format of the queries, or int8, "
+             "on "
+             "a GPU";
+  for (const CacheSource &segment : p.segments)
+    if (!known(segment.kElem) || !known(segment.vElem))
+      return "expected segments of a cache in the format of the queries, or "
+             "int8, on a GPU";
+  if (p.rope.rule)
+    return "expected keys that are stored rotated on a GPU: it does not rotate "
+           "them where it reads them";
+  const PrefillSchedule &s = p.schedule;
+  if (s.rows < 1 || s.rows > 64 || s.keys < 1 || s.keys > 128)
+    return "expected at most 64 rows and 128 keys on a GPU, got " +
+           std::to_string(s.rows) + " and " + std::to_string(s.keys);
+  if (p.kvGroup % p.group)
+    return "expected the heads that share keys to be a multiple of those in an "
+           "item, got " +
+           std::to_string(p.kvGroup) + " and " + std::to_string(p.group);
+  return "";
+}
+
+StreamKernel::StreamKernel(OpBuilder &builder, Location loc,
+                           const StreamParams &p)
+    : StreamWalk(builder, loc, p, /*lanes=*/0), shape(p), h(e),
+      elem(p.queryElem) {
+  s.grid = {h.cta, h.ctas, [this](Value at, Value n) {
+              e.ifThen(e.cmp(kEq, h.thread, e.cI32(0)),
+                       [&] { h.atomicAdd(at, n); });
+            }};
+  for (const StreamSource &source : p.sources) {
+    coded[0] |= source.keyScales.has_value();
+    coded[1] |= source.valueScales.has_value();
+  }
+  for (const CacheSource &segment : p.segments) {
+    coded[0] |= segment.kScale >= 0;
+    coded[1] |= segment.vScale >= 0;
+  }
+  allSegments.kCoded = coded[0];
+  allSegments.vCoded = coded[1];
+  allSegments.members.resize(p.segments.size());
+  std::iota(allSegments.members.begin(), allSegments.members.end(), 0);
+}
+
+FailureOr<func::FuncOp> StreamKernel::build(std::string &reason) {
+  reason = whyNot(p);
+  if (!reason.empty())
+    return failure();
+  s.allowErrors(); // of lists, and of rows that are misaligned
+  readViews();
+  checkAlignment();
+  found = e.stackSlot(8);
+  skip = e.stackSlot(8);
+  Value warps = h.c32(shape.warpRows);
+  warpRow = e.mul(e.remU(h.warp, warps), 16);
+  // Short blocks leave warps without keys: they repeat what others do.
+  warpAlong = e.remU(e.divU(h.warp, warps), h.c32(shape.warpKeys));
+  warpKey = e.mul(warpAlong, shape.ownKeys);
+  active = e.cmp(kSlt, h.warp, h.c32(shape.warpRows * shape.warpKeys));
+  quadRow = e.shrU(h.lane, 2);
+  quadColumn = e.shl(e.andI(h.lane, h.c32(3)), 1);
+  s.forEachItem([&](const Item &item) { emitItem(item); });
+  s.finish();
+  if (refused) {
+    s.fn.erase();
+    reason = "expected the mask and the score modifier to have GPU code";
+    return failure();
+  }
+  return s.fn;
+}
+
+/// Rows are read 16 bytes at a time (codes 8), o is written four channels at a
+/// time: a stage whose arguments lie otherwise does nothing but say so.
+void StreamKernel::checkAlignment() {
+  Value bits = e.cI64(0);
+  auto look = [&](const View &view, Elem of, int64_t align) {
+    Value at = e.b.create<LLVM::PtrToIntOp>(e.loc, e.i64, view.data);
+    for (Value stride : ArrayRef<Value>(view.stride).drop_back())
+      at = e.orI(at, e.mul(stride, sizeOf(of)));
+    bits = e.orI(bits, e.andI(at, e.cI64(align - 1)));
+  };
+  auto read = [&](const View &view, Elem of) {
+    look(view, of, of == Elem::I8 ? 8 : 16);
+  };
+  read(query, p.queryElem);
+  look(out, p.outElem, p.outElem == Elem::F32 ? 16 : 8);
+  for (unsigned i = 0; i < sources.size(); ++i) {
+    read(sources[i].keys, p.sources[i].keyElem);
+    read(sources[i].values, p.sources[i].valueElem);
+  }
+  for (const CacheSource &segment : p.segments) {
+    read(s.view(segment.k, 4), segment.kElem);
+    read(s.view(segment.v, 4), segment.vElem);
+  }
+  Value bad = e.cmp(kNe, bits, e.cI64(0));
+  e.ifThen(bad, [&] { s.fail(StageMisaligned); });
+  s.end = e.select(bad, s.begin, s.end);
+}
+
+void StreamKernel::emitItem(const Item &item) {
+  // Read again where it is used: views held for the whole kernel cost
+  // registers.
+  readViews();
+  beginItem(item);
+  h.barrier(); // the item before this one is done with shared memory
+  loadRows();
+  loadQueries();
+  pass = p.twice ? Pass::Sums : Pass::All;
+  State state = emitKeys(item, emptyState());
+  if (p.twice) {
+    closeSums(state);
+    pass = Pass::Values;
+    state = emitKeys(item, state);
+  }
+  emitResults(item, state);
+}
+
+/// Walks all blocks of the item's keys, kBlocks at a time: a walk only notes
+/// which blocks are live, and what it has noted is computed in one loop,
+/// whatever order of runs, sources and segments it comes from.
+StreamKernel::State StreamKernel::emitKeys(const Item &item, State state) {
+  Values init = {e.cI64(0), e.cBool(true)};
+  llvm::append_range(init, state.flat());
+  Values result = e.whileLoop(
+      init, [&](ValueRange c) { return c[1]; },
+      [&](ValueRange c) {
+        e.store(c[0], skip);
+        e.store(e.cI64(0), found);
+        if (cached())
+          emitSegments(item);
+        else
+          emitRuns(item, [&](const KeyRun &run) {
+            pushRun(run.source, run.lo, run.hi);
+          });
+        h.barrier();
+        Value rest = e.sub(e.load(e.i64, found), c[0]);
+        Value more = e.cmp(arith::CmpIPredicate::sgt, rest,
+                           e.cI64(StreamShape::kBlocks));
+        State next = drain(e.minS(rest, e.cI64(StreamShape::kBlocks)),
+                           State::of(c.drop_front(2)));
+        Values out = {e.add(c[0], StreamShape::kBlocks), more};
+        llvm::append_range(out, next.flat());
+        return out;
+      });
+  return State::of(ValueRange(result).drop_front(2));
+}
+
+void StreamKernel::emitRows(const SegmentClass &members, Value index,
+                            const SegmentRows &, Value lo, Value hi) {
+  // Blocks of all classes lie in one list: number segments as the cache does.
+  Value segment = e.cI64(members.members[0]);
+  for (auto [i, m] : llvm::enumerate(members.members))
+    if (i)
+      segment = e.select(e.cmp(kEq, index, e.cI64(i)), e.cI64(m), segment);
+  pushRun(segment, lo, hi);
+}
+
+/// Blocks that several lists have are computed once for each, for the rows of
+/// that list alone.
+void StreamKernel::forLists(llvm::function_ref<void(Value)> body) {
+  int64_t heads = p.selection->heads, lists = p.group / heads;
+  if (lists <= 1)
+    return body(head);
+  e.forLoop(e.cI64(0), e.cI64(lists), e.cI64(1), [&](Value i) {
+    chooser = e.add(i, 1);
+    body(e.add(head, e.mul(i, heads)));
+    chooser = {};
+  });
+}
+
+/// Notes the live blocks among the rows [lo, hi) of a source; each thread looks
+/// at one.
+void StreamKernel::pushRun(Value source, Value lo, Value hi) {
+  Value keys = e.cI64(p.schedule.keys);
+  Value own = e.mul(h.wide(h.thread), keys);
+  e.forLoop(lo, hi, e.cI64(p.schedule.keys * kThreads), [&](Value base) {
+    Value k = e.add(base, own);
+    Value n = e.minS(keys, e.sub(hi, k));
+    Value kind = e.ifElse(
+        e.cmp(kSlt, k, hi), e.i32,
+        [&] {
+          Value kind = classOfItem(source, k, n);
+          return Values{kind ? kind : e.cI32(FOVEA_TILE_FULL)};
+        },
+        [&] { return Values{e.cI32(FOVEA_TILE_EMPTY)}; })[0];
+    Value live = e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY));
+    Value bits = h.ballot(live);
+    Value lower = e.sub(e.b.create<arith::ShLIOp>(e.loc, h.c32(1), h.lane), 1);
+    Value place = h.popcount(e.andI(bits, lower));
+    auto countAt = [&](Value warp) {
+      return e.add(e.mul(warp, 4), shape.rowInfo);
+    };
+    e.ifThen(e.cmp(kEq, h.lane, h.c32(0)),
+             [&] { h.storeShared(h.popcount(bits), countAt(h.warp)); });
+    h.barrier();
+    Value total = h.c32(0);
+    for (int64_t w = 0; w < kWarps; ++w) {
+      Value n = h.loadShared(e.i32, countAt(h.c32(w)));
+      place = e.select(e.cmp(kSlt, h.c32(w), h.warp), e.add(place, n), place);
+      total = e.add(total, n);
+    }
+    h.barrier();
+    Value before = e.load(e.i64, found);
+    Value at = e.sub(e.add(before, h.wide(place)), e.load(e.i64, skip));
+    Value fits =
+        e.cmp(arith::CmpIPredicate::ult, at, e.cI64(StreamShape::kBlocks));
+    e.ifThen(e.andI(live, fits), [&] {
+      Value to = e.add(e.mul(e.toInt(at, e.i32), 16), shape.blocks);
+      // Sources and lists are few.
+      Value from = chooser ? e.add(source, e.shl(chooser, 16)) : source;
+      Value parts[] = {e.toInt(k, e.i32), e.toInt(n, e.i32),
+                       e.toInt(from, e.i32), kind};
+      for (auto [i, part] : llvm::enumerate(parts))
+        h.storeShared(part, e.add(to, 4 * int64_t(i)));
+    });
+    e.store(e.add(before, h.wide(total)), found);
+  });
+}
+
+StreamKernel::Block StreamKernel::loadBlock(Value index) {
+  Value at = e.add(e.mul(e.toInt(index, e.i32), 16), shape.blocks);
+  auto part = [&](int64_t i) { return h.loadShared(e.i32, e.add(at, 4 * i)); };
+  Value stages = h.c32(StreamShape::kStages);
+  Block block;
+  block.k = h.wide(part(0));
+  block.n = h.wide(part(1));
+  Value from = part(2);
+  block.source = h.wide(e.andI(from, h.c32(0xffff)));
+  block.chooser = e.shrU(from, 16);
+  block.kind = part(3);
+  block.stage = e.add(e.mul(e.remU(e.toInt(index, e.i32), stages), shape.stage),
+                      shape.ring);
+  return block;
+}
+
+/// Computes the noted blocks; while one is computed the next is copied.
+StreamKernel::State StreamKernel::drain(Value count, State state) {
+  Value zero = e.cI64(0), one = e.cI64(1);
+  e.ifThen(e.cmp(kSlt, zero, count), [&] { issue(loadBlock(zero)); });
+  h.commitCopies();
+  Values result =
+      e.forLoop(zero, count, one, state.flat(), [&](Value i, ValueRange c) {
+        Value next = e.add(i, one);
+        e.ifThen(e.cmp(kSlt, next, count), [&] { issue(loadBlock(next)); });
+        h.commitCopies();
+        h.waitCopies(StreamShape::kStages - 1);
+        h.barrier();
+        Block block = loadBlock(i);
+        Values out = compute(block, State::of(c)).flat();
+        this->count(block);
+        h.barrier();
+        return out;
+      });
+  return State::of(result);
+}
+
+void StreamKernel::count(const Block &block) {
+  if (pass == Pass::Sums)
+    return; // the second walk counts
+  Value one = e.cI64(1), none = e.cI64(0);
+  if (!p.keep) {
+    s.count(StageFunction::TilesFull, one);
+  } else {
+    Value full = e.cmp(kEq, block.kind, e.cI32(FOVEA_TILE_FULL));
+    s.count(StageFunction::TilesFull, e.select(full, one, none));
+    s.count(StageFunction::TilesPartial, e.select(full, none, one));
+  }
+  s.count(StageFunction::Pairs, e.mul(rowCount, block.n));
+}
+
+Values StreamKernel::State::flat() const {
+  Values all = o;
+  for (int i : {0, 1})
+    all.append({m[i], l[i]});
+  return all;
+}
+
+StreamKernel::State StreamKernel::State::of(ValueRange flat) {
+  State state;
+  size_t n = flat.size() - 4;
+  state.o.assign(flat.begin(), flat.begin() + n);
+  for (int i : {0, 1}) {
+    state.m[i] = flat[n + 2 * i];
+    state.l[i] = flat[n + 2 * i + 1];
+  }
+  return state;
+}
+
+} // namespace fovea::gpu

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The template of every attention stream on sm_80 (T2 and T3): a CTA of four
+// warps takes items of 16 to 64 packed rows; the warps share the rows, or
+// where there are few of them the keys of a block. S = Q K^T and O += P V by
+// mma.sync on fragments, keys and values through a ring in shared memory.
+//
+//   for item (persistent CTAs)
+//     rows of q to shared memory
+//     for up to kBlocks live blocks: find them, all threads at once
+//       for block: the next one's copies | scores, mask, softmax, values
+//     states of the warps merged, results
+//
+// Four files: items, blocks and the ring (StreamKernel.cpp), tiles from global
+// to shared memory (StreamRows.cpp), fragments (StreamFragments.cpp), results
+// (StreamResults.cpp).
+#ifndef FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H
+#define FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H
+
+#include "codegen/cpu/StreamWalk.h"
+#include "codegen/gpu/templates/HwEmitter.h"
+
+namespace fovea::gpu {
+
+/// The sizes of a CTA's work, fixed when it is compiled, and where they lie in
+/// shared memory (bytes).
+struct StreamShape {
+  StreamShape(const cpu::StreamParams &p);
+
+  int64_t warpRows, warpKeys; ///< warps side by side along rows and keys
+  int64_t rows, keys;         ///< of an item, of a block; whole fragments
+  int64_t ownKeys;            ///< keys of a block that a warp takes
+  int64_t keyDim, valueDim;   ///< padded to what a fragment takes
+  int64_t qStride, vStride;   ///< bytes of a row of q and keys, of values
+  int64_t oStride;            ///< of a row of f32 sums
+  // Offsets.
+  int64_t q, ring, kTile, vTile, kScale, vScale, stage, blocks, rowInfo, state,
+      total;
+
+  /// Blocks found at a time.
+  static constexpr int64_t kBlocks = 256;
+  /// Tiles of a ring.
+  static constexpr int64_t kStages = 2;
+};
+
+class StreamKernel final : cpu::StreamWalk {
+public:
+  StreamKernel(mlir::OpBuilder &builder, mlir::Location loc,
+               const cpu::StreamParams &p);
+
+  /// The function whose body is the kernel's, or a reason.
+  mlir::FailureOr<mlir::func::FuncOp> build(std::string &reason);
+  int64_t sharedBytes() const { return shape.total; }
+  uint64_t scratchBytes() const { return s.scratchBytes(); }
+
+private:
+  /// What a thread keeps of its two rows while it walks the keys: sums of o
+  /// by fragments, then the maxima (powers of two) and sums of both rows.
+  struct State {
+    Values o;
+    Value m[2], l[2];
+    Values flat() const;
+    static State of(mlir::ValueRange flat);
+  };
+  enum class Pass { All, Sums, Values };
+  /// A block in shared memory. k, n and source are i64, kind i32.
+  struct Block {
+    Value k, n, source, kind;
+    Value chooser; ///< i32: which list has it, from 1; 0: all rows see it
+    Value stage;   ///< i32: offset of its tiles
+  };
+
+  /// Rows in memory and as a tile: `dim` elements of `elem` become `padded` of
+  /// the products' format, `stride` bytes apart.
+  struct TileRows {
+    Elem elem;
+    int64_t dim, padded, stride, rows;
+  };
+  using RowAddress = llvm::function_ref<Value(Value row)>;
+
+  // StreamKernel.cpp
+  void checkAlignment();
+  void emitItem(const cpu::Item &item);
+  State emitKeys(const cpu::Item &item, State state);
+  void emitRows(const cpu::SegmentClass &members, Value index,
+                const cpu::SegmentRows &segment, Value lo, Value hi) override;
+  void forLists(llvm::function_ref<void(Value listHead)> body) override;
+  void pushRun(Value source, Value lo, Value hi);
+  State drain(Value count, State state);
+  Block loadBlock(Value index);
+  void count(const Block &block);
+
+  // StreamRows.cpp
+  void loadRows();
+  void loadQueries();
+  /// Address of row i of o (i64), as loadRows noted it.
+  Value outAddress(Value row);
+  void issue(const Block &block);
+  void loadTile(const TileRows &tile, Value to, Value n, RowAddress address);
+  void loadScales(Value to, Value n, RowAddress address);
+
+  // StreamResults.cpp
+  void reduceSums(State &state);
+  void shareSums(const State &state);
+  /// Maximum and sum of row i (i32) over the warps, with the sink in it.
+  std::pair<Value, Value> mergedSums(Value i, Value sink);
+  Value sinkOf(Value head);
+  void closeSums(State &state);
+  void emitResults(const cpu::Item &item, State state);
+  void emitRowResults(const cpu::Item &item);
+  void emitOutput(const cpu::Item &item);
+
+  // StreamFragments.cpp
+  State emptyState();
+  /// Beyond, they would not fit beside the accumulators.
+  bool queriesInRegisters() const { return shape.keyDim <= 64; }
+  Values queryFragment(int64_t step);
+  State compute(const Block &block, State state);
+  Values scores(const Block &block);
+  Values adjust(const Block &block, Values s);
+  Values hide(const Block &block, const Values &s);
+  Values weights(const Block &block, Values p);
+  Values addValues(const Block &block, const Values &weights, Values o);
+  /// Factors of a block's columns, by tile and element of a pair.
+  Values columnScales(const Block &block, int64_t from);
+  /// Column of the block, i64: element 0 or 1 of a fragment's pair.
+  Value column(Value tile, Value element);
+  cpu::ElementContext contextOf(int half);
+
+  using View = cpu::View;
+
+  StreamShape shape;
+  HwEmitter h;
+  Elem elem; ///< of the matrix products
+  Pass pass = Pass::All;
+  bool coded[2] = {false, false}; ///< keys, values have scales
+
+  // Of the kernel.
+  Value chooser;          ///< i64: the list whose runs are noted; null: none
+  Value found, skip;      ///< blocks found in this walk (stack), and not wanted
+  Value warpRow, warpKey; ///< i32: first row and key of the warp
+  Value warpAlong;        ///< i32: its number along the keys
+  Value active;           ///< i1: no warp before it has the same rows and keys
+  Value quadRow, quadColumn; ///< i32: lane / 4, 2 * (lane % 4)
+  cpu::SegmentClass allSegments;
+  // Of the item.
+  Values q;                      ///< fragments, where they stay in registers
+  Value rowToken[2], rowHead[2]; ///< of the thread's rows, i64
+};
+
+} // namespace fovea::gpu
+
+#endif // FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H

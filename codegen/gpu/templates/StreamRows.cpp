@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Between global and shared memory: queries, keys and values of a block, and
+// the results of the rows.
+#include "codegen/gpu/templates/StreamKernel.h"
+
+#include <fovea/abi.h>
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace fovea::gpu {
+
+using namespace cpu;
+using namespace cpu::prefill;
+
+/// Where rowInfo keeps what of row i.
+static int64_t rowField(const StreamShape &shape, int64_t before) {
+  return shape.rowInfo + 16 + before * shape.rows;
+}
+static constexpr int64_t kQueryAddress = 0, kOutAddress = 8, kToken = 16,
+                         kHead = 20;
+
+/// Notes where the item's rows lie, and what the thread's own two are.
+void StreamKernel::loadRows() {
+  auto field = [&](Value i, int64_t before, int64_t bytes) {
+    return e.add(e.mul(i, bytes), rowField(shape, before));
+  };
+  auto number = [&](Value p) -> Value {
+    return e.b.create<LLVM::PtrToIntOp>(e.loc, e.i64, p);
+  };
+  e.ifThen(e.cmp(kSlt, h.thread, h.c32(shape.rows)), [&] {
+    RowPlace at = placeOf(h.wide(h.thread));
+    auto addressIn = [&](const View &view, Elem elem) {
+      return number(rowAddress(s, view, p.ragged, at.b, at.head, at.position,
+                               sizeOf(elem)));
+    };
+    h.storeShared(addressIn(query, p.queryElem),
+                  field(h.thread, kQueryAddress, 8));
+    h.storeShared(addressIn(out, p.outElem), field(h.thread, kOutAddress, 8));
+    Value token = e.add(s.qOffset(at.b), at.position);
+    h.storeShared(e.toInt(token, e.i32), field(h.thread, kToken, 4));
+    h.storeShared(e.toInt(at.head, e.i32), field(h.thread, kHead, 4));
+  });
+  h.barrier();
+  for (int i : {0, 1}) {
+    Value own = e.add(e.add(warpRow, quadRow), 8 * i);
+    rowToken[i] = h.wide(h.loadShared(e.i32, field(own, kToken, 4)));
+    rowHead[i] = h.wide(h.loadShared(e.i32, field(own, kHead, 4)));
+  }
+}
+
+Value StreamKernel::outAddress(Value row) {
+  Value at = e.add(e.mul(e.toInt(row, e.i32), 8), rowField(shape, kOutAddress));
+  return h.loadShared(e.i64, at);
+}
+
+void StreamKernel::loadQueries() {
+  loadTile({elem, p.keyDim, shape.keyDim, shape.qStride, shape.rows},
+           h.c32(shape.q), rowCount, [&](Value row) -> Value {
+             Value at = e.add(e.mul(e.toInt(row, e.i32), 8),
+                              rowField(shape, kQueryAddress));
+             return e.b.create<LLVM::IntToPtrOp>(e.loc, e.ptr,
+                                                 h.loadShared(e.i64, at));
+           });
+  h.commitCopies();
+  h.waitCopies(0);
+  h.barrier();
+  q.clear();
+  if (queriesInRegisters())
+    for (int64_t step = 0; step < shape.keyDim / 16; ++step)
+      llvm::append_range(q, queryFragment(step));
+}
+
+/// Four codes as two pairs of 16-bit floats, exactly. With its sign bit turned
+/// a code is the low byte of 2^23 + 128 + code.
+static std::pair<Value, Value> expandCodes(HwEmitter &h, Elem to, Value codes) {
+  Emitter &e = h.e;
+  Value turned =
+      e.b.create<arith::XOrIOp>(e.loc, codes, h.c32(int32_t(0x80808080)));
+  auto number = [&](int64_t i) {
+    Value bits = e.b.create<hw::BytePermuteOp>(
+        e.loc, e.i32, turned, h.c32(0x4B000000), h.c32(0x7540 | i));
+    return e.fsub(e.bitcast(bits, e.f32), e.cF32(8388608.0f + 128.0f));
+  };
+  return {h.pack(to, number(0), number(1)), h.pack(to, number(2), number(3))};
+}
+
+/// Rows of a tile in memory to shared memory, those from n on and the columns
+/// that pad it as zeros. Copies of 16-bit elements are asynchronous; codes
+/// become such elements on the way.
+void StreamKernel::loadTile(const TileRows &tile, Value to, Value n,
+                            llvm::function_ref<Value(Value)> address) {
+  int64_t pieces = tile.padded / 8, all = tile.rows * pieces;
+  Value thread = h.wide(h.thread), last = e.sub(n, 1), dim = e.cI64(tile.dim);
+  auto piece = [&](Value c) {
+    Value row = e.divU(c, e.cI64(pieces));
+    Value column = e.mul(e.remU(c, e.cI64(pieces)), 8);
+    Value there = e.cmp(kSlt, row, n);
+    if (tile.dim < tile.padded) // whole pieces: dims are multiples of 8
+      there = e.andI(there, e.cmp(kSlt, column, dim));
+    column = e.minS(column, e.sub(dim, 8)); // what is not read needs an address
+    Value from = address(e.minS(row, last));
+    Value at = e.add(e.mul(e.toInt(row, e.i32), tile.stride), to);
+    at = e.add(at, e.mul(e.toInt(e.remU(c, e.cI64(pieces)), e.i32), 16));
+    if (tile.elem != Elem::I8)
+      return h.copyAsync(at, e.at(from, column, 2),
+                         e.select(there, h.c32(16), h.c32(0)));
+    Values codes = e.ifElse(
+        there, {e.i32, e.i32},
+        [&] {
+          Value v = h.loadGlobal(e.vec(2, e.i32), e.at(from, column, 1));
+          return Values{e.extract(v, 0), e.extract(v, 1)};
+        },
+        [&] { return Values{h.c32(0), h.c32(0)}; });
+    Value packed = e.b.create<LLVM::UndefOp>(e.loc, e.vec(4, e.i32));
+    auto set = [&](Value v, int64_t i) {
+      packed = e.b.create<LLVM::InsertElementOp>(e.loc, packed, v, h.c32(i));
+    };
+    for (int64_t half : {0, 1}) {
+      auto [low, high] = expandCodes(h, elem, codes[half]);
+      set(low, 2 * half);
+      set(high, 2 * half + 1);
+    }
+    h.storeShared(packed, at);
+  };
+  for (int64_t first = 0; first < all; first += kThreads) {
+    Value c = e.add(thread, first);
+    if (first + kThreads <= all)
+      piece(c);
+    else
+      e.ifThen(e.cmp(kSlt, c, e.cI64(all)), [&] { piece(c); });
+  }
+}
+
+/// The scales of n rows, 1 without an address; rows that do not exist have 0.
+void StreamKernel::loadScales(Value to, Value n,
+                              llvm::function_ref<Value(Value)> address) {
+  e.ifThen(e.cmp(kSlt, h.thread, h.c32(shape.keys)), [&] {
+    Value row = h.wide(h.thread);
+    if (!address)
+      return h.storeShared(e.cF32(1), e.add(to, e.mul(h.thread, 4)));
+    Value scale = e.ifElse(
+        e.cmp(kSlt, row, n), e.f32,
+        [&] { return Values{h.loadGlobal(e.f32, address(row))}; },
+        [&] { return Values{e.cF32(0)}; })[0];
+    h.storeShared(scale, e.add(to, e.mul(h.thread, 4)));
+  });
+}
+
+/// Starts the copies of a block's keys and values.
+void StreamKernel::issue(const Block &block) {
+  Value kTile = e.add(block.stage, shape.kTile);
+  Value vTile = e.add(block.stage, shape.vTile);
+  TileRows keys{elem, p.keyDim, shape.keyDim, shape.qStride, shape.keys};
+  TileRows values{elem, p.valueDim, shape.valueDim, shape.vStride, shape.keys};
+  auto load = [&](TileRows tile, Elem from, Value to,
+                  llvm::function_ref<Value(Value)> address) {
+    tile.elem = from;
+    loadTile(tile, to, block.n, address);
+  };
+  if (cached()) {
+    SegmentRows rows =
+        loadSegment(s, p.segments, allSegments, block.source, itemB, kvHead);
+    auto rowOf = [&](const PartRows &part) {
+      return [&](Value row) {
+        auto [page, offset] = locate(e, rows, e.add(block.k, row));
+        Value number = e.toInt(e.loadAt(e.i32, rows.table, page), e.i64);
+        return e.at(part.data,
+                    e.add(e.mul(number, part.page), e.mul(offset, part.row)),
+                    1);
+      };
+    };
+    // One copy of the code for each format.
+    auto parts = [&](Elem CacheSource::*format, int CacheSource::*scale,
+                     const TileRows &tile, Value to, const PartRows &part,
+                     Value scales, const PartRows &scalePart) {
+      for (Elem from : {elem, Elem::I8}) {
+        auto has = [&](const CacheSource &c) { return c.*format == from; };
+        if (llvm::none_of(p.segments, has))
+          continue;
+        auto emit = [&] {
+          load(tile, from, to, rowOf(part));
+          if (!scalePart.data)
+            return;
+          if (from == Elem::I8)
+            loadScales(scales, block.n, rowOf(scalePart));
+          else
+            loadScales(scales, block.n, {});
+        };
+        if (llvm::all_of(p.segments, has)) {
+          emit();
+          continue;
+        }
+        Value own = pickMember(e, p.segments, allSegments, block.source,
+                               [&](const CacheSource &c) { return has(c); });
+        e.ifThen(e.cmp(kEq, own, e.cI64(1)), emit);
+      }
+    };
+    parts(&CacheSource::kElem, &CacheSource::kScale, keys, kTile, rows.k,
+          e.add(block.stage, shape.kScale), rows.kScale);
+    if (pass != Pass::Sums)
+      parts(&CacheSource::vElem, &CacheSource::vScale, values, vTile, rows.v,
+            e.add(block.stage, shape.vScale), rows.vScale);
+    return;
+  }
+  for (unsigned i = 0; i < p.sources.size(); ++i) {
+    const StreamSource &source = p.sources[i];
+    const SourceViews &views = sources[i];
+    auto rowOf = [&](const View &view, unsigned bytes) {
+      // In front of the loop over pieces, where the rows are one run.
+      Value base;
+      if (!p.order)
+        base = addressOf(e, view, {itemB, kvHead, block.k}, bytes);
+      return [&, base, bytes](Value row) {
+        if (!p.order)
+          return e.at(base, e.mul(row, view.stride[2]), bytes);
+        Value token = tokenAt(e.add(block.k, row));
+        return addressOf(e, view, {itemB, kvHead, token}, bytes);
+      };
+    };
+    auto part = [&](const TileRows &tile, Elem from, Value to, const View &view,
+                    int64_t scales, const View &scaleView, bool any) {
+      load(tile, from, to, rowOf(view, sizeOf(from)));
+      Value scaleAt = e.add(block.stage, scales);
+      if (scaleView.data)
+        loadScales(scaleAt, block.n, rowOf(scaleView, 4));
+      else if (any)
+        loadScales(scaleAt, block.n, {});
+    };
+    auto emit = [&] {
+      part(keys, source.keyElem, kTile, views.keys, shape.kScale,
+           views.keyScales, coded[0]);
+      if (pass != Pass::Sums)
+        part(values, source.valueElem, vTile, views.values, shape.vScale,
+             views.valueScales, coded[1]);
+    };
+    if (p.sources.size() == 1)
+      emit();
+    else
+      e.ifThen(e.cmp(kEq, block.source, e.cI64(i)), emit);
+  }
+}
+
+} // namespace fovea::gpu
