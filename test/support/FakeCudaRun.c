@@ -6,6 +6,7 @@
  * reads it dies; and a launch refuses what is no device memory. Functions are
  * x86-64 code that runs through the emulator of FAKE_CUDA_EMULATOR. */
 #define _GNU_SOURCE
+#include "codegen/gpu/emulator/Emulator.h"
 #include "test/support/FakeCuda.h"
 #include "test/support/FakeCudaCalls.h"
 
@@ -194,9 +195,10 @@ static const void *emulator(void) {
   static const void *table;
   const char *path = getenv("FAKE_CUDA_EMULATOR");
   void *library = path && !table ? dlopen(path, RTLD_NOW) : NULL;
-  const void *(*get)(void) =
-      library ? (const void *(*)(void))dlsym(library, "fovea_emulator_get")
-              : NULL;
+  const fovea_emulator_table_t *(*get)(void) = NULL;
+  if (library)
+    get = (const fovea_emulator_table_t *(*)(void))dlsym(library,
+                                                         "fovea_emulator_get");
   if (get)
     table = get();
   return table;
