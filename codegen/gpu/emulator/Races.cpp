@@ -28,8 +28,9 @@ Races::Races(Cta &cta)
       products(copies + copySlots), stores(products + productSlots),
       ctas(stores + 1),
       length(ctas + (cta.launch.ctas > mostCtas ? 0 : cta.launch.ctas)),
-      threads(count), touched(warps), writes((cta.launch.shared_bytes + 3) / 4),
-      readers(warps + 2), numbers(length) {
+      threads(count), touched(warps), learnt(warps),
+      writes((cta.launch.shared_bytes + 3) / 4), readers(warps + 2),
+      numbers(length) {
   reads.resize(writes.size() * readers);
 }
 
@@ -44,6 +45,7 @@ void Races::begin() {
     for (Thread &thread : threads)
       thread.clock[ctas + cta.index] = 1;
   touched.assign(warps, false);
+  learnt.assign(warps, false);
   std::fill(writes.begin(), writes.end(), Access());
   std::fill(reads.begin(), reads.end(), Access());
   for (Point &barrier : barriers)
@@ -189,7 +191,7 @@ uint32_t Races::store(Unit *unit, const char *op, uint32_t address,
 }
 
 void Races::stored(Unit *unit, uint32_t number) {
-  touched[unit->id / 32] = true;
+  learn(unit->id);
   uint32_t &known = threads[unit->id].clock[stores];
   known = std::max(known, number);
 }
@@ -216,7 +218,7 @@ void Races::multiplied(uint32_t group, uint32_t number) {
     known = std::max(known, number);
   }
   for (uint32_t w = group * 4; w < group * 4 + 4; ++w)
-    touched[w] = true;
+    learn(w * 32);
 }
 
 bool Races::isKnown(const Clock &clock, const GlobalAccess &earlier) const {
@@ -273,7 +275,7 @@ void Races::acquire(Unit *unit, uint64_t key, uint32_t order) {
   auto at = released.find(key);
   if (at == released.end())
     return;
-  touched[unit->id / 32] = true;
+  learn(unit->id);
   Thread &thread = threads[unit->id];
   bool now = order == FOVEA_EMULATOR_ACQUIRE || order == FOVEA_EMULATOR_ACQ_REL;
   Clock &into = now ? thread.clock : thread.acquired;
@@ -304,7 +306,7 @@ void Races::fence(Unit *unit) {
   if (!thread.acquired.empty())
     join(thread.clock, thread.acquired);
   thread.fenced = thread.clock;
-  touched[unit->id / 32] = true;
+  learn(unit->id);
   tick(unit->id);
 }
 
@@ -314,10 +316,19 @@ void Races::meet(uint32_t warp) {
     return;
   touched[warp] = false;
   Thread *lanes = &threads[warp * 32];
-  for (uint32_t i = 1; i < 32; ++i)
-    join(lanes[0].clock, lanes[i].clock);
-  for (uint32_t i = 1; i < 32; ++i)
-    lanes[i].clock = lanes[0].clock;
+  if (learnt[warp]) {
+    learnt[warp] = false;
+    for (uint32_t i = 1; i < 32; ++i)
+      join(lanes[0].clock, lanes[i].clock);
+    for (uint32_t i = 1; i < 32; ++i)
+      lanes[i].clock = lanes[0].clock;
+  } else { // their clocks differ in what each of them has done itself
+    uint32_t own[32];
+    for (uint32_t i = 0; i < 32; ++i)
+      own[i] = lanes[i].clock[warp * 32 + i];
+    for (uint32_t i = 0; i < 32; ++i)
+      memcpy(&lanes[i].clock[warp * 32], own, sizeof own);
+  }
   for (uint32_t i = 0; i < 32; ++i)
     tick(warp * 32 + i);
 }
@@ -334,7 +345,7 @@ void Races::complete(uint32_t barrier) {
 }
 
 void Races::leave(uint32_t barrier, uint32_t thread) {
-  touched[thread / 32] = true;
+  learn(thread);
   join(threads[thread].clock, barriers[barrier].done);
 }
 
@@ -352,7 +363,7 @@ void Races::endPhase(uint32_t mbarrier) {
 }
 
 void Races::waited(uint32_t mbarrier, Unit *unit) {
-  touched[unit->id / 32] = true;
+  learn(unit->id);
   const Point &point = mbarrierAt(mbarrier);
   if (!point.done.empty())
     join(threads[unit->id].clock, point.done);

@@ -116,6 +116,9 @@ private:
                uint32_t address, uint32_t bytes);
   bool isKnown(const Clock &clock, const GlobalAccess &earlier) const;
   void join(Clock &into, const Clock &from);
+  void learn(uint32_t thread) {
+    touched[thread / 32] = learnt[thread / 32] = true;
+  }
   void tick(uint32_t thread) { ++threads[thread].clock[thread]; }
   Point &mbarrierAt(uint32_t address);
   void whoIs(uint32_t slot, char *text, size_t room) const;
@@ -123,7 +126,9 @@ private:
   Cta &cta;
   const uint32_t count, warps, copies, products, stores, ctas, length;
   std::vector<Thread> threads;
-  std::vector<bool> touched;  // per warp, since it met
+  // Per warp, since it met: whether anything has happened, and whether a lane
+  // has come to know of more than its own.
+  std::vector<bool> touched, learnt;
   std::vector<Access> writes; // per word of shared memory
   std::vector<Access> reads;  // per word: the warps, products, stores
   const uint32_t readers;
