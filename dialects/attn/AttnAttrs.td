@@ -22,6 +22,12 @@ def Attn_OrderAttr : AttrDef<Attn_Dialect, "Order"> {
     that divides the grid if it can. A tile in a mask (sliding tiles) that is
     also the box has no partial tiles.
 
+    Over a cache there is no order: it grows, so that most steps see a part of
+    a grid and have few queries of it, and its pages hold tokens in the order in
+    which they were appended, finer than which nothing moves. Append the tokens
+    of a grid box by box there, and give the mask a table of their places; or
+    attend to a whole grid as tensors before its tokens are appended.
+
     * order_c1: a grid has 1 to 3 extents from 1 on, and from 64 to 2^24 points;
     * order_c2: a box has an extent for each of the grid's, from 1 to it;
     * order_c3: there is a key and a value, no cache, pyramid, list, `offset` or

@@ -275,10 +275,18 @@ static LogicalResult verifyOrder(AttentionOpInterface op) {
                     : op.getOffset()  ? "the clause 'offset'"
                     : op.getLengths() ? "the clause 'lengths'"
                                       : "";
-  if (!other.empty())
-    return op->emitOpError() << "expected 'order' over a key and a value, "
-                                "without list, offset or lengths, got "
-                             << other << " [order_c3]";
+  if (!other.empty()) {
+    InFlightDiagnostic diag =
+        op->emitOpError() << "expected 'order' over a key and a value, without "
+                             "list, offset or lengths, got "
+                          << other << " [order_c3]";
+    if (op.getCache())
+      diag.attachNote() << "a cache is walked in the order in which its tokens "
+                           "were appended: append the tokens of a grid box by "
+                           "box, or attend to them as tensors before they are "
+                           "appended";
+    return diag;
+  }
   // order_c4
   int64_t queries = op.getQueryType().getDimSize(2);
   int64_t keys = op.getKeyType().getDimSize(2);

@@ -87,6 +87,17 @@ func.func @order_c3(%q: !t, %n: tensor<?xi32>) {
 
 // -----
 
+!q = tensor<?x8x?x64xf32>
+!c = !kv.cache<heads = 8, dim = 64, segments = [all : f32]>
+func.func @order_c3_cache(%q: !q, %c: !c) {
+  // expected-error@+2 {{expected 'order' over a key and a value, without list, offset or lengths, got a cache [order_c3]}}
+  // expected-note@+1 {{a cache is walked in the order in which its tokens were appended: append the tokens of a grid box by box, or attend to them as tensors before they are appended}}
+  %o = attn.attention %q, %c order(grid(45, 80)) : (!q, !c) -> !q
+  return
+}
+
+// -----
+
 !q = tensor<?x8x3600x64xf32>
 !k = tensor<?x8x3700x64xf32>
 func.func @order_c4(%q: !q, %k: !k) {
