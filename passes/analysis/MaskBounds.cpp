@@ -207,8 +207,13 @@ private:
   /// Fills `out` with what of `runs` the interval evaluation cannot prove
   /// empty.
   Value scan(Value runs, Value n, Value out);
+  /// Whether a remainder or quotient is taken of what a table has at the key: a
+  /// pattern inside of the runs, whose blocks then do not tell what is
+  /// executed.
+  bool hasPattern() const;
   /// Moves the ends of runs outwards to multiples of kBlock where they then
-  /// have fewer blocks; returns the number of runs.
+  /// have fewer blocks, and where there is a pattern; returns the number of
+  /// runs.
   Value align(Value runs, Value n);
   void finish(Value runs, Value n);
 
@@ -323,6 +328,18 @@ Value BoundsEmitter::scan(Value runs, Value n, Value out) {
   return perRun.getResult(0);
 }
 
+bool BoundsEmitter::hasPattern() const {
+  for (size_t i = 0; i < mask.graph.size(); ++i) {
+    const MaskNode &node = mask.graph[MaskId(i)];
+    if (node.op != MaskOp::Mod && node.op != MaskOp::Div)
+      continue;
+    const MaskNode &of = mask.graph[node.args[0]];
+    if (of.onK && of.scans)
+      return true;
+  }
+  return false;
+}
+
 Value BoundsEmitter::align(Value runs, Value n) {
   Value aligned = newRuns(), len = e.toI64(args[mask.inputs.size() + 4]);
   auto down = [&](Value x) -> Value {
@@ -346,13 +363,7 @@ Value BoundsEmitter::align(Value runs, Value n) {
         loc, ValueRange{count, e.add(move.getRegionIterArg(1), room(lo, hi))});
   });
   Value count = move.getResult(0);
-  auto sum = b.create<scf::ForOp>(loc, index(0), count, index(1),
-                                  ValueRange{e.i64(0)});
-  e.inside(sum.getBody(), [&] {
-    Value lo = end(aligned, sum, 0), hi = end(aligned, sum, 1);
-    b.create<scf::YieldOp>(loc, e.add(sum.getRegionIterArg(0), room(lo, hi)));
-  });
-  return onlyIf(e.lt(sum.getResult(0), move.getResult(1)), n, [&] {
+  auto copyAll = [&] {
     auto copy = b.create<scf::ForOp>(loc, index(0), count, index(1));
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(copy.getBody());
@@ -361,7 +372,16 @@ Value BoundsEmitter::align(Value runs, Value n) {
           loc, end(aligned, copy, which), runs,
           ValueRange{copy.getInductionVar(), index(which)});
     return count;
+  };
+  if (hasPattern())
+    return copyAll();
+  auto sum = b.create<scf::ForOp>(loc, index(0), count, index(1),
+                                  ValueRange{e.i64(0)});
+  e.inside(sum.getBody(), [&] {
+    Value lo = end(aligned, sum, 0), hi = end(aligned, sum, 1);
+    b.create<scf::YieldOp>(loc, e.add(sum.getRegionIterArg(0), room(lo, hi)));
   });
+  return onlyIf(e.lt(sum.getResult(0), move.getResult(1)), n, copyAll);
 }
 
 void BoundsEmitter::finish(Value runs, Value n) {
