@@ -234,7 +234,8 @@ static void printKernel(const BundleManifest &bundle,
       os << (d ? ", " : "") << extentText(kernel, buffer.record.extent[d]);
     os << "]\n";
   }
-  static const char *const rules[] = {"lineage", "batch_tree", "boundaries"};
+  static const char *const rules[] = {"lineage", "batch_tree", "boundaries",
+                                      "lineage_size"};
   for (const fovea_bundle_table &table : kernel.tables)
     os << "  table  " << rules[table.rule] << " in view " << table.slot << "\n";
   for (const StageManifest &stage : kernel.stages)

@@ -65,7 +65,8 @@ def Tile_Pairs : I32EnumAttr<"Pairs", "which channels rotate together", [
 def Tile_TableRule : I32EnumAttr<"TableRule", "what the plan makes of a source", [
   I32EnumAttrCase<"Lineage", 0, "lineage">,
   I32EnumAttrCase<"BatchTree", 1, "batch_tree">,
-  I32EnumAttrCase<"Boundaries", 2, "boundaries">
+  I32EnumAttrCase<"Boundaries", 2, "boundaries">,
+  I32EnumAttrCase<"LineageSize", 3, "lineage_size">
 ]> {
   let cppNamespace = "::fovea::tile";
   let genSpecializedAttr = 1;

@@ -243,10 +243,9 @@ ViewType TableOp::getViewType(TableRule rule, Type source) {
   if (!entries || entries.getFormat() || entries.getElementType() != i32 ||
       entries.getRank() < 1 || entries.getRank() > 2)
     return {};
-  SmallVector<int64_t> shape(entries.getShape());
-  if (rule == TableRule::Lineage)
-    shape.push_back(2);
-  return ViewType::get(context, shape, i32, {});
+  Type element =
+      rule == TableRule::LineageSize ? IntegerType::get(context, 8) : i32;
+  return ViewType::get(context, entries.getShape(), element, {});
 }
 
 LogicalResult TableOp::verify() {

@@ -125,9 +125,12 @@ def Tile_TableOp : Tile_Op<"table", [HasParent<"ProgramOp">, Pure]> {
   let description = [{
     At every update, for the mask's functions and the kernel alike.
 
-    `lineage` of a table of parents, i32 [token] or [batch, token]: for each
-    token the pair (enter, exit), numbers of a walk through the forest: k is q
-    or an ancestor of it if and only if enter[k] <= enter[q] < exit[k].
+    `lineage` and `lineage_size` of a table of parents, i32 [token] or
+    [batch, token]: the leaves of a token's subtree, of those that a walk
+    through the forest numbers, begin at `enter` and are `size`. A token k <= q
+    is q or an ancestor of it if and only if 0 <= enter[q] - enter[k] < size[k].
+    `lineage` is i32: enter in 20 bits, above it size without its low 8 bits;
+    `lineage_size` is i8, these less 2^7.
 
     `batch_tree` of a cache, i32 [?, 4]. Row b is (committed, base, 0, 0) of
     sequence b of the batch: tokens below `committed` are no rows of a tree. Row
@@ -138,7 +141,8 @@ def Tile_TableOp : Tile_Op<"table", [HasParent<"ProgramOp">, Pure]> {
     numbers. The update refuses others, so that `tile.search` may rely on them.
 
     ```mlir
-    %t = tile.table lineage %parents : !tile.view<?xi32> -> !tile.view<?x2xi32>
+    %t = tile.table lineage %parents : !tile.view<?xi32> -> !tile.view<?xi32>
+    %h = tile.table lineage_size %parents : !tile.view<?xi32> -> !tile.view<?xi8>
     %u = tile.table batch_tree %c : !kv.cache<..> -> !tile.view<?x4xi32>
     %s = tile.table boundaries %cu : !tile.view<?xi32> -> !tile.view<?xi32>
     ```

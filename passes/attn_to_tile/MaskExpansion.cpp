@@ -24,6 +24,11 @@ Value fovea::tableOf(const PlanTables &tables, TableRule rule, Value source) {
   return {};
 }
 
+Lineage fovea::lineageOf(const PlanTables &tables, Value parents) {
+  return {tableOf(tables, TableRule::Lineage, parents),
+          tableOf(tables, TableRule::LineageSize, parents)};
+}
+
 Value fovea::batchTreeIn(const PlanTables &tables) {
   for (const PlanTable &made : tables)
     if (made.rule == TableRule::BatchTree)
@@ -86,10 +91,14 @@ PlanTables fovea::planTables(ProgramBuilder &p, Operation *op,
   auto addOf = [&](TableRule rule, Value argument) {
     add(rule, argument, p.view(argument));
   };
+  auto addLineage = [&](Value parents) {
+    addOf(TableRule::Lineage, parents);
+    addOf(TableRule::LineageSize, parents);
+  };
   if (mask.sugar) {
     Attribute(mask.sugar).walk([&](sel::TreeAttr tree) {
       if (auto argument = dyn_cast_if_present<sel::ArgAttr>(tree.getParents()))
-        addOf(TableRule::Lineage, mask.operands[argument.getIndex()]);
+        addLineage(mask.operands[argument.getIndex()]);
     });
     for (auto [i, operand] : llvm::enumerate(mask.operands))
       if (sel::isBoundaries(mask.sugar, i))
@@ -97,7 +106,7 @@ PlanTables fovea::planTables(ProgramBuilder &p, Operation *op,
   } else if (mask.region) {
     mask.region->walk([&](sel::AncestorOp ancestor) {
       if (Value parents = ancestor.getParents())
-        addOf(TableRule::Lineage, parents);
+        addLineage(parents);
     });
     mask.region->walk([&](sel::SegmentOp segment) {
       addOf(TableRule::Boundaries, segment.getBoundaries());
@@ -165,12 +174,11 @@ Value fovea::cloneRegion(OpBuilder &b, Region &region, ValueRange args,
       SmallVector<Value> indices;
       for (Value index : ancestor.getIndices())
         indices.push_back(map.lookup(index));
-      map.map(ancestor.getResult(),
-              ancestor.getParents()
-                  ? tree.ancestor(tableOf(tables, TableRule::Lineage,
-                                          ancestor.getParents()),
-                                  indices)
-                  : tree.inTree());
+      map.map(
+          ancestor.getResult(),
+          ancestor.getParents()
+              ? tree.ancestor(lineageOf(tables, ancestor.getParents()), indices)
+              : tree.inTree());
       continue;
     }
     b.clone(op, map);

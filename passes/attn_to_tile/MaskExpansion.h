@@ -24,6 +24,8 @@ PlanTables planTables(ProgramBuilder &p, mlir::Operation *op,
 /// What stands for the table made of `source`; null if there is none.
 mlir::Value tableOf(const PlanTables &tables, tile::TableRule rule,
                     mlir::Value source);
+/// What stands for the two tables made of `parents`.
+Lineage lineageOf(const PlanTables &tables, mlir::Value parents);
 /// What stands for the tree of the batch; null if there is none.
 mlir::Value batchTreeIn(const PlanTables &tables);
 /// An element of the spec's table `source`, for which `table` stands. Where the
@@ -77,8 +79,7 @@ public:
     return specOperands[i].getType();
   }
   mlir::Value ancestor(unsigned i, mlir::ValueRange indices) override {
-    return tree.ancestor(
-        tableOf(tables, tile::TableRule::Lineage, specOperands[i]), indices);
+    return tree.ancestor(lineageOf(tables, specOperands[i]), indices);
   }
   mlir::Value inTree() override { return tree.inTree(); }
   sel::Segment segment(unsigned i, mlir::Value row,

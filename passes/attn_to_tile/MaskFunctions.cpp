@@ -242,7 +242,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   result.identity = identify(mask, keep);
   // The plan summarises lineages, which come first, as it does arguments.
   size_t others = llvm::count_if(tables, [](const PlanTable &made) {
-    return made.rule != TableRule::Lineage;
+    return made.rule != TableRule::Lineage &&
+           made.rule != TableRule::LineageSize;
   });
   FailureOr<MaskSolution> solution = solveMask(
       p.program->getParentOfType<ModuleOp>(), keep, prefix, n, others);

@@ -7,6 +7,7 @@ using namespace mlir;
 using namespace fovea;
 
 static constexpr int64_t kCommitted = 0, kBase = 1;            // of a sequence
+static constexpr int64_t kEnterBits = 20, kSizeBits = 8;       // of a lineage
 static constexpr int64_t kEnter = 0, kExit = 1, kPosition = 2; // of a row
 
 Value TreeMask::index(int64_t value) {
@@ -63,21 +64,35 @@ Value TreeMask::between(Value enterKey, Value exitKey, Value enterQuery,
   auto both = [&](Value x, Value y) -> Value {
     return b.create<arith::AndIOp>(loc, x, y);
   };
-  // Parents precede children, which the intervals imply and the solver of
-  // masks cannot know: it bounds the keys.
+  // Parents precede children; of tokens with the same leaves this decides. It
+  // also bounds the keys.
   Value past = compare(arith::CmpIPredicate::sle, key, query);
   Value from = compare(arith::CmpIPredicate::sle, enterKey, enterQuery);
   Value below = compare(arith::CmpIPredicate::slt, enterQuery, exitKey);
   return both(past, both(from, below));
 }
 
-Value TreeMask::ancestor(Value lineage, ValueRange indices) {
+Value TreeMask::ancestor(Lineage lineage, ValueRange indices) {
   SmallVector<Value> keyRow(indices.drop_back());
   SmallVector<Value> queryRow(indices.drop_back(2));
   queryRow.push_back(indices.back());
-  return between(entry(lineage, keyRow, kEnter), entry(lineage, keyRow, kExit),
-                 entry(lineage, queryRow, kEnter), keyRow.back(),
-                 queryRow.back());
+  auto constant = [&](int64_t value) -> Value {
+    return b.create<arith::ConstantOp>(loc, b.getI32IntegerAttr(value));
+  };
+  auto enterOf = [&](Value word) -> Value {
+    return b.create<arith::AndIOp>(loc, word, constant((1 << kEnterBits) - 1));
+  };
+  Value key = load(lineage.words, keyRow), enter = enterOf(key);
+  Value low = b.create<arith::ExtSIOp>(loc, b.getI32Type(),
+                                       load(lineage.sizes, keyRow));
+  Value high = b.create<arith::ShLIOp>(
+      loc, b.create<arith::ShRUIOp>(loc, key, constant(kEnterBits)),
+      constant(kSizeBits));
+  Value exit = b.create<arith::AddIOp>(
+      loc, b.create<arith::AddIOp>(loc, enter, high),
+      b.create<arith::AddIOp>(loc, low, constant(1 << (kSizeBits - 1))));
+  return between(enter, exit, enterOf(load(lineage.words, queryRow)),
+                 keyRow.back(), queryRow.back());
 }
 
 Value TreeMask::inTree() {

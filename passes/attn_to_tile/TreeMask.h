@@ -15,6 +15,11 @@ namespace fovea {
 using TableLoad =
     llvm::function_ref<mlir::Value(mlir::Value table, mlir::ValueRange at)>;
 
+/// What the plan makes of one table of parents (tile.table).
+struct Lineage {
+  mlir::Value words, sizes;
+};
+
 /// One pair's questions to trees, as scalar code at the builder's place.
 class TreeMask {
 public:
@@ -28,9 +33,9 @@ public:
   /// where there is a batch tree. The offset moves with the query, so that
   /// their difference stays the row of the call.
   sel::Coordinates positions();
-  /// An i1: whether the query descends from the key in the table `lineage`;
-  /// `indices` as in sel.ancestor.
-  mlir::Value ancestor(mlir::Value lineage, mlir::ValueRange indices);
+  /// An i1: whether the query descends from the key by `lineage`; `indices` as
+  /// in sel.ancestor.
+  mlir::Value ancestor(Lineage lineage, mlir::ValueRange indices);
   /// The same in the batch's tree.
   mlir::Value inTree();
   /// Erases what positions() built and nobody uses.

@@ -29,6 +29,7 @@ private:
   fovea_status mask(const fovea_bundle_mask &m);
   fovea_status summary(const fovea_bundle_summary &s);
   fovea_status table(const fovea_bundle_table &t);
+  fovea_status lineages();
   bool hasTree(int32_t cache) const;
   fovea_status stage(uint32_t index);
   fovea_status stream(const fovea_bundle_stage &s);
@@ -45,6 +46,10 @@ private:
   const fovea_bundle_kernel &k;
   uint64_t takenViews = 0, takenScalars = 0, takenCaches = 0, knownSymbols = 0;
 };
+
+bool ofLineage(const fovea_bundle_table &t) {
+  return t.rule == FOVEA_TABLE_LINEAGE || t.rule == FOVEA_TABLE_LINEAGE_SIZE;
+}
 
 fovea_status bad(const char *kernel, const char *what, const char *want,
                  long long got) {
@@ -189,22 +194,18 @@ fovea_status KernelCheck::buffer(const fovea_bundle_buffer &w) {
   return takeSlot(b.string(w.name), w.slot);
 }
 
-/// The table of a summary is an integer argument, or what the plan makes of one
-/// with a dim more (enter and exit of lineages), with room for a further one.
+/// The table of a summary is an integer argument, or the lineages that the plan
+/// makes of one, with room for a further dim.
 fovea_status KernelCheck::summary(const fovea_bundle_summary &s) {
   int64_t source = s.slot;
-  uint32_t more = 0;
   for (const fovea_bundle_table &t : b.tables.slice(k.tables))
-    if (t.slot == s.slot && t.rule == FOVEA_TABLE_LINEAGE) {
+    if (t.slot == s.slot && ofLineage(t))
       source = t.source;
-      more = 1;
-    }
   for (const fovea_bundle_arg &a : b.args.slice(k.args)) {
     bool isInteger = a.dtype == FOVEA_DTYPE_I8 || a.dtype == FOVEA_DTYPE_I32 ||
                      a.dtype == FOVEA_DTYPE_I64 || a.dtype == FOVEA_DTYPE_BOOL;
     if (a.kind == FOVEA_ARG_TENSOR && a.slot == source && !a.is_result &&
-        isInteger && s.axis < a.rank + more &&
-        a.rank + more < FOVEA_ABI_MAX_RANK)
+        isInteger && s.axis < a.rank && a.rank < FOVEA_ABI_MAX_RANK)
       return FOVEA_OK;
   }
   return bad(name(), "a summary's slot",
@@ -237,9 +238,27 @@ fovea_status KernelCheck::mask(const fovea_bundle_mask &m) {
   return FOVEA_OK;
 }
 
+/// The two tables of lineages stand side by side.
+fovea_status KernelCheck::lineages() {
+  for (uint32_t i = 0; i < k.tables.count; ++i) {
+    auto at = [&](uint32_t j) { return b.tables.slice(k.tables)[j]; };
+    if (!ofLineage(at(i)))
+      continue;
+    bool low = at(i).rule == FOVEA_TABLE_LINEAGE;
+    if (!low || i + 1 == k.tables.count ||
+        at(i + 1).rule != FOVEA_TABLE_LINEAGE_SIZE ||
+        at(i + 1).source != at(i).source)
+      return bad(name(), "a table's rule",
+                 "0 and behind it 3 of the same source, or neither",
+                 at(i).rule);
+    ++i;
+  }
+  return FOVEA_OK;
+}
+
 fovea_status KernelCheck::table(const fovea_bundle_table &t) {
-  if (t.rule > FOVEA_TABLE_BOUNDARIES)
-    return bad(name(), "a table's rule", "from 0 to 2", t.rule);
+  if (t.rule > FOVEA_TABLE_LINEAGE_SIZE)
+    return bad(name(), "a table's rule", "from 0 to 3", t.rule);
   bool tree = t.rule == FOVEA_TABLE_BATCH_TREE;
   if (t.cache < -1 || t.cache >= int64_t(k.caches.count) ||
       tree != (t.cache >= 0))
@@ -254,8 +273,7 @@ fovea_status KernelCheck::table(const fovea_bundle_table &t) {
               (a.rank == 1 || a.rank == 2);
   if (!source)
     return bad(name(), "a table's source",
-               "the slot of an i32 argument of rank 1 or 2 for rules 0 and 2, "
-               "-1 for others",
+               "the slot of an i32 argument of rank 1 or 2, -1 for rule 1",
                t.source);
   return takeSlot("table", t.slot);
 }
@@ -483,6 +501,8 @@ fovea_status KernelCheck::run() {
   for (const fovea_bundle_table &t : b.tables.slice(k.tables))
     if (fovea_status st = table(t))
       return st;
+  if (fovea_status st = lineages())
+    return st;
   for (const fovea_bundle_mask &m : b.masks.slice(k.masks))
     if (fovea_status st = mask(m))
       return st;

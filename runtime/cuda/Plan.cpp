@@ -187,7 +187,7 @@ fovea_status GpuPlan::upload(fovea_stream stream) {
     return st;
   // What is only planned with is left out.
   const char *tables = static_cast<const char *>(plan.tables);
-  size_t used = size_t(reinterpret_cast<const char *>(plan.raw) - tables);
+  size_t used = size_t(reinterpret_cast<const char *>(plan.blocks) - tables);
   if (fovea_status st =
           device.upload(memory, front, size_t(tablesAt - memory), stream))
     return st;
@@ -199,8 +199,8 @@ fovea_status GpuPlan::upload(fovea_stream stream) {
     return st;
   for (uint32_t i = 0; i < plan.kernel->tables.size(); ++i) {
     const TableStep &table = plan.tableSteps[i];
-    const char *from = reinterpret_cast<const char *>(table.data);
-    size_t bytes = size_t(tableEntries(plan, *table.record).value) * 4;
+    const char *from = table.data;
+    size_t bytes = size_t(tableBytes(plan, *table.record).value);
     if (fovea_status st =
             device.upload(tablesAt + (from - tables), from, bytes, stream))
       return st;

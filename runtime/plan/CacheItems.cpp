@@ -13,7 +13,7 @@ fovea_status planAppend(fovea_plan &plan, Phase &phase) {
     int64_t rows = phase.queries(b), part = phase.partOf[b];
     int64_t tile = phase.parts[part].variant->rows;
     for (int64_t r = 0; r < rows; r += tile) {
-      fovea_abi_item &item = plan.raw[n];
+      fovea_abi_item &item = phase.items[n];
       item = {};
       item.b = int32_t(b);
       item.row = int32_t(r);
@@ -22,7 +22,7 @@ fovea_status planAppend(fovea_plan &plan, Phase &phase) {
       item.k0 = phase.kLen[b] - rows + r;
       item.k1 = item.k0 + item.count;
       plan.part[n] = uint8_t(part);
-      plan.cost[n] = item.count;
+      phase.costs[n] = item.count;
       plan.order[n] = int32_t(n);
       ++n;
     }

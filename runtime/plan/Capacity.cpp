@@ -329,8 +329,8 @@ fovea_status Sizer::corners() {
     corner(b);
   corner(last);
   for (const fovea_bundle_table &table : kernel.tables) {
-    Extent n = tableEntries(plan, table);
-    overflow |= !n.ok || n.value > int64_t(1) << 32;
+    Extent n = tableBytes(plan, table);
+    overflow |= !n.ok || n.value > int64_t(1) << 34;
   }
   if (overflow)
     return fail(FOVEA_INVALID,
@@ -377,8 +377,6 @@ void Sizer::tables(char *base, size_t &bytes) {
     take(p.sorted, seqs);
     take(p.common, seqs);
   }
-  take(plan.raw, most);
-  take(plan.cost, most);
   take(plan.blocks, most);
   take(plan.order, most);
   take(plan.part, most);
@@ -406,7 +404,7 @@ void Sizer::tables(char *base, size_t &bytes) {
   for (uint32_t i = 0; i < kernel.tables.size(); ++i) {
     TableStep &table = plan.tableSteps[i];
     table.record = &kernel.tables[i];
-    take(table.data, tableEntries(plan, *table.record).value);
+    take(table.data, tableBytes(plan, *table.record).value);
   }
   take(plan.lanes, plan.nLanes);
   bytes = used;

@@ -11,7 +11,7 @@ void placeParts(fovea_plan &plan, Phase &phase, int64_t n) {
     phase.parts[p].first = phase.parts[p].count = phase.parts[p].longest = 0;
   for (int64_t i = 0; i < n; ++i) {
     Part &part = phase.parts[plan.part[i]];
-    double cost = double(plan.cost[i]);
+    double cost = double(phase.costs[i]);
     part.longest = cost > part.longest ? cost : part.longest;
     ++part.count;
   }
@@ -27,14 +27,31 @@ void placeParts(fovea_plan &plan, Phase &phase, int64_t n) {
     phase.active[at] = uint8_t(p);
   }
   int64_t next = 0;
+  int32_t *from = plan.order;
+  if (phase.nActive > 1)
+    from = plan.slotOf; // which nobody asks for any more
   for (int32_t a = 0; a < phase.nActive; ++a) {
     Part &part = phase.parts[phase.active[a]];
     part.first = next;
-    for (int64_t i = 0; i < n; ++i)
-      if (plan.part[plan.order[i]] == phase.active[a]) {
-        phase.costs[next] = plan.cost[plan.order[i]];
-        phase.items[next++] = plan.raw[plan.order[i]];
-      }
+    next += part.count;
+    for (int64_t i = 0, to = part.first; i < n && phase.nActive > 1; ++i)
+      if (plan.part[plan.order[i]] == phase.active[a])
+        from[to++] = plan.order[i];
+  }
+  // In place, one cycle after the other.
+  for (int64_t i = 0; i < n; ++i) {
+    if (from[i] == i)
+      continue;
+    fovea_abi_item item = phase.items[i];
+    int64_t cost = phase.costs[i], to = i;
+    for (int64_t source; (source = from[to]) != i; to = source) {
+      phase.items[to] = phase.items[source];
+      phase.costs[to] = phase.costs[source];
+      from[to] = int32_t(to);
+    }
+    phase.items[to] = item;
+    phase.costs[to] = cost;
+    from[to] = int32_t(to);
   }
   phase.nItems = n;
   if (phase.nActive)

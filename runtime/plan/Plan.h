@@ -140,22 +140,25 @@ struct CacheStep {
 };
 
 /// A table of which the functions of masks take a summary, an argument or one
-/// that the plan made of it (`made`), and the place of the summary in a copy of
-/// all: `capacity` numbers from `offset` on.
+/// of lineages that the plan made of it (`made`), and the place of the summary
+/// in a copy of all: `capacity` numbers from `offset` on.
 struct TableSummary {
   uint32_t slot, axis;
   const fovea_bundle_arg *source;
-  bool made;
+  const fovea_bundle_table *made;
   int64_t offset, capacity;
 
-  uint32_t rank() const { return source->rank + made; }
+  uint32_t dtype() const {
+    return made && made->rule == FOVEA_TABLE_LINEAGE_SIZE ? FOVEA_DTYPE_I8
+                                                          : source->dtype;
+  }
 };
 constexpr uint32_t maxSummaries = 16;
 
 /// A table that the plan computes.
 struct TableStep {
   const fovea_bundle_table *record = nullptr;
-  int32_t *data = nullptr;
+  char *data = nullptr;
 };
 
 /// The arguments of one call in the form that kernels read.
@@ -200,10 +203,10 @@ struct fovea_plan : fovea::rt::Counted<fovea_plan> {
   void *scratch = nullptr;
   fovea::rt::Lane *lanes = nullptr;
   int32_t nLanes = 0;
-  size_t scratchBytes = 0;       // of one worker
-  fovea_abi_item *raw = nullptr; // items before they are ordered
-  int64_t *cost = nullptr;       // of raw items
-  int64_t *blocks = nullptr;     // keys of a raw item, in blocks
+  size_t scratchBytes = 0; // of one worker
+  // Of a phase's items before they are ordered (raw); only planned with, and
+  // first of what is.
+  int64_t *blocks = nullptr; // keys of a raw item, in blocks
   int32_t *order = nullptr;
   uint8_t *part = nullptr;     // of raw items
   int32_t *slotOf = nullptr;   // first slot of a raw item's pieces
@@ -282,8 +285,8 @@ fovea_status batchRoles(fovea_plan &plan);
 /// After a failure nothing is reserved.
 fovea_status bindBatch(fovea_plan &plan, const fovea_batch *batch,
                        const fovea_value *args, bool reserved);
-/// Numbers that a table of the plan takes at most.
-Extent tableEntries(const fovea_plan &plan, const fovea_bundle_table &table);
+/// Bytes that a table of the plan takes at most.
+Extent tableBytes(const fovea_plan &plan, const fovea_bundle_table &table);
 /// Computes the plan's tables, after bindUpdate, into plan.planned.
 fovea_status fillTables(fovea_plan &plan);
 /// Gives a run the tables of the update.
@@ -379,7 +382,7 @@ fovea_status planStream(fovea_plan &plan, Phase &phase);
 /// Items of the stages that write a cache.
 fovea_status planAppend(fovea_plan &plan, Phase &phase);
 fovea_status planPages(fovea_plan &plan, Phase &phase);
-/// Orders [0, n) of plan.raw into phase.items, parts with the longest items
+/// Orders [0, n) of phase.items and their costs, parts with the longest items
 /// first; plan.order has the order inside a part.
 void placeParts(fovea_plan &plan, Phase &phase, int64_t n);
 

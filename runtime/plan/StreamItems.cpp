@@ -46,9 +46,11 @@ private:
   const fovea_bundle_variant &variant(int64_t i) const {
     return *phase.parts[plan.part[i]].variant;
   }
-  bool shared(int64_t i) const { return plan.raw[i].flags & FOVEA_ITEM_SHARED; }
+  bool shared(int64_t i) const {
+    return phase.items[i].flags & FOVEA_ITEM_SHARED;
+  }
   int64_t rowsOf(int64_t i) const {
-    return itemRows(phase, plan.raw[i], variant(i));
+    return itemRows(phase, phase.items[i], variant(i));
   }
   /// Slots of one record.
   int64_t slotsOf(int64_t i) const {
@@ -69,7 +71,7 @@ private:
 fovea_status StreamPlanner::add(const fovea_abi_item &item, int32_t part,
                                 int64_t listed) {
   fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
-  plan.raw[n] = item;
+  phase.items[n] = item;
   plan.part[n] = uint8_t(part);
   const fovea_bundle_variant &v = variant(n);
   fovea_status st = FOVEA_OK;
@@ -83,7 +85,7 @@ fovea_status StreamPlanner::add(const fovea_abi_item &item, int32_t part,
   plan.blocks[n] = blocks;
   int64_t rows = rowsOf(n);
   int64_t cost = width * keyCost(phase, v, rows) + overheadKeys * rows;
-  plan.cost[n] = cost;
+  phase.costs[n] = cost;
   plan.slotOf[n] = -1;
   plan.piecesOf[n] = 1;
   total += cost;
@@ -135,8 +137,8 @@ fovea_status StreamPlanner::draft() {
 
 int64_t StreamPlanner::deterministicSplit(int64_t i) const {
   int64_t p = plan.blocks[i] * variant(i).keys / deterministicKeys;
-  int64_t most = deterministicPieces /
-                 ceilDiv(phase.packed(plan.raw[i].b), int64_t(variant(i).rows));
+  int64_t most = deterministicPieces / ceilDiv(phase.packed(phase.items[i].b),
+                                               int64_t(variant(i).rows));
   return p < most ? p : most;
 }
 
@@ -146,9 +148,9 @@ int64_t StreamPlanner::pieces(int64_t i, double longest) const {
   if (plan.limits.deterministic) {
     p = deterministicSplit(i);
   } else {
-    if (double(plan.cost[i]) <= longest)
+    if (double(phase.costs[i]) <= longest)
       return 1;
-    p = int64_t(double(plan.cost[i]) / longest) + 1;
+    p = int64_t(double(phase.costs[i]) / longest) + 1;
   }
   int64_t least = ceilDiv(leastKeys, variant(i).keys);
   least = least < leastBlocks ? leastBlocks : least;
@@ -169,7 +171,7 @@ double StreamPlanner::makespan(double longest) {
     int64_t item = plan.order[i];
     int64_t p = pieces(item, longest);
     p = p < 1 ? 1 : p;
-    double cost = double(plan.cost[item]) / double(p);
+    double cost = double(phase.costs[item]) / double(p);
     if (p > 1)
       cost += double(overheadKeys * rowsOf(item));
     for (int64_t k = 0; k < p; ++k) {
@@ -217,7 +219,7 @@ double StreamPlanner::chooseLongest() {
 /// change before the run is still computed in full.
 fovea_status StreamPlanner::cut(int64_t i, int64_t p) {
   fovea_abi_run runs[FOVEA_ABI_MAX_RUNS];
-  fovea_abi_item whole = plan.raw[i];
+  fovea_abi_item whole = phase.items[i];
   int64_t keys = variant(i).keys;
   fovea_status st = FOVEA_OK;
   int32_t count = 0;
@@ -227,7 +229,7 @@ fovea_status StreamPlanner::cut(int64_t i, int64_t p) {
       return st;
     plan.boundsCalls += phase.mask.bounds && !shared(i) ? 1 : 0;
   }
-  int64_t cost = plan.cost[i], blocks = plan.blocks[i];
+  int64_t cost = phase.costs[i], blocks = plan.blocks[i];
   plan.slotOf[i] = int32_t(phase.nSlots);
   plan.piecesOf[i] = int32_t(p);
   int64_t begin = whole.k0, seen = 0;
@@ -248,12 +250,12 @@ fovea_status StreamPlanner::cut(int64_t i, int64_t p) {
     }
     // The first piece takes the item's place, the others go to the end.
     int64_t at = k ? n++ : i;
-    plan.raw[at] = whole;
+    phase.items[at] = whole;
     plan.part[at] = plan.part[i];
-    plan.raw[at].k0 = begin;
-    plan.raw[at].k1 = end;
-    plan.raw[at].slot = int32_t(phase.nSlots);
-    plan.cost[at] = cost / p;
+    phase.items[at].k0 = begin;
+    phase.items[at].k1 = end;
+    phase.items[at].slot = int32_t(phase.nSlots);
+    phase.costs[at] = cost / p;
     phase.nSlots += slotsOf(i);
     begin = end;
   }
@@ -266,7 +268,7 @@ fovea_status StreamPlanner::cut(int64_t i, int64_t p) {
 void StreamPlanner::merge(int64_t i, int64_t row, const SharedLink *link,
                           const SharedLink *end) {
   SplitGroup &group = phase.groups[phase.nGroups++];
-  group = plan.raw[i];
+  group = phase.items[i];
   group.k0 = 0;
   group.slot = int32_t(phase.nSources);
   group.count = 0;
@@ -293,7 +295,7 @@ fovea_status StreamPlanner::split(double longest) {
   int64_t slots = phase.maxSlots, sources = phase.maxSources,
           groups = phase.maxGroups;
   for (int64_t i = 0; i < whole && shares; ++i)
-    if (shared(i) || sharedKeys(plan.raw[i].b))
+    if (shared(i) || sharedKeys(phase.items[i].b))
       slots -= slotsOf(i);
   for (const SharedLink *l = link; l != links; ++l) {
     // One record of the link and one of the member's own, per head and tile.
@@ -315,7 +317,7 @@ fovea_status StreamPlanner::split(double longest) {
   }
   int64_t row = 0, before = -1;
   for (int64_t i = shares; i < whole; ++i) {
-    int64_t b = plan.raw[i].b;
+    int64_t b = phase.items[i].b;
     bool member = sharedKeys(b) > 0;
     int64_t p = pieces(i, longest);
     int64_t more = p < 2 ? 0 : member ? p - 1 : p;
@@ -331,7 +333,7 @@ fovea_status StreamPlanner::split(double longest) {
         ++link;
       before = b;
     }
-    row = plan.raw[i].row;
+    row = phase.items[i].row;
     const SharedLink *end = link;
     while (member && end != links && end->b == b)
       ++end;
@@ -351,10 +353,10 @@ void StreamPlanner::sort(int64_t count, int32_t *to) {
   int32_t start[most + 1] = {};
   int64_t top = 1;
   for (int64_t i = 0; i < count; ++i)
-    top = plan.cost[i] > top ? plan.cost[i] : top;
+    top = phase.costs[i] > top ? phase.costs[i] : top;
   double scale = double(classes - 1) / double(top);
   auto classOf = [&](int64_t i) {
-    return classes - 1 - int(double(plan.cost[i]) * scale);
+    return classes - 1 - int(double(phase.costs[i]) * scale);
   };
   for (int64_t i = 0; i < count; ++i)
     ++start[classOf(i) + 1];

@@ -102,13 +102,15 @@ void findSummaries(fovea_plan &plan) {
       for (uint32_t s = 0; s < plan.nSummaries; ++s)
         known |= plan.summaries[s].slot == slot;
       int64_t source = slot;
+      const fovea_bundle_table *made = nullptr;
       for (const fovea_bundle_table &table : kernel.tables)
-        if (table.slot == slot)
+        if (table.slot == slot) {
           source = table.source;
+          made = &table;
+        }
       for (uint32_t a = 0; a < kernel.args.size() && !known; ++a)
         if (kernel.args[a].kind == FOVEA_ARG_TENSOR &&
             kernel.args[a].slot == source) {
-          bool made = source != slot;
           plan.summaries[plan.nSummaries++] = {slot, axis, &kernel.args[a],
                                                made, 0,    0};
           known = true;
@@ -122,9 +124,8 @@ void sizeSummaries(fovea_plan &plan) {
     TableSummary &summary = plan.summaries[s];
     const fovea_bundle_arg &arg = *summary.source;
     Extent numbers{2};
-    for (uint32_t d = 0; d < summary.rank(); ++d) {
-      int64_t n = d == arg.rank        ? 2 // enter and exit
-                  : arg.shape[d] >= 0  ? arg.shape[d]
+    for (uint32_t d = 0; d < arg.rank; ++d) {
+      int64_t n = arg.shape[d] >= 0    ? arg.shape[d]
                   : arg.symbol[d] >= 0 ? plan.capacity.most[arg.symbol[d]]
                                        : 0;
       numbers = numbers * Extent{d == summary.axis ? summaryExtent(n) : n};
@@ -150,7 +151,7 @@ void makeSummaries(const fovea_plan &plan, int32_t copy, Bound &bound,
   bound.abi.summaries = bound.summaries;
   for (uint32_t s = 0; s < plan.nSummaries; ++s) {
     const TableSummary &summary = plan.summaries[s];
-    const uint32_t rank = summary.rank();
+    const uint32_t rank = summary.source->rank;
     const fovea_abi_view &table = bound.views[summary.slot];
     fovea_abi_view view{};
     Extent numbers{2};
@@ -176,7 +177,7 @@ void makeSummaries(const fovea_plan &plan, int32_t copy, Bound &bound,
     Job job{&table,       &bound.summaries[summary.slot],
             summary.axis, rank,
             blocks,       rows * blocks};
-    switch (summary.source->dtype) {
+    switch (summary.dtype()) {
     case FOVEA_DTYPE_I8:
       runJob<int8_t>(job, exec);
       break;

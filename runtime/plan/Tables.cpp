@@ -8,61 +8,129 @@
 namespace fovea::rt {
 namespace {
 
-/// Numbers a forest in the order of a walk, from `first` on: entry k of `table`
-/// becomes (enter, exit), so that the descendants of k and k itself are those
-/// that enter in [enter, exit). parentOf(k) is less than k, or -1.
-template <typename Parent>
-void walk(int32_t *table, int64_t stride, int64_t n, int32_t first,
-          Parent parentOf) {
-  auto enter = [&](int64_t k) -> int32_t & { return table[k * stride]; };
-  auto exit = [&](int64_t k) -> int32_t & { return table[k * stride + 1]; };
+/// Columns of `batch_tree`; lineages have the first two.
+enum { Enter, Exit, Position, Parent, Columns };
+enum { Committed, Base, End };
+
+/// The numbers of a batch's rows.
+struct TreeNodes {
+  int32_t *rows;
+
+  int32_t get(int64_t k, int column) const {
+    return rows[k * Columns + column];
+  }
+  void set(int64_t k, int column, int32_t number) {
+    rows[k * Columns + column] = number;
+  }
+};
+
+/// Those of a lineage (FOVEA_TABLE_LINEAGE), where size stands for exit in the
+/// end.
+struct PackedNodes {
+  static constexpr int32_t enterBits = 20, sizeBits = 8;
+  static constexpr int64_t mostLeaves = (1 << (enterBits - 1)) - 1;
+  static constexpr int32_t below = (1 << enterBits) - 1;
+  static constexpr int32_t bias = 1 << (sizeBits - 1);
+  int32_t *words;
+  int8_t *sizes;
+
+  int32_t get(int64_t k, int column) const {
+    return column == Enter
+               ? words[k] & below
+               : (words[k] >> enterBits << sizeBits) + int32_t(sizes[k]) + bias;
+  }
+  void set(int64_t k, int column, int32_t number) {
+    if (column == Enter) {
+      words[k] = (words[k] & ~below) | number;
+      return;
+    }
+    words[k] = (words[k] & below) | number >> sizeBits << enterBits;
+    sizes[k] = int8_t((number & (2 * bias - 1)) - bias);
+  }
+};
+
+/// Numbers the leaves of a forest in the order of a walk, from `first` on: node
+/// k gets (enter, exit), the leaves of its subtree. Returns their number; where
+/// they are more than `most`, nothing is done. parentOf(k) is less than k, or
+/// -1.
+template <typename Nodes, typename Parent>
+int64_t walk(Nodes nodes, int64_t n, int32_t first, int64_t most,
+             Parent parentOf) {
   for (int64_t k = 0; k < n; ++k)
-    exit(k) = 1;
-  for (int64_t k = n; k-- > 0;) // sizes of subtrees
+    nodes.set(k, Exit, 0);
+  int64_t leaves = 0;
+  for (int64_t k = n; k-- > 0;) {
+    // What nobody has added to is a leaf.
+    int32_t own = nodes.get(k, Exit);
+    if (!own) {
+      if (++leaves > most)
+        return leaves;
+      nodes.set(k, Exit, own = 1);
+    }
     if (int64_t p = parentOf(k); p >= 0)
-      exit(p) += exit(k);
+      nodes.set(p, Exit, nodes.get(p, Exit) + own);
+  }
   // Children take their place from the end of their parent's: `exit` is where
   // the next one ends.
-  int32_t roots = int32_t(first + n);
+  int32_t roots = int32_t(first + leaves);
   for (int64_t k = 0; k < n; ++k) {
     int64_t p = parentOf(k);
-    int32_t &end = p >= 0 ? exit(p) : roots;
-    int32_t size = exit(k);
-    exit(k) = end;
-    end -= size;
-    enter(k) = end;
+    int32_t end = p >= 0 ? nodes.get(p, Exit) : roots;
+    int32_t begin = end - nodes.get(k, Exit);
+    nodes.set(k, Exit, end);
+    nodes.set(k, Enter, begin);
+    if (p >= 0)
+      nodes.set(p, Exit, begin);
+    else
+      roots = begin;
   }
-  // Every child has come, so that `exit` is behind its own number.
+  // Every child has come, so that `exit` is where the first one ended.
   for (int64_t k = n; k-- > 0;)
-    if (int64_t p = parentOf(k); p >= 0 && exit(p) < exit(k))
-      exit(p) = exit(k);
+    if (int64_t p = parentOf(k);
+        p >= 0 && nodes.get(p, Exit) < nodes.get(k, Exit))
+      nodes.set(p, Exit, nodes.get(k, Exit));
+  return leaves;
 }
 
-/// A row-major shape: the first `rank` extents are those of `source`, a further
-/// one of `all` is set.
-void setShape(const fovea_abi_view &source, uint32_t rank, uint32_t all,
+/// The row-major shape of a table with the extents of `source`.
+void setShape(const fovea_abi_view &source, uint32_t rank,
               fovea_abi_view &out) {
   for (uint32_t d = 0; d < rank; ++d)
     out.shape[d] = source.shape[d];
   int64_t stride = 1;
-  for (uint32_t d = all; d-- > 0; stride *= out.shape[d])
+  for (uint32_t d = rank; d-- > 0; stride *= out.shape[d])
     out.stride[d] = stride;
 }
 
-void fillLineage(const fovea_abi_view &parents, uint32_t rank,
-                 fovea_abi_view &out) {
+/// Both tables of argument `name`'s lineages, or says which row has too many
+/// leaves.
+fovea_status fillLineage(const fovea_plan &plan, const char *name,
+                         const fovea_abi_view &parents, uint32_t rank,
+                         fovea_abi_view &words, fovea_abi_view &sizes) {
   int64_t rows = rank == 2 ? parents.shape[0] : 1;
   int64_t n = parents.shape[rank - 1];
+  memset(words.data, 0, size_t(rows * n) * sizeof(int32_t));
   for (int64_t row = 0; row < rows; ++row) {
     const int32_t *from = static_cast<const int32_t *>(parents.data) +
                           (rank == 2 ? row * parents.stride[0] : 0);
-    walk(static_cast<int32_t *>(out.data) + row * n * 2, 2, n, 0,
-         [&](int64_t k) -> int64_t {
-           return from[k] >= 0 && from[k] < k ? from[k] : -1;
-         });
+    PackedNodes nodes{static_cast<int32_t *>(words.data) + row * n,
+                      static_cast<int8_t *>(sizes.data) + row * n};
+    int64_t leaves =
+        walk(nodes, n, 0, PackedNodes::mostLeaves, [&](int64_t k) -> int64_t {
+          return from[k] >= 0 && from[k] < k ? from[k] : -1;
+        });
+    if (leaves > PackedNodes::mostLeaves)
+      return fail(FOVEA_INVALID,
+                  "kernel '%s': expected the trees in row %lld of '%s' to have "
+                  "at most %lld leaves, got more",
+                  plan.kernel->name(), (long long)row, name,
+                  (long long)PackedNodes::mostLeaves);
+    for (int64_t k = 0; k < n; ++k)
+      nodes.set(k, Exit, nodes.get(k, Exit) - nodes.get(k, Enter));
   }
-  out.shape[rank] = 2;
-  setShape(parents, rank, rank + 1, out);
+  setShape(parents, rank, words);
+  setShape(parents, rank, sizes);
+  return FOVEA_OK;
 }
 
 /// Copies boundaries of argument `name`, or says which do not ascend.
@@ -84,13 +152,9 @@ fovea_status fillBoundaries(const fovea_plan &plan, const char *name,
       *to = from[i];
     }
   }
-  setShape(source, rank, rank, out);
+  setShape(source, rank, out);
   return FOVEA_OK;
 }
-
-/// Columns of `batch_tree`.
-enum { Enter, Exit, Position, Parent, Columns };
-enum { Committed, Base, End };
 
 /// The uncommitted rows of a sequence and their parents into `rows`; 0 where
 /// they are a chain.
@@ -119,7 +183,7 @@ int64_t copyParents(const fovea_plan &plan, const CacheStep &cache, int64_t b,
 fovea_status fillTree(fovea_plan &plan, TableStep &table, fovea_abi_view &out) {
   const CacheStep &cache = plan.caches[size_t(table.record->cache)];
   const int64_t sequences = plan.sequences;
-  int32_t *data = table.data;
+  auto *data = reinterpret_cast<int32_t *>(table.data);
   auto row = [&](int64_t i) { return data + i * Columns; };
   auto set = [&](int64_t i, int32_t a, int32_t b, int32_t c, int32_t d) {
     int32_t *at = row(i);
@@ -143,7 +207,7 @@ fovea_status fillTree(fovea_plan &plan, TableStep &table, fovea_abi_view &out) {
     // The planner refuses lengths beyond 2^31 - 1 later.
     int64_t length = cache.length[b] < INT32_MAX ? cache.length[b] : INT32_MAX;
     int32_t committed = int32_t(length - n), end = committed;
-    walk(rows, Columns, n, 1,
+    walk(TreeNodes{rows}, n, 1, INT32_MAX,
          [&](int64_t k) -> int64_t { return rows[k * Columns + Parent]; });
     for (int64_t k = 0; k < n; ++k) {
       int32_t *at = rows + k * Columns;
@@ -164,11 +228,12 @@ fovea_status fillTree(fovea_plan &plan, TableStep &table, fovea_abi_view &out) {
 
 } // namespace
 
-Extent tableEntries(const fovea_plan &plan, const fovea_bundle_table &table) {
+Extent tableBytes(const fovea_plan &plan, const fovea_bundle_table &table) {
+  constexpr int64_t number = sizeof(int32_t);
   if (table.rule == FOVEA_TABLE_BATCH_TREE)
     return (Extent{2 * plan.limits.seqs + 1} + Extent{plan.treeRows()}) *
-           Extent{Columns};
-  Extent n{table.rule == FOVEA_TABLE_LINEAGE ? 2 : 1};
+           Extent{Columns * number};
+  Extent n{table.rule == FOVEA_TABLE_LINEAGE_SIZE ? 1 : number};
   for (const fovea_bundle_arg &a : plan.kernel->args)
     if (a.kind == FOVEA_ARG_TENSOR && int64_t(a.slot) == table.source)
       for (uint32_t d = 0; d < a.rank; ++d)
@@ -188,15 +253,23 @@ fovea_status fillTables(fovea_plan &plan) {
         return st;
       continue;
     }
+    if (record.rule == FOVEA_TABLE_LINEAGE_SIZE) // with the record before
+      continue;
     for (const fovea_bundle_arg &a : plan.kernel->args) {
       if (a.kind != FOVEA_ARG_TENSOR || int64_t(a.slot) != record.source)
         continue;
       const fovea_abi_view &source = plan.planned.views[record.source];
-      if (record.rule == FOVEA_TABLE_LINEAGE)
-        fillLineage(source, a.rank, out);
-      else if (fovea_status st =
-                   fillBoundaries(plan, plan.kernel->view().string(a.name),
-                                  source, a.rank, out))
+      const char *name = plan.kernel->view().string(a.name);
+      fovea_status st;
+      if (record.rule == FOVEA_TABLE_LINEAGE) {
+        const TableStep &next = plan.tableSteps[i + 1];
+        fovea_abi_view &sizes = plan.planned.views[next.record->slot];
+        sizes.data = next.data;
+        st = fillLineage(plan, name, source, a.rank, out, sizes);
+      } else {
+        st = fillBoundaries(plan, name, source, a.rank, out);
+      }
+      if (st)
         return st;
     }
   }
@@ -213,7 +286,7 @@ int64_t treeEnd(const fovea_plan &plan, const CacheStep &cache, int64_t b) {
     const TableStep &table = plan.tableSteps[i];
     if (table.record->rule == FOVEA_TABLE_BATCH_TREE &&
         &plan.caches[size_t(table.record->cache)] == &cache)
-      return table.data[b * Columns + End];
+      return reinterpret_cast<const int32_t *>(table.data)[b * Columns + End];
   }
   return 0;
 }

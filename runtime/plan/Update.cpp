@@ -257,9 +257,9 @@ static fovea_status updateCombine(fovea_plan &plan, Phase &phase) {
                   plan.kernel->name(),
                   plan.kernel->view().string(phase.stage->name),
                   (long long)rows);
-    plan.raw[i] = of.groups[i];
+    phase.items[i] = of.groups[i];
     plan.part[i] = uint8_t(part);
-    plan.cost[i] = of.groups[i].count;
+    phase.costs[i] = of.groups[i].count;
     plan.order[i] = int32_t(i);
   }
   placeParts(plan, phase, of.nGroups);

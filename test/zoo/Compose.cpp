@@ -241,11 +241,11 @@ struct ComposedMask::State {
   OwningOpRef<ModuleOp> spec;
   func::FuncOp kernel;
   std::unique_ptr<IrMachine> machine;
-  /// An operand of the mask: one of the composition, or the table of lineages
-  /// that a plan makes of one.
+  /// An operand of the mask: one of the composition, or a table that a plan
+  /// makes of one.
   struct Read {
     size_t operand;
-    bool lineage;
+    std::optional<tile::TableRule> rule;
   };
   std::vector<Read> reads;
   std::vector<int64_t> summaries;
@@ -307,8 +307,8 @@ static IrTable summarise(const IrTable &table, size_t axis) {
 
 /// (enter, exit) of every token in its tree of parents: a parent that is
 /// negative or not below its own index makes a root. Children come before the
-/// parent's next sibling, so that subtrees are intervals.
-static IrTable lineages(const IrTable &parents) {
+/// parent's next sibling, so that subtrees are intervals. As the table `rule`.
+static IrTable lineages(const IrTable &parents, tile::TableRule rule) {
   int64_t n = parents.shape[0];
   std::vector<int64_t> size(size_t(n), 1), next(size_t(n), 0);
   auto parentOf = [&](int64_t i) {
@@ -318,7 +318,7 @@ static IrTable lineages(const IrTable &parents) {
   for (int64_t i = n; i-- > 0;)
     if (int64_t parent = parentOf(i); parent >= 0)
       size[size_t(parent)] += size[size_t(i)];
-  IrTable out{{n, 2}, {}};
+  IrTable out{{n}, {}};
   int64_t nextRoot = 0;
   for (int64_t i = 0; i < n; ++i) {
     int64_t parent = parentOf(i);
@@ -326,8 +326,9 @@ static IrTable lineages(const IrTable &parents) {
     int64_t enter = place;
     place += size[size_t(i)];
     next[size_t(i)] = enter + 1;
-    out.data.push_back(enter);
-    out.data.push_back(enter + size[size_t(i)]);
+    out.data.push_back(rule == tile::TableRule::Lineage
+                           ? size[size_t(i)] >> 8 << 20 | enter
+                           : (size[size_t(i)] & 255) - (1 << 7));
   }
   return out;
 }
@@ -342,15 +343,16 @@ void ComposedMask::State::bind(int64_t tokens) {
     word.table = &tables.back();
     inputs.push_back(word);
   };
-  for (auto [i, lineage] : reads) {
+  for (auto [i, rule] : reads) {
     const ComposedOperand &operand = composition.operands[i];
     IrTable table{shapeOf(operand, tokens), operand.numbers};
     int64_t entries = 1;
     for (int64_t extent : table.shape)
       entries *= extent;
     table.data.resize(size_t(entries));
-    if (lineage)
-      add(lineages(table));
+    if (rule == tile::TableRule::Lineage ||
+        rule == tile::TableRule::LineageSize)
+      add(lineages(table, *rule));
     else if (llvm::StringRef(operand.type).starts_with("tensor"))
       add(std::move(table));
     else
@@ -406,7 +408,7 @@ ComposedMask::ComposedMask(MLIRContext &context, const Composition &composition,
     mlir::Value argument = table ? table.getSource() : operand;
     state->reads.push_back(
         {cast<BlockArgument>(argument).getArgNumber() - 3u,
-         table && table.getRule() == tile::TableRule::Lineage});
+         table ? std::optional(table.getRule()) : std::nullopt});
   }
   if (auto summaries = runs.getSummaries())
     state->summaries.assign(summaries->begin(), summaries->end());

@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define FOVEA_BUNDLE_MAGIC 0x42564f46u /* "FOVB" */
-#define FOVEA_BUNDLE_VERSION 7
+#define FOVEA_BUNDLE_VERSION 8
 
 typedef enum fovea_bundle_section_kind {
   FOVEA_SECTION_STRINGS = 1,    /* bytes */
@@ -258,8 +258,8 @@ typedef struct fovea_bundle_launch {
 /* A table that the functions of a mask read over stretches of one axis: they
  * are faster with a summary of it (fovea_abi_args). */
 typedef struct fovea_bundle_summary {
-  uint32_t slot; /* view slot of an integer argument, or of a table by rule
-                    FOVEA_TABLE_LINEAGE, of rank below the most */
+  uint32_t slot; /* view slot of an integer argument, or of a table of lineages,
+                    of rank below the most */
   uint32_t axis;
 } fovea_bundle_summary;
 
@@ -276,10 +276,13 @@ typedef struct fovea_bundle_mask {
 } fovea_bundle_mask;
 
 typedef enum fovea_bundle_table_rule {
-  /* Of the parents in view `source`, i32 [token] or [b, token]: i32 [.., 2],
-   * (enter, exit) of each token. Token k is q or an ancestor of q if and only
-   * if enter[k] <= enter[q] < exit[k]. A parent that is negative or not less
-   * than its own index makes a root. */
+  /* Of the parents in view `source`, i32 [token] or [b, token]: i32 of the same
+   * shape. The leaves of a token's subtree, of those that a walk numbers, begin
+   * at `enter` and are `size`: token k <= q is q or an ancestor of q if and only
+   * if 0 <= enter[q] - enter[k] < size[k]. A parent that is negative or not less
+   * than its own index makes a root. An entry is enter in 20 bits, above it size
+   * without its low 8 bits, which are in the next record, of the same source. An
+   * update refuses more than 2^19 - 1 leaves. */
   FOVEA_TABLE_LINEAGE = 0,
   /* Of the rows of the batch over cache `cache`: i32 [n, 4]. Row b < sequences
    * is (committed, base, end, 0): token t of sequence b has row
@@ -290,7 +293,9 @@ typedef enum fovea_bundle_table_rule {
   FOVEA_TABLE_BATCH_TREE = 1,
   /* Of the ascending numbers in view `source`, i32 [n] or [row, n]: the same.
    * An update refuses numbers that do not ascend. */
-  FOVEA_TABLE_BOUNDARIES = 2
+  FOVEA_TABLE_BOUNDARIES = 2,
+  /* The low 8 bits of the sizes, less 2^7: i8 [token] or [b, token]. */
+  FOVEA_TABLE_LINEAGE_SIZE = 3
 } fovea_bundle_table_rule;
 
 /* A table that the plan computes at every update and keeps: masks, kernels and

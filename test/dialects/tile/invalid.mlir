@@ -243,7 +243,7 @@ tile.program @prob(%w: !tile.view<?x4x?x8xf32> {tile.name = "w"}) {
 
 tile.program @lineage_source(%p: !tile.view<?xi64> {tile.name = "p"}) {
   // expected-error@+1 {{expected a source that 'lineage' is made of, got '!tile.view<?xi64>'}}
-  %t = tile.table lineage %p : !tile.view<?xi64> -> !tile.view<?x2xi32>
+  %t = tile.table lineage %p : !tile.view<?xi64> -> !tile.view<?xi32>
 }
 
 // -----
@@ -256,8 +256,8 @@ tile.program @tree_source(%p: !tile.view<?xi32> {tile.name = "p"}) {
 // -----
 
 tile.program @table_view(%p: !tile.view<?x?xi32> {tile.name = "p"}) {
-  // expected-error@+1 {{expected the view to be '!tile.view<?x?x2xi32>', got '!tile.view<?x2xi32>'}}
-  %t = tile.table lineage %p : !tile.view<?x?xi32> -> !tile.view<?x2xi32>
+  // expected-error@+1 {{expected the view to be '!tile.view<?x?xi8>', got '!tile.view<?x?xi32>'}}
+  %t = tile.table lineage_size %p : !tile.view<?x?xi32> -> !tile.view<?x?xi32>
 }
 
 // -----

@@ -127,7 +127,9 @@ BundleBuilder tableKernel() {
     if (a.kind == FOVEA_ARG_TENSOR && a.dtype == FOVEA_DTYPE_I32)
       source = int32_t(a.slot);
   b.tables.push_back({FOVEA_TABLE_LINEAGE, b.kernels[0].n_views++, source, -1});
-  b.kernels[0].tables = {0, 1};
+  b.tables.push_back(
+      {FOVEA_TABLE_LINEAGE_SIZE, b.kernels[0].n_views++, source, -1});
+  b.kernels[0].tables = {0, 2};
   return b;
 }
 
@@ -148,20 +150,25 @@ TEST(Bundle, TablesAreChecked) {
   auto refuse = [&](const char *words, const std::function<void(B)> &spoil) {
     EXPECT_REFUSED(FOVEA_BAD_BUNDLE, words, open(spoil));
   };
-  refuse("tables of a kernel", [](B b) { b.kernels[0].tables.count = 2; });
-  refuse("a table's rule", [](B b) { b.tables[0].rule = 3; });
-  // Lineages may be summarised, along one of their two axes; other tables of
-  // the plan have no summary.
-  auto summarise = [](B b, uint32_t axis) {
+  refuse("tables of a kernel", [](B b) { b.kernels[0].tables.count = 3; });
+  refuse("a table's rule", [](B b) { b.tables[0].rule = 4; });
+  // Lineages take two tables of one source.
+  refuse("behind it 3", [](B b) { b.kernels[0].tables = {0, 1}; });
+  refuse("behind it 3", [](B b) { b.kernels[0].tables = {1, 1}; });
+  refuse("behind it 3", [](B b) { std::swap(b.tables[0], b.tables[1]); });
+  // Lineages may be summarised; other tables of the plan have no summary.
+  auto summarise = [](B b, size_t table, uint32_t axis) {
     b.masks[0].n_summaries = 1;
-    b.masks[0].summaries[0] = {b.tables[0].slot, axis};
+    b.masks[0].summaries[0] = {b.tables[table].slot, axis};
   };
-  for (uint32_t axis : {0u, 1u})
-    ASSERT_FOVEA(open([&](B b) { summarise(b, axis); }));
-  refuse("summary's slot", [&](B b) { summarise(b, 2); });
+  for (size_t table : {0u, 1u}) {
+    ASSERT_FOVEA(open([&](B b) { summarise(b, table, 0); }));
+    refuse("summary's slot", [&](B b) { summarise(b, table, 1); });
+  }
   refuse("summary's slot", [&](B b) {
-    summarise(b, 0);
+    summarise(b, 0, 0);
     b.tables[0].rule = FOVEA_TABLE_BOUNDARIES;
+    b.kernels[0].tables.count = 1;
   });
   refuse("a table's cache", [](B b) { b.tables[0].cache = 0; });
   refuse("a table's cache",

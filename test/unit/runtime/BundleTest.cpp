@@ -187,7 +187,7 @@ TEST(Bundle, TheFrameIsChecked) {
   using S = fovea_bundle_section *;
   refuseFrame("to start with", [](H h, S) { h.magic = 1; });
   refuseFrame(
-      "bundle version 7, got 8", [](H h, S) { h.version = 8; },
+      "bundle version 8, got 9", [](H h, S) { h.version = 9; },
       FOVEA_UNSUPPORTED);
   refuseFrame(
       "ABI version 4, got 5", [](H h, S) { h.abi_version = 5; },

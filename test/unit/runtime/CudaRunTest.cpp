@@ -268,7 +268,7 @@ TEST_F(CudaRun, OutOfDeviceMemoryIsAStatus) {
   {
     OnGpu on(gpuSum());
     setenv("FAKE_CUDA_MEMORY", "100000", 1);
-    GpuPlanOf plan(on, 4000, 30, 2000);
+    GpuPlanOf plan(on, 8000, 30, 2000);
     EXPECT_EQ(plan.status, FOVEA_NO_MEMORY);
     std::string text = fovea_message();
     EXPECT_NE(text.find("bytes of device memory for a plan, got 100000 free of "

@@ -102,17 +102,86 @@ TEST(Plan, SummarisesTheTablesThatMasksRead) {
   }
 }
 
-// A table that the plan makes of an argument is summarised by an update, each
-// of its columns.
-TEST(Plan, SummarisesLineages) {
-  constexpr int64_t block = FOVEA_SUMMARY_BLOCK, n = 5 * block + 7;
+/// A kernel whose plan makes and summarises the lineages of its last argument;
+/// the mask takes that for the ends of the keys of each query, which parents
+/// up to n can be.
+BundleBuilder lineageKernel() {
   KernelOptions options;
   options.bounds = Function::BoundsEnds;
   BundleBuilder b = sumKernel(options);
-  uint32_t slot = b.kernels[0].n_views++;
-  b.tables.push_back({FOVEA_TABLE_LINEAGE, slot, /*source=*/4, -1});
-  b.kernels[0].tables = {0, 1};
-  b.masks[0].summaries[b.masks[0].n_summaries++] = {slot, 0};
+  for (fovea_bundle_table_rule rule :
+       {FOVEA_TABLE_LINEAGE, FOVEA_TABLE_LINEAGE_SIZE}) {
+    uint32_t slot = b.kernels[0].n_views++;
+    b.tables.push_back({rule, slot, /*source=*/4, -1});
+    b.masks[0].summaries[b.masks[0].n_summaries++] = {slot, 0};
+  }
+  b.kernels[0].tables = {0, 2};
+  return b;
+}
+
+// What the entries of lineages say of any two tokens is what the parents say.
+TEST(Plan, NumbersTheLeavesOfTrees) {
+  constexpr int64_t n = 700;
+  BundleBuilder b = lineageKernel();
+  Loaded k(b);
+  Plan plan(k.kernel, 64, 1, n);
+  SumStep s(1, 16, n, 16);
+  Tensor parents({n}, FOVEA_DTYPE_I32, 0);
+  s.table(parents);
+  uint32_t random = 1;
+  // A chain, leaves of one root, a spine with leaves, anything; at the end only
+  // roots. Parents that come later, or are below 0, make roots.
+  for (int shape = 0; shape < 5; ++shape) {
+    for (int64_t i = 0; i < n; ++i) {
+      random = random * 1664525 + 1013904223;
+      int64_t any = i ? int64_t(random >> 8) % (i + 1) : 9;
+      int64_t of[] = {i - 1, i ? 0 : -1, i % 2 ? i - 1 : i - 2, any, n - 1};
+      parents.intAt(i) = int32_t(i == 300 ? -7 : of[shape]);
+    }
+    ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+    fovea_mask_info info{};
+    info.size = sizeof info;
+    ASSERT_FOVEA(fovea_plan_mask(plan, 0, &info));
+    const fovea_bundle_table *tables = b.tables.data();
+    auto *words =
+        static_cast<const int32_t *>(info.args->views[tables[0].slot].data);
+    auto *sizes =
+        static_cast<const int8_t *>(info.args->views[tables[1].slot].data);
+    for (int64_t q = 0; q < n; ++q) {
+      std::vector<bool> lineage(n, false);
+      for (int64_t t = q; t >= 0;) {
+        lineage[size_t(t)] = true;
+        int64_t parent = parents.intAt(t);
+        t = parent < t ? parent : -1;
+      }
+      for (int64_t t = 0; t <= q; ++t) {
+        constexpr int32_t below = (1 << 20) - 1;
+        int32_t size = (words[t] >> 20) * 256 + sizes[t] + 128;
+        int32_t from = (words[q] & below) - (words[t] & below);
+        ASSERT_EQ(from >= 0 && from < size, lineage[size_t(t)])
+            << shape << ": " << t << " of " << q;
+      }
+    }
+  }
+}
+
+TEST(Plan, RefusesTreesOfTooManyLeaves) {
+  constexpr int64_t most = (1 << 19) - 1, n = most + 2;
+  Loaded k(lineageKernel());
+  Plan plan(k.kernel, 64, 1, n);
+  SumStep s(1, 16, n, 16);
+  Tensor parents({n}, FOVEA_DTYPE_I32, 0); // of all but the first
+  s.table(parents);
+  EXPECT_REFUSED(FOVEA_INVALID, "at most 524287 leaves",
+                 fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  parents.intAt(n - 1) = int32_t(n - 2); // one less
+  ASSERT_FOVEA(fovea_plan_update(plan, nullptr, s.data(), s.size()));
+}
+
+// A table that the plan makes of an argument is summarised by an update.
+TEST(Plan, SummarisesLineages) {
+  constexpr int64_t block = FOVEA_SUMMARY_BLOCK, n = 5 * block + 7;
+  BundleBuilder b = lineageKernel();
   Loaded k(b);
   Plan plan(k.kernel, 64, 1, n);
   SumStep s(1, 16, n, 16);
@@ -128,27 +197,29 @@ TEST(Plan, SummarisesLineages) {
     fovea_mask_info info{};
     info.size = sizeof info;
     ASSERT_FOVEA(fovea_plan_mask(plan, 0, &info));
-    const fovea_abi_view &table = info.args->views[slot];
-    const fovea_abi_view &view = info.args->summaries[slot];
-    ASSERT_EQ(view.shape[0], 7); // 6 blocks and one of blocks
-    ASSERT_EQ(view.shape[1], 2);
-    ASSERT_EQ(view.shape[2], 2);
-    auto *entries = static_cast<const int32_t *>(table.data);
-    auto *numbers = static_cast<const int64_t *>(view.data);
-    for (int64_t at = 0; at < 7; ++at)
-      for (int64_t column : {0, 1}) {
-        int64_t least = n + 1, most = -1, begin = at < 6 ? at * block : 0;
+    for (const fovea_bundle_table &made : b.tables) {
+      const void *data = info.args->views[made.slot].data;
+      auto entry = [&](int64_t i) -> int64_t {
+        return made.rule == FOVEA_TABLE_LINEAGE
+                   ? static_cast<const int32_t *>(data)[i]
+                   : static_cast<const int8_t *>(data)[i];
+      };
+      const fovea_abi_view &view = info.args->summaries[made.slot];
+      ASSERT_EQ(view.shape[0], 7); // 6 blocks and one of blocks
+      ASSERT_EQ(view.shape[1], 2);
+      auto *numbers = static_cast<const int64_t *>(view.data);
+      for (int64_t at = 0; at < 7; ++at) {
+        int64_t least = INT64_MAX, most = INT64_MIN;
+        int64_t begin = at < 6 ? at * block : 0;
         for (int64_t i = begin; i < std::min(n, at < 6 ? begin + block : n);
              ++i) {
-          int64_t x = entries[i * table.stride[0] + column * table.stride[1]];
-          least = std::min(least, x);
-          most = std::max(most, x);
+          least = std::min(least, entry(i));
+          most = std::max(most, entry(i));
         }
-        const int64_t *pair =
-            numbers + at * view.stride[0] + column * view.stride[1];
-        EXPECT_EQ(pair[0], least) << at << ' ' << column;
-        EXPECT_EQ(pair[1], most) << at << ' ' << column;
+        EXPECT_EQ(numbers[at * view.stride[0]], least) << at << made.rule;
+        EXPECT_EQ(numbers[at * view.stride[0] + 1], most) << at << made.rule;
       }
+    }
   }
 }
 
