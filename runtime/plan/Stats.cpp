@@ -118,9 +118,15 @@ static fovea_status itemStats(const fovea_plan &plan, const Phase &phase,
   bool shared = item.flags & FOVEA_ITEM_SHARED;
   int64_t first = shared ? 0 : item.row;
   int64_t end = first + itemRows(phase, item, variant);
-  int64_t step = classRows(variant), all = 0;
+  int64_t step = classRows(variant), all = 0, counted = 0;
+  // Chosen blocks are read whole, also where a run begins or ends in one.
+  int64_t unit = listed != INT64_MAX ? phase.stage->list_unit : 1;
   for (int32_t r = 0; r < count; ++r) {
-    all += runs[r].hi - runs[r].lo;
+    int64_t lo = runs[r].lo / unit * unit,
+            hi = ceilDiv(runs[r].hi, unit) * unit;
+    lo = lo > counted ? lo : counted;
+    all += hi > lo ? hi - lo : 0;
+    counted = hi > counted ? hi : counted;
     stats.kv_bytes += keyBytes(plan, phase, item.b, runs[r].lo, runs[r].hi);
   }
   // Which blocks are chosen is known on the device only: an upper bound.

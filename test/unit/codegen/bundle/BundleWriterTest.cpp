@@ -146,7 +146,7 @@ TEST(BundleWriter, printsForPeople) {
   std::string bytes = write(sampleManifest());
   std::string text = print(sampleManifest(), bytes);
   for (const char *line :
-       {"bundle version 7, ABI version 4,", "target x86-64-v3: 300 bytes",
+       {"bundle version 8, ABI version 4,", "target x86-64-v3: 300 bytes",
         "kernel attend\n", "  arg    q: bf16 [b, 8, sq, 128]\n",
         "  arg    w: i64 scalar\n", "  result o: bf16 [b, 8, sq, 128]\n",
         "  buffer main.o: f32 [slots(main), 64, 2 * ceildiv(sk + 7, 16)]\n",
@@ -241,7 +241,7 @@ TEST(BundleReader, refusesDamage) {
             "expected a bundle, got a file that starts otherwise");
   std::string newer = bytes;
   newer[4] = 9;
-  EXPECT_EQ(readError(newer), "expected bundle version 7, got 9");
+  EXPECT_EQ(readError(newer), "expected bundle version 8, got 9");
   std::string shorter = bytes.substr(0, bytes.size() - 1);
   EXPECT_NE(readError(shorter).find("truncated"), std::string::npos);
   std::string flipped = bytes;
