@@ -149,8 +149,9 @@ struct TableSummary {
   int64_t offset, capacity;
 
   uint32_t dtype() const {
-    return made && made->rule == FOVEA_TABLE_LINEAGE_SIZE ? FOVEA_DTYPE_I8
-                                                          : source->dtype;
+    return made && made->rule == FOVEA_TABLE_LINEAGE_SIZE
+               ? uint32_t(FOVEA_DTYPE_I8)
+               : source->dtype;
   }
 };
 constexpr uint32_t maxSummaries = 16;
