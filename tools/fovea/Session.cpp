@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace fovea::cli {
 
@@ -199,7 +200,10 @@ fovea_bundle *Session::compile(const std::string &name,
 fovea_kernel *Session::compileText(const std::string &name,
                                    const std::string &source) {
   fovea_jit_info own = info;
+  // A GPU takes fewer specs than this CPU does.
+  std::string target = std::exchange(spec.target, "host");
   fovea_bundle *bundle = compile(name, source, {});
+  spec.target = std::move(target);
   info = own;
   fovea_kernel *kernel = nullptr;
   fovea_status status = fovea_kernel_get(bundle, nullptr, FOVEA_CPU, &kernel);

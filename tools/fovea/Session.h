@@ -75,7 +75,7 @@ public:
   fovea_kernel *kernel() const { return theKernel; }
   fovea_bundle *bundle() const { return theBundle; }
   const std::vector<fovea_arg_info> &args() const { return infos; }
-  /// A kernel of another spec, for the same target, from the same cache; to be
+  /// A kernel of another spec, for this CPU, from the same cache; to be
   /// released before the session ends.
   fovea_kernel *compileText(const std::string &name, const std::string &text);
   /// Names of all dims that arguments have, in order of appearance.

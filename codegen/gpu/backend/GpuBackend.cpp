@@ -80,7 +80,9 @@ private:
     if (failed(scratch))
       return failure();
     auto fn = stage.module.lookupSymbol<func::FuncOp>(stage.symbol);
-    return gpu::makeThreadKernel(fn, *scratch);
+    // Moves between segments build on each other.
+    return gpu::makeThreadKernel(fn, *scratch,
+                                 stage.info.role == StageRole::Moves);
   }
 
   static FailureOr<uint64_t> lowerStream(cpu::StageContext &stage) {

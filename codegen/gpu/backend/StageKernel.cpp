@@ -2,10 +2,10 @@
 // Functions as kernels, and kernels behind the signature of a stage.
 #include "codegen/gpu/backend/StageKernel.h"
 
-#include "codegen/abi/AbiLayout.h"
 #include "codegen/cpu/DecodeStream.h"
 #include "codegen/gpu/emulator/Emulator.h"
 #include "codegen/gpu/emulator/lowering/HwToEmulator.h"
+#include "codegen/gpu/templates/HwEmitter.h"
 #include "dialects/hw/Hw.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -20,11 +20,10 @@ namespace fovea::gpu {
 static hw::KernelOp createKernel(OpBuilder &b, Location loc, StringRef name,
                                  FunctionType type, int64_t threads,
                                  int64_t sharedBytes) {
-  auto kernel = b.create<hw::KernelOp>(
+  return b.create<hw::KernelOp>(
       loc, name, FunctionType::get(b.getContext(), type.getInputs(), {}),
       uint32_t(threads), uint32_t(sharedBytes), IntegerAttr(), ArrayAttr(),
       ArrayAttr());
-  return kernel;
 }
 
 void makeKernel(func::FuncOp stage, int64_t threads, int64_t sharedBytes) {
@@ -40,15 +39,15 @@ void makeKernel(func::FuncOp stage, int64_t threads, int64_t sharedBytes) {
   stage.erase();
 }
 
-uint64_t makeThreadKernel(func::FuncOp stage, uint64_t scratchBytes) {
-  constexpr int64_t threads = 128;
+uint64_t makeThreadKernel(func::FuncOp stage, uint64_t scratchBytes,
+                          bool inOrder) {
   Location loc = stage.getLoc();
   OpBuilder b(stage);
   std::string name = stage.getSymName().str();
   stage.setSymName(name + ".thread");
   stage.setPrivate();
   hw::KernelOp kernel =
-      createKernel(b, loc, name, stage.getFunctionType(), threads, 0);
+      createKernel(b, loc, name, stage.getFunctionType(), kThreads, 0);
   Block *entry =
       b.createBlock(&kernel.getBody(), {}, stage.getFunctionType().getInputs(),
                     SmallVector<Location>(5, loc));
@@ -70,7 +69,7 @@ uint64_t makeThreadKernel(func::FuncOp stage, uint64_t scratchBytes) {
   Value thread = id(b.create<hw::ThreadIdOp>(loc, i32));
   Value cta = id(b.create<hw::CtaIdOp>(loc, i32));
   Value ctas = id(b.create<hw::CtaCountOp>(loc, i32));
-  Value size = constant(threads), one = constant(1), zero = constant(0);
+  Value size = constant(kThreads), one = constant(1), zero = constant(0);
   Value scratch =
       b.create<LLVM::AllocaOp>(loc, ptr, i8, constant(scratchBytes), 64);
   constexpr int64_t words = sizeof(fovea_abi_counters) / 8;
@@ -81,6 +80,12 @@ uint64_t makeThreadKernel(func::FuncOp stage, uint64_t scratchBytes) {
       b.create<arith::AddIOp>(loc, b.create<arith::MulIOp>(loc, cta, size),
                               thread));
   Value step = b.create<arith::MulIOp>(loc, ctas, size);
+  if (inOrder) {
+    Value other =
+        b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne, first, begin);
+    first = b.create<arith::SelectOp>(loc, other, end, begin);
+    step = one;
+  }
   Type global = LLVM::LLVMPointerType::get(b.getContext(), 1);
   auto loop = b.create<scf::ForOp>(loc, first, end, step);
   {

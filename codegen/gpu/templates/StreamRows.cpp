@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Between global and shared memory: queries, keys and values of a block, and
-// the results of the rows.
+// From global to shared memory: where an item's rows lie, its queries, keys and
+// values of a block.
 #include "codegen/gpu/templates/StreamKernel.h"
 
-#include <fovea/abi.h>
-
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-
-#include <cmath>
 
 using namespace mlir;
 
@@ -174,9 +170,9 @@ void StreamKernel::issue(const Block &block) {
       };
     };
     // One copy of the code for each format.
-    auto parts = [&](Elem CacheSource::*format, int CacheSource::*scale,
-                     const TileRows &tile, Value to, const PartRows &part,
-                     Value scales, const PartRows &scalePart) {
+    auto parts = [&](Elem CacheSource::*format, const TileRows &tile, Value to,
+                     const PartRows &part, Value scales,
+                     const PartRows &scalePart) {
       for (Elem from : {elem, Elem::I8}) {
         auto has = [&](const CacheSource &c) { return c.*format == from; };
         if (llvm::none_of(p.segments, has))
@@ -199,10 +195,10 @@ void StreamKernel::issue(const Block &block) {
         e.ifThen(e.cmp(kEq, own, e.cI64(1)), emit);
       }
     };
-    parts(&CacheSource::kElem, &CacheSource::kScale, keys, kTile, rows.k,
+    parts(&CacheSource::kElem, keys, kTile, rows.k,
           e.add(block.stage, shape.kScale), rows.kScale);
     if (pass != Pass::Sums)
-      parts(&CacheSource::vElem, &CacheSource::vScale, values, vTile, rows.v,
+      parts(&CacheSource::vElem, values, vTile, rows.v,
             e.add(block.stage, shape.vScale), rows.vScale);
     return;
   }
