@@ -5,6 +5,8 @@
 #include "runtime/cuda/Plan.h"
 #include "runtime/plan/Plan.h"
 
+#include <utility>
+
 using namespace fovea::rt;
 
 namespace {
@@ -85,6 +87,14 @@ private:
 
 } // namespace
 
+/// What a segment has of the keys [lo, hi) of sequence b.
+static std::pair<int64_t, int64_t> inSegment(const CacheStep &cache, uint32_t s,
+                                             int64_t b, int64_t lo,
+                                             int64_t hi) {
+  const fovea_abi_range &range = cache.segments[s].ranges[b];
+  return {lo > range.begin ? lo : range.begin, hi < range.end ? hi : range.end};
+}
+
 /// Bytes of the keys [lo, hi) of one head of a cache, values included.
 static int64_t keyBytes(const fovea_plan &plan, const Phase &phase, int64_t b,
                         int64_t lo, int64_t hi) {
@@ -93,9 +103,7 @@ static int64_t keyBytes(const fovea_plan &plan, const Phase &phase, int64_t b,
   const CacheStep &cache = plan.caches[size_t(phase.stage->cache)];
   int64_t bytes = 0;
   for (uint32_t s = 0; s < cache.records.segments.size(); ++s) {
-    const fovea_abi_range &range = cache.segments[s].ranges[b];
-    int64_t begin = lo > range.begin ? lo : range.begin;
-    int64_t end = hi < range.end ? hi : range.end;
+    auto [begin, end] = inSegment(cache, s, b, lo, hi);
     if (begin >= end)
       continue;
     int64_t each = 0;
@@ -104,6 +112,21 @@ static int64_t keyBytes(const fovea_plan &plan, const Phase &phase, int64_t b,
     bytes += (end - begin) * each;
   }
   return bytes;
+}
+
+/// Calls body(lo, hi) for what the kernels walk of a run in one piece: of a
+/// cache what each of its segments has, of tokens that are dropped nothing.
+template <typename Body>
+static void forPieces(const fovea_plan &plan, const Phase &phase, int64_t b,
+                      const fovea_abi_run &run, Body body) {
+  if (phase.stage->cache < 0)
+    return body(run.lo, run.hi);
+  const CacheStep &cache = plan.caches[size_t(phase.stage->cache)];
+  for (uint32_t s = 0; s < cache.records.segments.size(); ++s) {
+    auto [lo, hi] = inSegment(cache, s, b, run.lo, run.hi);
+    if (lo < hi)
+      body(lo, hi);
+  }
 }
 
 static fovea_status itemStats(const fovea_plan &plan, const Phase &phase,
@@ -122,11 +145,13 @@ static fovea_status itemStats(const fovea_plan &plan, const Phase &phase,
   // Chosen blocks are read whole, also where a run begins or ends in one.
   int64_t unit = listed != INT64_MAX ? phase.stage->list_unit : 1;
   for (int32_t r = 0; r < count; ++r) {
-    int64_t lo = runs[r].lo / unit * unit,
-            hi = ceilDiv(runs[r].hi, unit) * unit;
-    lo = lo > counted ? lo : counted;
-    all += hi > lo ? hi - lo : 0;
-    counted = hi > counted ? hi : counted;
+    forPieces(plan, phase, item.b, runs[r], [&](int64_t lo, int64_t hi) {
+      lo = lo / unit * unit;
+      hi = ceilDiv(hi, unit) * unit;
+      lo = lo > counted ? lo : counted;
+      all += hi > lo ? hi - lo : 0;
+      counted = hi > counted ? hi : counted;
+    });
     stats.kv_bytes += keyBytes(plan, phase, item.b, runs[r].lo, runs[r].hi);
   }
   // Which blocks are chosen is known on the device only: an upper bound.
@@ -138,7 +163,8 @@ static fovea_status itemStats(const fovea_plan &plan, const Phase &phase,
     } else {
       Classifier classifier(plan, phase, variant, item, row, stats);
       for (int32_t r = 0; r < count; ++r)
-        classifier.range(runs[r].lo, runs[r].hi);
+        forPieces(plan, phase, item.b, runs[r],
+                  [&](int64_t lo, int64_t hi) { classifier.range(lo, hi); });
       width -= classifier.empty;
     }
     int64_t pairs = (end - row < step ? end - row : step) * width;

@@ -100,7 +100,7 @@ void expectNear(const std::vector<double> &got, const std::vector<double> &want,
     ASSERT_LE(std::fabs(got[i] - want[i]), bound) << what << ", element " << i;
 }
 
-class CacheTable : public testing::TestWithParam<CacheType> {};
+class CacheTable : public testing::TestWithParam<CacheOnTarget> {};
 
 /// A prompt whole, in chunks and token by token, uncommitted: the same outputs;
 /// and after the commit the same caches.
@@ -135,88 +135,85 @@ void checkChunks(CachePair &both) {
 }
 
 TEST_P(CacheTable, AgreesWithTheReference) {
-  for (const std::string &target : runnableTargets()) {
-    SCOPED_TRACE(target);
-    CachePair both(GetParam(), target);
-    ASSERT_TRUE(both.good());
-    checkChunks(both);
+  const auto &[target, type] = GetParam();
+  CachePair both(type, target);
+  ASSERT_TRUE(both.good());
+  checkChunks(both);
+  if (HasFailure())
+    return;
+
+  // A mix of one row, a chunk and a prompt; then what each keeps of it.
+  both.create(4);
+  both.step({both.rows(2, 9, 102), both.rows(1, 1, 103), both.rows(4, 20, 104),
+             both.rows(3, 2, 105)});
+  both.commit(2, std::vector<int64_t>{8, 1, 3}); // one row is there already
+  both.commit(1);
+  both.commit(4, std::vector<int64_t>{});
+  both.commit(3, std::vector<int64_t>{0, 2});
+  if (HasFailure())
+    return;
+  for (uint64_t seed = 110; seed < 140; ++seed) {
+    both.step({both.rows(1, 1, seed), both.rows(4, 1 + int64_t(seed % 3), seed),
+               both.rows(2, 1, seed)});
+    for (uint64_t id : {1, 2, 4})
+      if (seed % 4 != id % 4) // some rows stay new for a while
+        both.commit(id);
     if (HasFailure())
       return;
-
-    // A mix of one row, a chunk and a prompt; then what each keeps of it.
-    both.create(4);
-    both.step({both.rows(2, 9, 102), both.rows(1, 1, 103),
-               both.rows(4, 20, 104), both.rows(3, 2, 105)});
-    both.commit(2, std::vector<int64_t>{8, 1, 3}); // one row is there already
-    both.commit(1);
-    both.commit(4, std::vector<int64_t>{});
-    both.commit(3, std::vector<int64_t>{0, 2});
-    if (HasFailure())
-      return;
-    for (uint64_t seed = 110; seed < 140; ++seed) {
-      both.step({both.rows(1, 1, seed),
-                 both.rows(4, 1 + int64_t(seed % 3), seed),
-                 both.rows(2, 1, seed)});
-      for (uint64_t id : {1, 2, 4})
-        if (seed % 4 != id % 4) // some rows stay new for a while
-          both.commit(id);
-      if (HasFailure())
-        return;
-    }
-    for (uint64_t id : {1, 2, 3, 4})
-      both.commit(id);
-
-    // Back to new rows, and into what may have been encoded or dropped.
-    both.step({both.rows(1, 6, 150)});
-    both.trim(1, both.length(1) - 4);
-    both.step({both.rows(1, 3, 151)});
-    both.commit(1);
-    for (int64_t back : {1, 5, 30})
-      both.trim(2, both.length(2) - back);
-    both.step({both.rows(2, 2, 152), both.rows(1, 1, 153)});
-    both.commit(2);
-    if (HasFailure())
-      return;
-
-    // A prefix that sequences share, read once or for each: the same.
-    int64_t length = both.length(3);
-    std::vector<uint64_t> ids{3};
-    for (uint64_t child : {21, 22, 23})
-      if (both.fork(3, length, child))
-        ids.push_back(child);
-    both.fork(3, length - 3, 24);
-    fovea_plan *apart = both.makePlan(false, false);
-    fovea_plan *exact = both.makePlan(true, true);
-    std::vector<CachePart> parts;
-    for (uint64_t id : ids)
-      parts.push_back(both.rows(id, 1, 160 + id));
-    auto again = [&](const std::vector<CachePart> &of, fovea_plan *plan) {
-      std::vector<double> o = both.step(of, plan);
-      for (const CachePart &part : of)
-        both.trim(part.sequence, both.length(part.sequence) - part.q.shape[0]);
-      return o;
-    };
-    std::vector<double> shared = again(parts, nullptr);
-    expectNear(again(parts, apart), shared, both.bound(), "not shared");
-    // Deterministic: alone or beside others, bit by bit.
-    std::vector<double> together = again(parts, exact), alone;
-    for (const CachePart &part : parts) {
-      std::vector<double> o = again({part}, exact);
-      alone.insert(alone.end(), o.begin(), o.end());
-    }
-    EXPECT_EQ(together, alone);
-    fovea_plan_destroy(apart);
-    fovea_plan_destroy(exact);
-
-    // What one writes no other sees.
-    both.step(parts);
-    for (uint64_t id : ids)
-      both.commit(id);
-    both.free(3);
-    ids.erase(ids.begin());
-    for (uint64_t id : ids)
-      both.step({both.rows(id, 2, 170 + id)});
   }
+  for (uint64_t id : {1, 2, 3, 4})
+    both.commit(id);
+
+  // Back to new rows, and into what may have been encoded or dropped.
+  both.step({both.rows(1, 6, 150)});
+  both.trim(1, both.length(1) - 4);
+  both.step({both.rows(1, 3, 151)});
+  both.commit(1);
+  for (int64_t back : {1, 5, 30})
+    both.trim(2, both.length(2) - back);
+  both.step({both.rows(2, 2, 152), both.rows(1, 1, 153)});
+  both.commit(2);
+  if (HasFailure())
+    return;
+
+  // A prefix that sequences share, read once or for each: the same.
+  int64_t length = both.length(3);
+  std::vector<uint64_t> ids{3};
+  for (uint64_t child : {21, 22, 23})
+    if (both.fork(3, length, child))
+      ids.push_back(child);
+  both.fork(3, length - 3, 24);
+  fovea_plan *apart = both.makePlan(false, false);
+  fovea_plan *exact = both.makePlan(true, true);
+  std::vector<CachePart> parts;
+  for (uint64_t id : ids)
+    parts.push_back(both.rows(id, 1, 160 + id));
+  auto again = [&](const std::vector<CachePart> &of, fovea_plan *plan) {
+    std::vector<double> o = both.step(of, plan);
+    for (const CachePart &part : of)
+      both.trim(part.sequence, both.length(part.sequence) - part.q.shape[0]);
+    return o;
+  };
+  std::vector<double> shared = again(parts, nullptr);
+  expectNear(again(parts, apart), shared, both.bound(), "not shared");
+  // Deterministic: alone or beside others, bit by bit.
+  std::vector<double> together = again(parts, exact), alone;
+  for (const CachePart &part : parts) {
+    std::vector<double> o = again({part}, exact);
+    alone.insert(alone.end(), o.begin(), o.end());
+  }
+  EXPECT_EQ(together, alone);
+  fovea_plan_destroy(apart);
+  fovea_plan_destroy(exact);
+
+  // What one writes no other sees.
+  both.step(parts);
+  for (uint64_t id : ids)
+    both.commit(id);
+  both.free(3);
+  ids.erase(ids.begin());
+  for (uint64_t id : ids)
+    both.step({both.rows(id, 2, 170 + id)});
 }
 
 // What the steps are held against would notice one row in a wrong place.
@@ -246,7 +243,14 @@ TEST(CacheTableItself, NoticesRowsInAnotherOrder) {
   EXPECT_EQ(failures.size(), 2); // o and lse
 }
 
-INSTANTIATE_TEST_SUITE_P(E2E, CacheTable, testing::ValuesIn(cacheTypes()),
-                         [](const auto &info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(E2E, CacheTable,
+                         testing::Combine(testing::ValuesIn(runnableTargets()),
+                                          testing::ValuesIn(cacheTypes())),
+                         nameOf);
+INSTANTIATE_TEST_SUITE_P(
+    Emulated, CacheTable,
+    testing::Combine(testing::Values(kEmulated),
+                     testing::ValuesIn(forGpu(cacheTypes()))),
+    nameOf);
 
 } // namespace

@@ -4,9 +4,9 @@
 #include "dialects/RegisterDialects.h"
 #include "passes/pipelines/SpecLoader.h"
 #include "tools/fovea/Random.h"
+#include "tools/fovea/Verify.h"
 
-#include <gtest/gtest.h>
-
+#include <algorithm>
 #include <cmath>
 
 using namespace mlir;
@@ -17,6 +17,26 @@ static constexpr int64_t kHeads = 4, kKeyHeads = 2, kMaxLen = 512,
                          kMaxRows = 128;
 
 void e2e::PrintTo(const CacheType &c, std::ostream *os) { *os << c.name; }
+
+std::string e2e::nameOf(const testing::TestParamInfo<CacheOnTarget> &info) {
+  const auto &[target, type] = info.param;
+  std::string name = target + "_" + type.name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+std::vector<CacheType> e2e::forGpu(std::vector<CacheType> types) {
+  llvm::erase_if(types, [](const CacheType &c) { return c.rotates(); });
+  for (CacheType &c : types) {
+    std::string halves = asHalf(c.type + "|" + c.rows);
+    c.type = halves.substr(0, halves.find('|'));
+    c.rows = halves.substr(halves.find('|') + 1);
+    // What is encoded comes as f32 unless the type says otherwise.
+    if (c.type.find("new = ") == c.type.npos)
+      c.type += ", new = " + c.rows;
+  }
+  return types;
+}
 
 static std::string specOf(const CacheType &c) {
   std::string d = std::to_string(c.dim);
@@ -32,7 +52,8 @@ static std::string specOf(const CacheType &c) {
          " : (!q, !c) -> (!q, !l)\n  return %o, %l, %c1 : !q, !l, !c\n}\n";
 }
 
-CachePair::CachePair(const CacheType &c, const std::string &target) : c(c) {
+CachePair::CachePair(const CacheType &c, const std::string &target)
+    : c(c), rounds(roundsWeights(target)) {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   context.appendDialectRegistry(registry);
@@ -143,11 +164,11 @@ std::vector<double> CachePair::step(const std::vector<CachePart> &parts,
   }
   wanted = std::get<reference::Cache>((*results)[2]);
   hold(o, std::get<reference::Tensor>((*results)[0]), element,
-       reference::Role::Output, report.maxScore, "o");
+       reference::Role::Output, report, "o");
   hold(l, std::get<reference::Tensor>((*results)[1]), reference::Element::F32,
        reference::roleOf(
            kernel.getBody().front().getTerminator()->getOperand(1)),
-       report.maxScore, "lse");
+       report, "lse");
   return o.values();
 }
 
@@ -239,12 +260,29 @@ void CachePair::runKernel(const reference::Batch &batch,
                       nullptr),
             FOVEA_OK)
       << fovea_message();
+  expectCounted(with);
+}
+
+void CachePair::expectCounted(fovea_plan *plan) {
+  fovea_stats planned{};
+  planned.size = sizeof planned;
+  fovea_counters done{};
+  done.size = sizeof done;
+  EXPECT_EQ(fovea_plan_stats(plan, -1, &planned), FOVEA_OK);
+  EXPECT_EQ(fovea_plan_counters(plan, &done, /*reset=*/1), FOVEA_OK);
+  EXPECT_EQ(done.items, planned.items);
+  EXPECT_EQ(done.pairs, planned.pairs);
+  EXPECT_EQ(done.tiles_full, planned.tiles_full);
+  EXPECT_EQ(done.tiles_partial, planned.tiles_partial);
 }
 
 void CachePair::hold(const HostTensor &got, const reference::Tensor &want,
                      reference::Element element, reference::Role role,
-                     double maxScore, const char *what) {
-  double bound = reference::errorBound(want.data, element, role, maxScore);
+                     const reference::Report &report, const char *what) {
+  double bound =
+      reference::errorBound(want.data, element, role, report.maxScore);
+  if (rounds && role == reference::Role::Output)
+    bound += reference::weightBound(element, report.maxValue);
   if (role == reference::Role::Output)
     largestBound = std::max(largestBound, bound);
   std::vector<double> values = got.values();

@@ -11,7 +11,10 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <gtest/gtest.h>
+
 #include <optional>
+#include <tuple>
 
 namespace fovea::e2e {
 
@@ -26,6 +29,13 @@ struct CacheType {
 };
 
 void PrintTo(const CacheType &c, std::ostream *os);
+
+/// A row of the table on a target, for tests with a parameter.
+using CacheOnTarget = std::tuple<std::string, CacheType>;
+std::string nameOf(const testing::TestParamInfo<CacheOnTarget> &info);
+
+/// The rows of a table as the emulated GPU takes them; it does not rotate keys.
+std::vector<CacheType> forGpu(std::vector<CacheType> types);
 
 /// The rows of one sequence in a step.
 struct CachePart {
@@ -75,9 +85,11 @@ private:
   void runKernel(const reference::Batch &batch,
                  const std::vector<int64_t> &parents,
                  std::vector<HostTensor *> tensors, fovea_plan *with);
+  /// The kernel ran what the plan says.
+  void expectCounted(fovea_plan *plan);
   void hold(const HostTensor &got, const reference::Tensor &want,
-            reference::Element element, reference::Role role, double maxScore,
-            const char *what);
+            reference::Element element, reference::Role role,
+            const reference::Report &report, const char *what);
   bool agree(fovea_status status, llvm::Error error, const std::string &what);
   void expectSameRanges(uint64_t id);
 
@@ -90,6 +102,7 @@ private:
   std::optional<reference::Cache> wanted;
   HostTensor turns;
   double largestBound = 0;
+  bool rounds; ///< weights, to the type of q
   fovea_kv *kv = nullptr;
   fovea_plan *plan = nullptr;
 };

@@ -37,6 +37,13 @@ std::vector<std::string> e2e::runnableTargets() {
   return targets;
 }
 
+std::string e2e::asHalf(std::string text) {
+  const char *half = text.find("bf16") == text.npos ? "f16" : "bf16";
+  for (size_t at; (at = text.find("f32")) != text.npos;)
+    text.replace(at, 3, half);
+  return text;
+}
+
 llvm::Expected<Compiled> Compiled::compile(const std::string &text,
                                            const std::string &name,
                                            const std::string &target,

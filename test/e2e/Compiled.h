@@ -21,6 +21,13 @@ std::vector<std::string> runnableTargets();
 /// of instructions for AVX-512 is left to trust.
 inline constexpr char kWide[] = "wide";
 
+/// A GPU that every machine runs. Its tests are called Emulated*.
+inline constexpr char kEmulated[] = "sm_80-emulated";
+
+/// A spec, or part of one, with every f32 as the 16-bit type that it has
+/// beside, or f16: what the matrix products of a GPU take.
+std::string asHalf(std::string text);
+
 /// What a call planned and what it did, over all phases.
 struct Outcome {
   fovea_stats planned = {};

@@ -171,7 +171,7 @@ static std::vector<Case> gpuCases() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Emulated, CompiledTable,
-                         testing::Combine(testing::Values("sm_80-emulated"),
+                         testing::Combine(testing::Values(kEmulated),
                                           testing::ValuesIn(gpuCases())),
                          nameOfCompiled);
 

@@ -74,60 +74,58 @@ std::vector<int64_t> pathTo(const std::vector<int64_t> &parents, int64_t row) {
   return path;
 }
 
-class TreeHistory : public testing::TestWithParam<CacheType> {};
+class TreeHistory : public testing::TestWithParam<CacheOnTarget> {};
 
 TEST_P(TreeHistory, AgreesWithTheReference) {
-  for (const std::string &target : runnableTargets()) {
-    SCOPED_TRACE(target);
-    CachePair both(GetParam(), target);
-    ASSERT_TRUE(both.good());
-    Random random(kSeed);
-    std::vector<uint64_t> ids{1, 2, 3};
-    for (uint64_t id : ids)
-      both.create(id);
-    // Contexts of several lengths, and one sequence without any.
-    both.step({both.rows(1, 70, 1), both.rows(2, 5, 2)});
-    both.commit(1);
-    both.commit(2);
-    for (uint64_t round = 0; round < 12; ++round) {
-      SCOPED_TRACE("round " + std::to_string(round) + " of seed " +
-                   std::to_string(kSeed));
-      std::map<uint64_t, std::vector<int64_t>> trees;
-      int64_t levels = random.integer(1, 3);
-      for (int64_t level = 0; level < levels; ++level) {
-        std::vector<CachePart> parts;
-        for (uint64_t id : ids) {
-          uint64_t seed = round * 100 + uint64_t(level) * 10 + id;
-          int64_t n = random.integer(1, 12);
-          CachePart part = both.rows(id, n, seed);
-          part.parents = grow(trees[id], n, random);
-          if (random.integer(0, 3) == 0) { // a chain behind the last row
-            int64_t own = int64_t(trees[id].size()) - n;
-            for (int64_t r = 0; r < n; ++r)
-              trees[id][size_t(own + r)] = own + r - 1;
-            part.parents.clear();
-          }
-          parts.push_back(std::move(part));
-        }
-        both.step(parts);
-        if (HasFailure())
-          return;
-      }
+  const auto &[target, type] = GetParam();
+  CachePair both(type, target);
+  ASSERT_TRUE(both.good());
+  Random random(kSeed);
+  std::vector<uint64_t> ids{1, 2, 3};
+  for (uint64_t id : ids)
+    both.create(id);
+  // Contexts of several lengths, and one sequence without any.
+  both.step({both.rows(1, 70, 1), both.rows(2, 5, 2)});
+  both.commit(1);
+  both.commit(2);
+  for (uint64_t round = 0; round < 12; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round) + " of seed " +
+                 std::to_string(kSeed));
+    std::map<uint64_t, std::vector<int64_t>> trees;
+    int64_t levels = random.integer(1, 3);
+    for (int64_t level = 0; level < levels; ++level) {
+      std::vector<CachePart> parts;
       for (uint64_t id : ids) {
-        const std::vector<int64_t> &parents = trees[id];
-        std::vector<int64_t> keep =
-            pathTo(parents, random.integer(-1, int64_t(parents.size()) - 1));
-        if (both.length(id) > kLongest)
-          keep.clear();
-        both.commit(id, keep);
+        uint64_t seed = round * 100 + uint64_t(level) * 10 + id;
+        int64_t n = random.integer(1, 12);
+        CachePart part = both.rows(id, n, seed);
+        part.parents = grow(trees[id], n, random);
+        if (random.integer(0, 3) == 0) { // a chain behind the last row
+          int64_t own = int64_t(trees[id].size()) - n;
+          for (int64_t r = 0; r < n; ++r)
+            trees[id][size_t(own + r)] = own + r - 1;
+          part.parents.clear();
+        }
+        parts.push_back(std::move(part));
       }
-      // What is left is a chain again: one token sees all of it.
-      both.step({both.rows(3, 1, round), both.rows(1, 1, round)});
-      both.commit(3);
-      both.commit(1);
+      both.step(parts);
       if (HasFailure())
         return;
     }
+    for (uint64_t id : ids) {
+      const std::vector<int64_t> &parents = trees[id];
+      std::vector<int64_t> keep =
+          pathTo(parents, random.integer(-1, int64_t(parents.size()) - 1));
+      if (both.length(id) > kLongest)
+        keep.clear();
+      both.commit(id, keep);
+    }
+    // What is left is a chain again: one token sees all of it.
+    both.step({both.rows(3, 1, round), both.rows(1, 1, round)});
+    both.commit(3);
+    both.commit(1);
+    if (HasFailure())
+      return;
   }
 }
 
@@ -158,7 +156,14 @@ TEST(TreeHistoryItself, NoticesOneWrongParent) {
   EXPECT_EQ(failures.size(), 2); // o and lse
 }
 
-INSTANTIATE_TEST_SUITE_P(E2E, TreeHistory, testing::ValuesIn(treeTypes()),
-                         [](const auto &info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(E2E, TreeHistory,
+                         testing::Combine(testing::ValuesIn(runnableTargets()),
+                                          testing::ValuesIn(treeTypes())),
+                         nameOf);
+INSTANTIATE_TEST_SUITE_P(
+    Emulated, TreeHistory,
+    testing::Combine(testing::Values(kEmulated),
+                     testing::ValuesIn(forGpu(treeTypes()))),
+    nameOf);
 
 } // namespace
