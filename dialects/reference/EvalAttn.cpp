@@ -60,15 +60,24 @@ struct Gathered {
 
 } // namespace
 
-/// Rotates the pairs of channels of `row` by those of position `position`.
+/// Rotates the pairs of channels of `row` by those of position `position`; with
+/// a type as kernels do that round to it: in f32, with the same operations, for
+/// a sum next to a tie would else be rounded the other way.
 static void rotate(double *row, const Tensor &table, int64_t position,
-                   attn::RopePairs rule) {
+                   attn::RopePairs rule, std::optional<Element> type) {
   int64_t pairs = table.dim(1);
   for (int64_t p = 0; p < pairs; ++p) {
     bool halves = rule == attn::RopePairs::halves;
     double &x0 = row[halves ? p : 2 * p];
     double &x1 = row[halves ? p + pairs : 2 * p + 1];
     double c = table(position, p, 0), s = table(position, p, 1);
+    if (type) {
+      float y0 = float(x0), y1 = float(x1), cosine = float(c), sine = float(s);
+      float left = y0 * cosine, right = y1 * sine, sum = y1 * cosine;
+      x0 = roundTo(*type, left - right);
+      x1 = roundTo(*type, std::fma(y0, sine, sum));
+      continue;
+    }
     double rotated = x0 * c - x1 * s;
     x1 = x0 * s + x1 * c;
     x0 = rotated;
@@ -78,7 +87,7 @@ static void rotate(double *row, const Tensor &table, int64_t position,
 /// Replaces queries and keys by what they are after the rotation.
 static llvm::Error rotateAll(const Cache &cache, const Batch &batch,
                              const Tensor &table, attn::RopePairs rule,
-                             Gathered &gathered) {
+                             std::optional<Element> type, Gathered &gathered) {
   AttentionInputs &inputs = gathered.inputs;
   gathered.query = *inputs.query;
   inputs.query = &gathered.query;
@@ -101,7 +110,7 @@ static llvm::Error rotateAll(const Cache &cache, const Batch &batch,
     for (int64_t r = 0; r < batch.rowsOf(i); ++r)
       for (int64_t h = 0; h < inputs.heads(); ++h)
         rotate(&gathered.query.data[inputs.rowOf(i, h, r) * dim], table,
-               position(i, inputs.offsets[i] + r), rule);
+               position(i, inputs.offsets[i] + r), rule, type);
     CachedTokens &tokens = inputs.cached[i];
     std::vector<double> &keys = gathered.keys.emplace_back(
         tokens.keys, tokens.keys + length * inputs.cachedHeads * dim);
@@ -110,7 +119,7 @@ static llvm::Error rotateAll(const Cache &cache, const Batch &batch,
       for (int64_t h = 0; h < inputs.cachedHeads; ++h)
         if (tokens.pages[t] != Cache::gone)
           rotate(&keys[(t * inputs.cachedHeads + h) * dim], table,
-                 position(i, t), rule);
+                 position(i, t), rule, type);
   }
   return llvm::Error::success();
 }
@@ -155,7 +164,7 @@ static llvm::Error gatherCache(Op op, const Environment &env,
   if (!op.getRope())
     return llvm::Error::success();
   return rotateAll(cache, batch, env.get<Tensor>(op.getRope()),
-                   *op.getRopePairs(), gathered);
+                   *op.getRopePairs(), env.report.rotated, gathered);
 }
 
 /// Keys and values, or a pyramid, as the source.

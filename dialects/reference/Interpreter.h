@@ -58,6 +58,9 @@ struct Report {
   /// or of (row, head) where rows are token-major;
   /// the others are 0. For a sample of a call too large to evaluate whole.
   int64_t stride = 1;
+  /// In: what queries and keys are rounded to once they are rotated, as GPUs
+  /// have it; nothing on a CPU.
+  std::optional<Element> rotated;
   /// The largest finite magnitude of a visible score: the accuracy rule's s.
   double maxScore = 0;
   /// The largest |o| that weights of at most 1 give: of a value, or where o is

@@ -26,7 +26,6 @@ std::string e2e::nameOf(const testing::TestParamInfo<CacheOnTarget> &info) {
 }
 
 std::vector<CacheType> e2e::forGpu(std::vector<CacheType> types) {
-  llvm::erase_if(types, [](const CacheType &c) { return c.rotates(); });
   for (CacheType &c : types) {
     std::string halves = asHalf(c.type + "|" + c.rows);
     c.type = halves.substr(0, halves.find('|'));
@@ -157,6 +156,8 @@ std::vector<double> CachePair::step(const std::vector<CachePart> &parts,
   if (c.rotates())
     values.push_back(toTensor(turns));
   reference::Report report;
+  if (rounds)
+    report.rotated = element;
   auto results = reference::evaluate(kernel, values, &report, &batch);
   if (!results) {
     ADD_FAILURE() << llvm::toString(results.takeError());

@@ -34,7 +34,7 @@ void PrintTo(const CacheType &c, std::ostream *os);
 using CacheOnTarget = std::tuple<std::string, CacheType>;
 std::string nameOf(const testing::TestParamInfo<CacheOnTarget> &info);
 
-/// The rows of a table as the emulated GPU takes them; it does not rotate keys.
+/// The rows of a table as the emulated GPU takes them.
 std::vector<CacheType> forGpu(std::vector<CacheType> types);
 
 /// The rows of one sequence in a step.

@@ -137,6 +137,8 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
   reference::Report report;
   report.stride = stride;
   report.weigh = std::move(weigh);
+  if (roundsWeights)
+    report.rotated = narrowest(kernel);
   llvm::Expected<std::vector<reference::Value>> wanted =
       reference::evaluate(kernel, *inputs, &report, batch);
   if (!wanted)
@@ -191,6 +193,7 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
   // Once more, for what the failing row sees.
   reference::Report again;
   again.stride = std::numeric_limits<int64_t>::max(); // no results wanted
+  again.rotated = report.rotated;
   again.row = rowOf(verification.worst, tokenMajor, batch);
   llvm::consumeError(
       reference::evaluate(kernel, *inputs, &again, batch).takeError());

@@ -20,10 +20,11 @@ namespace fovea::gpu {
 static hw::KernelOp createKernel(OpBuilder &b, Location loc, StringRef name,
                                  FunctionType type, int64_t threads,
                                  int64_t sharedBytes) {
+  // Without a number of CTAs ptxas would rather spill than run fewer of them.
   return b.create<hw::KernelOp>(
       loc, name, FunctionType::get(b.getContext(), type.getInputs(), {}),
-      uint32_t(threads), uint32_t(sharedBytes), IntegerAttr(), ArrayAttr(),
-      ArrayAttr());
+      uint32_t(threads), uint32_t(sharedBytes), b.getI32IntegerAttr(1),
+      ArrayAttr(), ArrayAttr());
 }
 
 void makeKernel(func::FuncOp stage, int64_t threads, int64_t sharedBytes) {

@@ -82,6 +82,11 @@ Value HwEmitter::pack(Elem elem, Value low, Value high) {
   return e.b.create<hw::PackOp>(e.loc, e.i32, halfOf(elem), low, high);
 }
 
+std::pair<Value, Value> HwEmitter::unpack(Elem elem, Value pair) {
+  auto op = e.b.create<hw::UnpackOp>(e.loc, e.f32, e.f32, halfOf(elem), pair);
+  return {op.getLow(), op.getHigh()};
+}
+
 Value HwEmitter::exp2(Value x) {
   return e.b.create<hw::Exp2Op>(e.loc, e.f32, x);
 }

@@ -55,6 +55,7 @@ public:
   Values mma(Elem elem, mlir::ValueRange a, mlir::ValueRange b,
              mlir::ValueRange c);
   Value pack(Elem elem, Value low, Value high);
+  std::pair<Value, Value> unpack(Elem elem, Value pair);
   Value exp2(Value x);
 
   // Meeting points.

@@ -96,12 +96,13 @@ ElementContext StreamKernel::contextOf(int half) {
 /// Scales and modifiers; in powers of two.
 Values StreamKernel::adjust(const Block &block, Values s) {
   Values scales;
-  if (coded[0])
+  bool scaled = coded[0] && !p.rope.rule; // rotated keys have theirs in them
+  if (scaled)
     scales = columnScales(block, shape.kScale);
   float factor = p.score ? p.scale : p.scale * kLog2E;
   for (auto [i, x] : llvm::enumerate(s)) {
     Value by = e.cF32(factor);
-    if (coded[0])
+    if (scaled)
       by = e.fmul(by, scales[i / 4 * 2 + i % 2]);
     x = e.fmul(x, by);
     if (!p.score && !pooled())

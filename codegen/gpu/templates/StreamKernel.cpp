@@ -53,8 +53,8 @@ StreamShape::StreamShape(const StreamParams &p)
   ring = take(std::max(kStages * stage, warpKeys * rows * oStride));
   blocks = take(16 * kBlocks);
   // Counts of the warps in a search; of each row addresses of q and of the
-  // result, token, head.
-  rowInfo = take(16 + 24 * rows);
+  // result, token, head, position.
+  rowInfo = take(16 + 28 * rows);
   // Of each row and warp along the keys: m, l, the factor of o.
   state = take(12 * warpKeys * rows);
   total = at;
@@ -83,9 +83,6 @@ static std::string whyNot(const StreamParams &p) {
     if (!known(segment.kElem) || !known(segment.vElem))
       return "expected segments of a cache in the format of the queries, or "
              "int8, on a GPU";
-  if (p.rope.rule)
-    return "expected keys that are stored rotated on a GPU: it does not rotate "
-           "them where it reads them";
   const PrefillSchedule &s = p.schedule;
   if (s.rows < 1 || s.rows > 64 || s.keys < 1 || s.keys > 128)
     return "expected at most 64 rows and 128 keys on a GPU, got " +
@@ -159,6 +156,11 @@ void StreamKernel::checkAlignment() {
   auto read = [&](const View &view, Elem of) {
     look(view, of, of == Elem::I8 ? 8 : 16);
   };
+  if (p.rope.rule) { // pairs of cosine and sine, two at a time
+    View positions = rotation;
+    positions.stride = {rotation.stride[0], {}};
+    look(positions, Elem::F32, 16);
+  }
   read(query, p.queryElem);
   look(out, p.outElem, p.outElem == Elem::F32 ? 16 : 8);
   for (unsigned i = 0; i < sources.size(); ++i) {
@@ -323,6 +325,8 @@ StreamKernel::State StreamKernel::drain(Value count, State state) {
         h.waitCopies(StreamShape::kStages - 1);
         h.barrier();
         Block block = loadBlock(i);
+        if (p.rope.rule)
+          rotateKeys(block);
         Values out = compute(block, State::of(c)).flat();
         this->count(block);
         h.barrier();

@@ -11,9 +11,9 @@
 //       for block: the next one's copies | scores, mask, softmax, values
 //     states of the warps merged, results
 //
-// Four files: items, blocks and the ring (StreamKernel.cpp), tiles from global
-// to shared memory (StreamRows.cpp), fragments (StreamFragments.cpp), results
-// (StreamResults.cpp).
+// Five files: items, blocks and the ring (StreamKernel.cpp), tiles from global
+// to shared memory (StreamRows.cpp), their rotation (StreamRotate.cpp),
+// fragments (StreamFragments.cpp), results (StreamResults.cpp).
 #ifndef FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H
 #define FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H
 
@@ -98,6 +98,12 @@ private:
   void issue(const Block &block);
   void loadTile(const TileRows &tile, Value to, Value n, RowAddress address);
   void loadScales(Value to, Value n, RowAddress address);
+
+  // StreamRotate.cpp
+  /// Turns n rows (i64) of queries or keys in shared memory; of each row (i64)
+  /// its position (i64) and a factor (f32), or none.
+  void rotateTile(Value tile, Value n, RowAddress position, RowAddress scale);
+  void rotateKeys(const Block &block);
 
   // StreamResults.cpp
   void reduceSums(State &state);

@@ -17,7 +17,7 @@ static int64_t rowField(const StreamShape &shape, int64_t before) {
   return shape.rowInfo + 16 + before * shape.rows;
 }
 static constexpr int64_t kQueryAddress = 0, kOutAddress = 8, kToken = 16,
-                         kHead = 20;
+                         kHead = 20, kPosition = 24;
 
 /// Notes where the item's rows lie, and what the thread's own two are.
 void StreamKernel::loadRows() {
@@ -39,6 +39,10 @@ void StreamKernel::loadRows() {
     Value token = e.add(s.qOffset(at.b), at.position);
     h.storeShared(e.toInt(token, e.i32), field(h.thread, kToken, 4));
     h.storeShared(e.toInt(at.head, e.i32), field(h.thread, kHead, 4));
+    if (!p.rope.rule)
+      return;
+    Value position = queryPosition(s, p.rope, p.segments, at.b, token);
+    h.storeShared(e.toInt(position, e.i32), field(h.thread, kPosition, 4));
   });
   h.barrier();
   for (int i : {0, 1}) {
@@ -64,6 +68,15 @@ void StreamKernel::loadQueries() {
   h.commitCopies();
   h.waitCopies(0);
   h.barrier();
+  if (p.rope.rule) {
+    auto position = [&](Value row) {
+      Value at =
+          e.add(e.mul(e.toInt(row, e.i32), 4), rowField(shape, kPosition));
+      return h.wide(h.loadShared(e.i32, at));
+    };
+    rotateTile(h.c32(shape.q), rowCount, position, {});
+    h.barrier();
+  }
   q.clear();
   if (queriesInRegisters())
     for (int64_t step = 0; step < shape.keyDim / 16; ++step)
