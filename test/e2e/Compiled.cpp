@@ -134,6 +134,7 @@ llvm::Error Compiled::run(const std::vector<StridedTensor> &tensors,
       views[i].shape = const_cast<int64_t *>(tensors[i].shape.data());
       views[i].strides = const_cast<int64_t *>(tensors[i].strides.data());
     }
+    views[i].byte_offset = tensors[i].offset;
     values[i].kind = FOVEA_TENSOR;
     values[i].u.tensor = &views[i];
   }

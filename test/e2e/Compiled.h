@@ -35,10 +35,12 @@ struct Outcome {
   size_t workspace = 0;
 };
 
-/// A tensor with the strides that a call hands over; none: row-major.
+/// A tensor with the strides that a call hands over; none: row-major. Element 0
+/// is `offset` bytes behind the tensor's first.
 struct StridedTensor {
   HostTensor *tensor;
   std::vector<int64_t> shape, strides;
+  uint64_t offset = 0;
 };
 
 class Compiled {

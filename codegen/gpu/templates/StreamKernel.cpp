@@ -149,8 +149,12 @@ void StreamKernel::checkAlignment() {
   Value bits = e.cI64(0);
   auto look = [&](const View &view, Elem of, int64_t align) {
     Value at = e.b.create<LLVM::PtrToIntOp>(e.loc, e.i64, view.data);
-    for (Value stride : ArrayRef<Value>(view.stride).drop_back())
-      at = e.orI(at, e.mul(stride, sizeOf(of)));
+    for (auto [extent, stride] :
+         llvm::zip(ArrayRef<Value>(view.shape).drop_back(), view.stride)) {
+      // Of one row no stride is taken.
+      Value step = e.select(e.cmp(kSlt, e.cI64(1), extent), stride, e.cI64(0));
+      at = e.orI(at, e.mul(step, sizeOf(of)));
+    }
     bits = e.orI(bits, e.andI(at, e.cI64(align - 1)));
   };
   auto read = [&](const View &view, Elem of) {
@@ -158,7 +162,9 @@ void StreamKernel::checkAlignment() {
   };
   if (p.rope.rule) { // pairs of cosine and sine, two at a time
     View positions = rotation;
-    positions.stride = {rotation.stride[0], {}};
+    positions.shape.truncate(2);
+    positions.stride.truncate(2);
+    positions.stride[1] = Value();
     look(positions, Elem::F32, 16);
   }
   read(query, p.queryElem);

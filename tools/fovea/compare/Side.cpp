@@ -150,7 +150,8 @@ void Side::evaluate(int64_t stride) {
   auto verification =
       verify(spec.kernel(), theArguments.inputs(), theArguments.results(),
              stride, theArguments.referenceBatch(), nullptr,
-             [&](const reference::WeighedRow &row) { rows->add(row); });
+             [&](const reference::WeighedRow &row) { rows->add(row); },
+             roundsWeights(theSession->target()));
   if (!verification)
     throw Failure(ExitRejected,
                   "reference: " + llvm::toString(verification.takeError()));

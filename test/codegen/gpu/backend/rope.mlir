@@ -4,6 +4,9 @@
 // RUN: fovea verify %s --target=sm_80-emulated --shape=b=3,rows=[1,1,1],sk=[70,1,130] | FileCheck %s
 // RUN: fovea verify %s -D D=24 -D PAIRS=12 -D RULE=pairs --target=sm_80-emulated --shape=b=3,rows=[5,1,60],sk=[70,1,130] | FileCheck %s
 // RUN: fovea verify %s -D D=40 -D PAIRS=20 -D T=bf16 -D ROPE=slot --target=sm_80-emulated --shape=b=2,rows=[1,33],sk=[70,130] | FileCheck %s
+// compare, too, knows what a GPU rounds.
+// RUN: fovea compare %s %s --target=sm_80-emulated --shape=b=2,rows=[1,33],sk=[70,130] | FileCheck %s --check-prefix=COMPARE
+// COMPARE: 0 100.00 % 0.00 % 100.00 % 100.00 % 0.00e+00 0.0e+00 1.0000 1.0000
 // CHECK: ok: largest error
 // CHECK: ok: after the step the caches hold what the reference's do
 !c = !kv.cache<heads = 2, dim = ${D:64}, layout = paged<8, token_major>, rope = ${ROPE:before}, segments = [older : (#kv.int8<per tok>, ${T:f16}), recent(16) : ${T:f16}], new = ${T:f16}>
