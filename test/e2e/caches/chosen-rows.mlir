@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Every token-major row chooses pages of its own.
 // RUN: fovea verify %s --shape=b=3,rows=[5,1,60],sk=[70,1,130] --arg pages=3
+// RUN: fovea verify %s --target=sm_80-emulated --shape=b=3,rows=[5,1,60],sk=[70,1,130] --arg pages=3
 !c = !kv.cache<heads = 8, dim = 128, layout = paged<16>, segments = [all : bf16], keep = [bounds = minmax(k) per page]>
 !q = tensor<?x32x128xbf16>
 !t = tensor<?x8x128xbf16>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A mask that reads a table by sequence, and slopes by head.
 // RUN: fovea verify %s --shape=b=3,rows=[5,1,60],sk=[70,1,130]
+// RUN: fovea verify %s -D T=f16 --target=sm_80-emulated --shape=b=3,rows=[5,1,60],sk=[70,1,130]
 // RUN: fovea compile %s -o %t.fvb
 // RUN: fovea inspect %t.fvb | FileCheck %s
 // CHECK: stage  attend: stream {{.*}} reads the batch index
-!c = !kv.cache<heads = 2, dim = 64, layout = paged<16>, segments = [all : f32]>
-!q = tensor<?x4x64xf32>
-!t = tensor<?x2x64xf32>
+!c = !kv.cache<heads = 2, dim = 64, layout = paged<16>, segments = [all : ${T:f32}]>
+!q = tensor<?x4x64x${T:f32}>
+!t = tensor<?x2x64x${T:f32}>
 func.func @rg(%q: !q, %k: !t, %v: !t, %c: !c, %w: tensor<?xi32> {attn.dims = "b"}, %al: tensor<4xf32>) -> (!q, !c) attributes {attn.kernel} {
   %c1 = kv.append %c, %k, %v : !c, !t, !t
   %o = attn.attention %q, %c1
