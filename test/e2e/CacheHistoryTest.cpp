@@ -100,7 +100,7 @@ void expectNear(const std::vector<double> &got, const std::vector<double> &want,
     ASSERT_LE(std::fabs(got[i] - want[i]), bound) << what << ", element " << i;
 }
 
-class CacheTable : public testing::TestWithParam<CacheOnTarget> {};
+class CacheTable : public testing::TestWithParam<OnTarget<CacheType>> {};
 
 /// A prompt whole, in chunks and token by token, uncommitted: the same outputs;
 /// and after the commit the same caches.
@@ -246,11 +246,11 @@ TEST(CacheTableItself, NoticesRowsInAnotherOrder) {
 INSTANTIATE_TEST_SUITE_P(E2E, CacheTable,
                          testing::Combine(testing::ValuesIn(runnableTargets()),
                                           testing::ValuesIn(cacheTypes())),
-                         nameOf);
+                         nameOf<CacheType>);
 INSTANTIATE_TEST_SUITE_P(
     Emulated, CacheTable,
     testing::Combine(testing::Values(kEmulated),
                      testing::ValuesIn(forGpu(cacheTypes()))),
-    nameOf);
+    nameOf<CacheType>);
 
 } // namespace

@@ -6,7 +6,6 @@
 #include "tools/fovea/Random.h"
 #include "tools/fovea/Verify.h"
 
-#include <algorithm>
 #include <cmath>
 
 using namespace mlir;
@@ -17,13 +16,6 @@ static constexpr int64_t kHeads = 4, kKeyHeads = 2, kMaxLen = 512,
                          kMaxRows = 128;
 
 void e2e::PrintTo(const CacheType &c, std::ostream *os) { *os << c.name; }
-
-std::string e2e::nameOf(const testing::TestParamInfo<CacheOnTarget> &info) {
-  const auto &[target, type] = info.param;
-  std::string name = target + "_" + type.name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
 
 std::vector<CacheType> e2e::forGpu(std::vector<CacheType> types) {
   for (CacheType &c : types) {

@@ -5,16 +5,14 @@
 #define FOVEA_TEST_E2E_CACHEPAIR_H
 
 #include "test/e2e/Compiled.h"
+#include "test/e2e/OnTarget.h"
 
 #include "dialects/reference/Interpreter.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
-#include <gtest/gtest.h>
-
 #include <optional>
-#include <tuple>
 
 namespace fovea::e2e {
 
@@ -29,10 +27,6 @@ struct CacheType {
 };
 
 void PrintTo(const CacheType &c, std::ostream *os);
-
-/// A row of the table on a target, for tests with a parameter.
-using CacheOnTarget = std::tuple<std::string, CacheType>;
-std::string nameOf(const testing::TestParamInfo<CacheOnTarget> &info);
 
 /// The rows of a table as the emulated GPU takes them.
 std::vector<CacheType> forGpu(std::vector<CacheType> types);

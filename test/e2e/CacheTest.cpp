@@ -5,6 +5,7 @@
 // rings or segments.
 #include "test/e2e/CallTensor.h"
 #include "test/e2e/Compiled.h"
+#include "test/e2e/OnTarget.h"
 
 #include <fovea/runtime.h>
 #include <gtest/gtest.h>
@@ -22,7 +23,8 @@ namespace {
 constexpr int kHeads = 4, kKVHeads = 2, kDim = 32;
 constexpr int64_t kMaxLen = 640, kRows = 96;
 
-/// A cache of f32, so that what is stored is what was appended.
+/// A cache of f32, on a GPU of f16, so that what is stored is what was
+/// appended.
 struct CacheCase {
   std::string name, type;
   int64_t first = -1, recent = 0; ///< with `else = drop`; -1: nothing drops
@@ -132,12 +134,12 @@ std::vector<double> attend(const CacheCase &c, const Sequence &s,
 class Engine {
 public:
   Engine(const CacheCase &c, bool ragged, const std::string &target)
-      : c(c), ragged(ragged) {
-    std::string rows = "?", one = ragged ? "" : "x1";
-    std::string text = "!c = !kv.cache<heads = 2, dim = 32, " + c.type +
-                       ">\n!q = tensor<" + rows + "x4" + one +
-                       "x32xf32>\n!t = tensor<" + rows + "x2" + one +
-                       "x32xf32>\n"
+      : c(c), ragged(ragged), half(target == kEmulated) {
+    std::string one = ragged ? "" : "x1", element = half ? "f16>\n" : "f32>\n";
+    std::string text = "!c = !kv.cache<heads = 2, dim = 32, " +
+                       (half ? asHalf(c.type) : c.type) + ">\n!q = tensor<?x4" +
+                       one + "x32x" + element + "!t = tensor<?x2" + one +
+                       "x32x" + element +
                        "func.func @step(%q: !q, %k: !t, %v: !t, %c: !c, "
                        "%s: tensor<4xf32>)"
                        " -> (!q, !c) attributes {attn.kernel} {\n"
@@ -190,8 +192,8 @@ public:
       return ragged ? std::vector<int64_t>{total, heads, kDim}
                     : std::vector<int64_t>{total, heads, 1, kDim};
     };
-    CallTensor q(shape(kHeads)), k(shape(kKVHeads)), v(shape(kKVHeads)),
-        o(shape(kHeads));
+    CallTensor q(shape(kHeads), half), k(shape(kKVHeads), half),
+        v(shape(kKVHeads), half), o(shape(kHeads), half);
     for (CallTensor *t : {&q, &k, &v})
       for (float &x : t->data)
         x = normal(random);
@@ -210,6 +212,7 @@ public:
     batch.rows = offsets.data();
     ASSERT_FOVEA(fovea_plan_update(plan, &batch, args, 6));
     ASSERT_FOVEA(fovea_run(plan, 0, args, 6, workspace, nullptr));
+    o.fetch();
     for (size_t i = 0; i < ids.size(); ++i) {
       Sequence &sequence = model[ids[i]];
       size_t width = kKVHeads * kDim;
@@ -228,7 +231,8 @@ public:
           std::vector<double> want =
               attend(c, sequence, &q.data[at], h, position);
           for (int d = 0; d < kDim; ++d)
-            ASSERT_NEAR(o.data[at + size_t(d)], want[size_t(d)], 2e-4)
+            ASSERT_NEAR(o.data[at + size_t(d)], want[size_t(d)],
+                        half ? 4e-3 : 2e-4)
                 << "sequence " << ids[i] << ", position " << position
                 << ", head " << h << ", channel " << d;
         }
@@ -258,7 +262,7 @@ public:
 
 private:
   const CacheCase &c;
-  bool ragged;
+  bool ragged, half;
   std::optional<Compiled> compiled;
   fovea_kv *kv = nullptr;
   fovea_plan *plan = nullptr;
@@ -268,97 +272,97 @@ private:
   std::normal_distribution<float> normal;
 };
 
-class Cache : public testing::TestWithParam<CacheCase> {};
+class Cache : public testing::TestWithParam<OnTarget<CacheCase>> {};
 
 // One row per sequence and step, [b, heads, 1, dim].
 TEST_P(Cache, decodesStepByStep) {
-  for (const std::string &target : runnableTargets()) {
-    SCOPED_TRACE(target);
-    Engine engine(GetParam(), /*ragged=*/false, target);
-    ASSERT_TRUE(engine.good());
-    for (uint64_t id : {7, 3, 5})
-      engine.add(id);
-    for (int step = 0; step < 40; ++step) {
-      // Sequences of different lengths.
-      std::vector<uint64_t> ids{7};
-      if (step % 2)
-        ids.push_back(3);
-      if (step % 5 == 0)
-        ids.insert(ids.begin(), 5);
-      engine.step(ids, std::vector<int>(ids.size(), 1));
-      if (HasFatalFailure())
-        return;
-      // Some rows stay new for a while.
-      for (uint64_t id : ids)
-        if (step % 3 != 1)
-          engine.commit(id);
-      if (HasFatalFailure())
-        return;
-    }
+  const auto &[target, c] = GetParam();
+  Engine engine(c, /*ragged=*/false, target);
+  ASSERT_TRUE(engine.good());
+  for (uint64_t id : {7, 3, 5})
+    engine.add(id);
+  for (int step = 0; step < 40; ++step) {
+    // Sequences of different lengths.
+    std::vector<uint64_t> ids{7};
+    if (step % 2)
+      ids.push_back(3);
+    if (step % 5 == 0)
+      ids.insert(ids.begin(), 5);
+    engine.step(ids, std::vector<int>(ids.size(), 1));
+    if (HasFatalFailure())
+      return;
+    // Some rows stay new for a while.
+    for (uint64_t id : ids)
+      if (step % 3 != 1)
+        engine.commit(id);
+    if (HasFatalFailure())
+      return;
   }
 }
 
 // Token-major rows of prompts and single tokens in one step.
 TEST_P(Cache, mixesPromptsAndTokens) {
-  for (const std::string &target : runnableTargets()) {
-    SCOPED_TRACE(target);
-    Engine engine(GetParam(), /*ragged=*/true, target);
-    ASSERT_TRUE(engine.good());
+  const auto &[target, c] = GetParam();
+  Engine engine(c, /*ragged=*/true, target);
+  ASSERT_TRUE(engine.good());
+  for (uint64_t id : {7, 3, 5})
+    engine.add(id);
+  std::vector<std::vector<int>> steps = {{40, 1, 7}, {1, 1, 1}, {1, 33, 1},
+                                         {5, 1, 19}, {1, 1, 1}, {20, 20, 20},
+                                         {1, 2, 1}};
+  for (const std::vector<int> &rows : steps) {
+    engine.step({7, 3, 5}, rows);
+    if (HasFatalFailure())
+      return;
     for (uint64_t id : {7, 3, 5})
-      engine.add(id);
-    std::vector<std::vector<int>> steps = {{40, 1, 7}, {1, 1, 1}, {1, 33, 1},
-                                           {5, 1, 19}, {1, 1, 1}, {20, 20, 20},
-                                           {1, 2, 1}};
-    for (const std::vector<int> &rows : steps) {
-      engine.step({7, 3, 5}, rows);
-      if (HasFatalFailure())
-        return;
-      for (uint64_t id : {7, 3, 5})
-        engine.commit(id);
-      if (HasFatalFailure())
-        return;
-    }
+      engine.commit(id);
+    if (HasFatalFailure())
+      return;
   }
 }
 
 // A prompt that seven sequences share is read once where its pages are, and a
 // chunk of another prompt is in the same step.
 TEST_P(Cache, sharesPrefixes) {
-  for (const std::string &target : runnableTargets()) {
-    SCOPED_TRACE(target);
-    Engine engine(GetParam(), /*ragged=*/true, target);
-    ASSERT_TRUE(engine.good());
-    engine.add(0);
-    for (int i = 0; i < 5; ++i) {
-      engine.step({0}, {96});
-      engine.commit(0);
-      if (HasFatalFailure())
-        return;
-    }
-    std::vector<uint64_t> ids{0};
-    for (uint64_t child = 1; child < 8; ++child) {
-      engine.fork(0, child);
-      ids.push_back(child);
-      if (HasFatalFailure())
-        return;
-    }
-    const std::vector<std::vector<int>> steps = {{40, 1, 1, 1, 1, 1, 1, 1},
-                                                 {1, 1, 1, 1, 1, 1, 1, 1},
-                                                 {1, 2, 1, 3, 1, 1, 2, 1}};
-    for (const std::vector<int> &rows : steps) {
-      engine.step(ids, rows);
-      if (HasFatalFailure())
-        return;
-      EXPECT_EQ(engine.groups(), GetParam().shares ? 1 : 0);
-      for (uint64_t id : ids)
-        engine.commit(id);
-      if (HasFatalFailure())
-        return;
-    }
+  const auto &[target, c] = GetParam();
+  Engine engine(c, /*ragged=*/true, target);
+  ASSERT_TRUE(engine.good());
+  engine.add(0);
+  for (int i = 0; i < 5; ++i) {
+    engine.step({0}, {96});
+    engine.commit(0);
+    if (HasFatalFailure())
+      return;
+  }
+  std::vector<uint64_t> ids{0};
+  for (uint64_t child = 1; child < 8; ++child) {
+    engine.fork(0, child);
+    ids.push_back(child);
+    if (HasFatalFailure())
+      return;
+  }
+  const std::vector<std::vector<int>> steps = {{40, 1, 1, 1, 1, 1, 1, 1},
+                                               {1, 1, 1, 1, 1, 1, 1, 1},
+                                               {1, 2, 1, 3, 1, 1, 2, 1}};
+  for (const std::vector<int> &rows : steps) {
+    engine.step(ids, rows);
+    if (HasFatalFailure())
+      return;
+    EXPECT_EQ(engine.groups(), c.shares ? 1 : 0);
+    for (uint64_t id : ids)
+      engine.commit(id);
+    if (HasFatalFailure())
+      return;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Cache, testing::ValuesIn(cases()),
-                         [](const auto &info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, Cache,
+                         testing::Combine(testing::ValuesIn(runnableTargets()),
+                                          testing::ValuesIn(cases())),
+                         nameOf<CacheCase>);
+INSTANTIATE_TEST_SUITE_P(Emulated, Cache,
+                         testing::Combine(testing::Values(kEmulated),
+                                          testing::ValuesIn(cases())),
+                         nameOf<CacheCase>);
 
 } // namespace

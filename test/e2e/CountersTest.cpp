@@ -13,8 +13,11 @@ using namespace fovea::e2e;
 
 namespace {
 
-/// Compiles a row for a target and runs it on `workers` threads.
-Outcome outcomeOf(const Case &c, const std::string &target, int workers = 1) {
+/// Compiles a row for a target (on a GPU of f16) and runs it on `workers`
+/// threads.
+Outcome outcomeOf(Case c, const std::string &target, int workers = 1) {
+  if (target == kEmulated)
+    c.element("f16");
   Outcome outcome;
   Loaded loaded(c);
   auto compiled =
@@ -128,6 +131,8 @@ TEST_P(OnTargets, LevelsDivideThePairs) {
   int64_t sq = 32, sk = 512, all = 2 * sq * sk;
   for (int64_t level : {1, 2, 4, 8}) {
     Case c = Case("pyramid").shape(1, sq, sk).blocks(16, 64).pyramid();
+    if (GetParam() == kEmulated)
+      c.element("f16");
     Loaded loaded(c);
     ASSERT_TRUE(loaded.good);
     for (HostValue &value : loaded.arguments)
@@ -158,6 +163,8 @@ TEST_P(OnTargets, ChosenBlocksAreTheirShare) {
 // Dense attention keeps no scores: its workspace does not grow with Sq or Sk.
 TEST_P(OnTargets, WorkspaceIsNotSquare) {
   Case c = Case("dense").dims(64, 64).masked("causal", naive::causal());
+  if (GetParam() == kEmulated)
+    c.element("f16");
   auto compiled = Compiled::compile(c.spec(), "dense.mlir", GetParam(), 4);
   ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
   auto workspace = [&](int64_t n) {
@@ -183,6 +190,9 @@ TEST_P(OnTargets, PlanningALongMaskIsCheap) {
   int64_t n = 128 << 10;
   Case c = Case("long").shape(1, n, n).heads(1, 1).dims(64, 64).masked(
       "causal and window(4096)", causalWindow(4096));
+  bool half = GetParam() == kEmulated;
+  if (half)
+    c.element("f16");
   auto compiled = Compiled::compile(c.spec(), "long.mlir", GetParam(), 1);
   ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
   fovea_plan_limits limits = {};
@@ -196,7 +206,8 @@ TEST_P(OnTargets, PlanningALongMaskIsCheap) {
   int64_t shape[] = {1, 1, n, 64};
   fovea_tensor matrix = {}, row = {};
   matrix.device = row.device = {kDLCPU, 0};
-  matrix.dtype = row.dtype = {kDLFloat, 32, 1};
+  matrix.dtype = {kDLFloat, uint8_t(half ? 16 : 32), 1};
+  row.dtype = {kDLFloat, 32, 1};
   matrix.shape = row.shape = shape;
   matrix.ndim = 4;
   row.ndim = 3;
@@ -235,4 +246,6 @@ TEST_P(OnTargets, PlanningALongMaskIsCheap) {
 }
 
 INSTANTIATE_TEST_SUITE_P(E2E, OnTargets, testing::ValuesIn(runnableTargets()),
+                         nameOf);
+INSTANTIATE_TEST_SUITE_P(Emulated, OnTargets, testing::Values(kEmulated),
                          nameOf);

@@ -5,6 +5,7 @@
 #include "test/e2e/Case.h"
 #include "test/e2e/Compiled.h"
 #include "test/e2e/Loaded.h"
+#include "test/e2e/OnTarget.h"
 #include "tools/fovea/Verify.h"
 #include "tools/fovea/npy/Npy.h"
 
@@ -21,7 +22,7 @@ namespace {
 
 class Table : public testing::TestWithParam<Case> {};
 
-std::string nameOf(const testing::TestParamInfo<Case> &info) {
+std::string nameOfCase(const testing::TestParamInfo<Case> &info) {
   return info.param.name;
 }
 
@@ -58,20 +59,11 @@ TEST_P(Table, ReferenceAgreesWithTheOracle) {
                "lse");
 }
 
-INSTANTIATE_TEST_SUITE_P(E2E, Table, testing::ValuesIn(cases()), nameOf);
+INSTANTIATE_TEST_SUITE_P(E2E, Table, testing::ValuesIn(cases()), nameOfCase);
 
 namespace {
 
-class CompiledTable
-    : public testing::TestWithParam<std::tuple<std::string, Case>> {};
-
-std::string
-nameOfCompiled(const testing::TestParamInfo<CompiledTable::ParamType> &info) {
-  std::string name =
-      std::get<0>(info.param) + "_" + std::get<1>(info.param).name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
+class CompiledTable : public testing::TestWithParam<OnTarget<Case>> {};
 
 /// The targets of this machine, and AVX-512's schedules in AVX2's instructions.
 std::vector<std::string> targetsAndWide() {
@@ -154,7 +146,7 @@ TEST_P(CompiledTable, AgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(E2E, CompiledTable,
                          testing::Combine(testing::ValuesIn(targetsAndWide()),
                                           testing::ValuesIn(cases())),
-                         nameOfCompiled);
+                         nameOf<Case>);
 
 /// The same table for a GPU that is emulated, with what its matrix products
 /// take: 16-bit types, and dims that are multiples of 8.
@@ -173,7 +165,7 @@ static std::vector<Case> gpuCases() {
 INSTANTIATE_TEST_SUITE_P(Emulated, CompiledTable,
                          testing::Combine(testing::Values(kEmulated),
                                           testing::ValuesIn(gpuCases())),
-                         nameOfCompiled);
+                         nameOf<Case>);
 
 // A checker counts only if it fails: masks, modifiers and selections that are
 // off by one are told apart.

@@ -3,6 +3,7 @@
 // are others: states and codes handed out, levels that the kernel assigns
 // itself. Compiled code against the reference, for every target of the machine.
 #include "test/e2e/Compiled.h"
+#include "test/e2e/OnTarget.h"
 #include "tools/fovea/Verify.h"
 
 #include "dialects/RegisterDialects.h"
@@ -24,26 +25,28 @@ struct Program {
 
 void PrintTo(const Program &p, std::ostream *os) { *os << p.name; }
 
+/// $T stands for the type of queries, keys and values.
 std::vector<Program> programs() {
   std::vector<Dims> shapes = {{{"b", 2}, {"sq", 17}, {"sk", 40}},
                               {{"b", 1}, {"sq", 1}, {"sk", 300}},
                               {{"b", 2}, {"sq", 5}, {"sk", 0}}};
   return {
       {"partial", R"(
-!q = tensor<?x4x?x32xf32>
-!k = tensor<?x2x?x32xf32>
+!q = tensor<?x4x?x32x$T>
+!k = tensor<?x2x?x32x$T>
+!p = tensor<?x4x?x32xf32>
 !r = tensor<?x4x?xf32>
-func.func @partial(%q: !q, %k: !k, %v: !k) -> (!q, !r, !r)
+func.func @partial(%q: !q, %k: !k, %v: !k) -> (!p, !r, !r)
     attributes {attn.kernel} {
   %o, %m, %l = attn.partial %q, %k, %v mask(causal)
-      : (!q, !k, !k) -> (!q, !r, !r)
-  return %o, %m, %l : !q, !r, !r
+      : (!q, !k, !k) -> (!p, !r, !r)
+  return %o, %m, %l : !p, !r, !r
 })",
        shapes},
       {"encode_and_attend", R"(
-!q = tensor<?x4x?x48xf32>
-!x = tensor<?x2x?x48xf32>
-!e = tensor<?x2x?x48xf32, #kv.int8<per tok>>
+!q = tensor<?x4x?x48x$T>
+!x = tensor<?x2x?x48x$T>
+!e = tensor<?x2x?x48x$T, #kv.int8<per tok>>
 func.func @encode_and_attend(%q: !q, %k: !x, %v: !x) -> (!q, !e)
     attributes {attn.kernel} {
   %ke = kv.encode %k : !x -> !e
@@ -53,7 +56,7 @@ func.func @encode_and_attend(%q: !q, %k: !x, %v: !x) -> (!q, !e)
 })",
        shapes},
       {"assign", R"(
-!q = tensor<?x2x?x32xf32>
+!q = tensor<?x2x?x32x$T>
 !p = !kv.pyramid<levels = [1, 2, 4], of = (!q, !q)>
 !s = !sel.scores<per = (b, h, q : 16), unit = k : 16>
 !l = !sel.levels<per = (b, h, q : 16), unit = k : 16>
@@ -70,15 +73,14 @@ func.func @assign(%q: !q, %k: !q, %v: !q) -> !q attributes {attn.kernel} {
   };
 }
 
-class Programs
-    : public testing::TestWithParam<std::tuple<std::string, Program>> {};
-
-std::string nameOf(const testing::TestParamInfo<Programs::ParamType> &info) {
-  std::string name =
-      std::get<0>(info.param) + "_" + std::get<1>(info.param).name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
+/// The program of a target: GPUs take 16-bit types.
+std::string textFor(const std::string &target, std::string text) {
+  for (size_t at; (at = text.find("$T")) != text.npos;)
+    text.replace(at, 2, target == kEmulated ? "bf16" : "f32");
+  return text;
 }
+
+class Programs : public testing::TestWithParam<OnTarget<Program>> {};
 
 } // namespace
 
@@ -87,10 +89,11 @@ TEST_P(Programs, AgreeWithTheReference) {
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
-  auto module = loadSpec(context, program.text, program.name + ".mlir", {});
+  std::string text = textFor(target, program.text);
+  auto module = loadSpec(context, text, program.name + ".mlir", {});
   ASSERT_TRUE(bool(module));
   func::FuncOp kernel = *module->getOps<func::FuncOp>().begin();
-  auto compiled = Compiled::compile(program.text, program.name, target);
+  auto compiled = Compiled::compile(text, program.name, target);
   ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
   for (const Dims &dims : program.shapes) {
     auto arguments = randomArguments(kernel, dims, 1);
@@ -99,7 +102,8 @@ TEST_P(Programs, AgreeWithTheReference) {
     ASSERT_TRUE(bool(results)) << llvm::toString(results.takeError());
     llvm::Error error = compiled->run(*arguments, *results, dims);
     ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
-    auto verification = verify(kernel, *arguments, *results);
+    auto verification = verify(kernel, *arguments, *results, 1, nullptr,
+                               nullptr, {}, roundsWeights(target));
     ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
     EXPECT_TRUE(verification->ok)
         << verification->describe() << " sq=" << dims.at("sq");
@@ -109,7 +113,11 @@ TEST_P(Programs, AgreeWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(E2E, Programs,
                          testing::Combine(testing::ValuesIn(runnableTargets()),
                                           testing::ValuesIn(programs())),
-                         nameOf);
+                         nameOf<Program>);
+INSTANTIATE_TEST_SUITE_P(Emulated, Programs,
+                         testing::Combine(testing::Values(kEmulated),
+                                          testing::ValuesIn(programs())),
+                         nameOf<Program>);
 
 // A mask that reads behind the end of its table: those pairs are hidden, for
 // the planner and the kernel alike, as if the table had an entry that hides.

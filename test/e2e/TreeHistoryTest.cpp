@@ -74,7 +74,7 @@ std::vector<int64_t> pathTo(const std::vector<int64_t> &parents, int64_t row) {
   return path;
 }
 
-class TreeHistory : public testing::TestWithParam<CacheOnTarget> {};
+class TreeHistory : public testing::TestWithParam<OnTarget<CacheType>> {};
 
 TEST_P(TreeHistory, AgreesWithTheReference) {
   const auto &[target, type] = GetParam();
@@ -159,11 +159,11 @@ TEST(TreeHistoryItself, NoticesOneWrongParent) {
 INSTANTIATE_TEST_SUITE_P(E2E, TreeHistory,
                          testing::Combine(testing::ValuesIn(runnableTargets()),
                                           testing::ValuesIn(treeTypes())),
-                         nameOf);
+                         nameOf<CacheType>);
 INSTANTIATE_TEST_SUITE_P(
     Emulated, TreeHistory,
     testing::Combine(testing::Values(kEmulated),
                      testing::ValuesIn(forGpu(treeTypes()))),
-    nameOf);
+    nameOf<CacheType>);
 
 } // namespace

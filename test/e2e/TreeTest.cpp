@@ -7,6 +7,7 @@
 // byte for byte, that of a sequence which appended the accepted tokens alone.
 #include "test/e2e/CallTensor.h"
 #include "test/e2e/Compiled.h"
+#include "test/e2e/OnTarget.h"
 #include "test/support/NaiveAttention.h"
 
 #include <fovea/runtime.h>
@@ -130,17 +131,22 @@ class Engine {
 public:
   Engine(const TreeCase &c, const std::string &target,
          int64_t treeRows = 4 * kRows)
-      : c(c) {
+      : c(c), half(target == kEmulated) {
+    std::string type = c.type, element = half ? "f16>\n" : "f32>\n";
+    if (half) {
+      for (size_t at; (at = type.find("bf16")) != type.npos;)
+        type.erase(at, 1);
+      type = asHalf(type) + ", new = f16";
+    }
     std::string table = c.rope ? ", %t: tensor<?x16x2xf32>" : "";
-    std::string text = "!c = !kv.cache<heads = 2, dim = 32, " + c.type +
-                       ">\n!q = tensor<?x4x32xf32>\n!t = tensor<?x2x32xf32>\n"
-                       "func.func @step(%q: !q, %k: !t, %v: !t, %c: !c" +
-                       table +
-                       ") -> (!q, !c) attributes {attn.kernel} {\n"
-                       "  %c1 = kv.append %c, %k, %v : !c, !t, !t\n"
-                       "  %o = attn.attention %q, %c1 " +
-                       c.clauses +
-                       " : (!q, !c) -> !q\n  return %o, %c1 : !q, !c\n}\n";
+    std::string text =
+        "!c = !kv.cache<heads = 2, dim = 32, " + type +
+        ">\n!q = tensor<?x4x32x" + element + "!t = tensor<?x2x32x" + element +
+        "func.func @step(%q: !q, %k: !t, %v: !t, %c: !c" + table +
+        ") -> (!q, !c) attributes {attn.kernel} {\n"
+        "  %c1 = kv.append %c, %k, %v : !c, !t, !t\n"
+        "  %o = attn.attention %q, %c1 " +
+        c.clauses + " : (!q, !c) -> !q\n  return %o, %c1 : !q, !c\n}\n";
     auto result = Compiled::compile(text, c.name, target);
     if (!result) {
       ADD_FAILURE() << llvm::toString(result.takeError());
@@ -186,8 +192,8 @@ public:
   fovea_status update(std::vector<uint64_t> ids, std::vector<int32_t> offsets,
                       const int32_t *parents, fovea_kv *other = nullptr) {
     int64_t total = offsets.back();
-    CallTensor q({total, kHeads, kDim}), k({total, kKVHeads, kDim}),
-        v({total, kKVHeads, kDim}), o({total, kHeads, kDim});
+    CallTensor q({total, kHeads, kDim}, half), k({total, kKVHeads, kDim}, half),
+        v({total, kKVHeads, kDim}, half), o({total, kHeads, kDim}, half);
     fovea_value cache = {};
     cache.kind = FOVEA_CACHE;
     cache.u.kv = other ? other : kv;
@@ -226,7 +232,7 @@ public:
     worst = 0;
     append(parts, rows, givesParents);
     if (!testing::Test::HasFatalFailure())
-      ASSERT_LE(worst, 2e-4) << where;
+      ASSERT_LE(worst, half ? 4e-3 : 2e-4) << where;
   }
 
   /// The same, and only notes the worst error of the step.
@@ -249,8 +255,8 @@ public:
       }
     }
     int64_t total = offsets.back();
-    CallTensor q({total, kHeads, kDim}), k({total, kKVHeads, kDim}),
-        v({total, kKVHeads, kDim}), o({total, kHeads, kDim});
+    CallTensor q({total, kHeads, kDim}, half), k({total, kKVHeads, kDim}, half),
+        v({total, kKVHeads, kDim}, half), o({total, kHeads, kDim}, half);
     for (auto [to, from] : {std::pair(&q, &rows.q), std::pair(&k, &rows.k),
                             std::pair(&v, &rows.v)})
       for (size_t r = 0; r < from->size(); ++r)
@@ -274,6 +280,7 @@ public:
         fovea_plan_update(plan, &batch, args.data(), int(args.size())));
     ASSERT_FOVEA(
         fovea_run(plan, 0, args.data(), int(args.size()), workspace, nullptr));
+    o.fetch();
     for (size_t i = 0; i < parts.size() && !c.encoded; ++i) {
       const Sequence &s = model[ids[i]];
       for (int r = offsets[i]; r < offsets[i + 1]; ++r) {
@@ -337,7 +344,7 @@ private:
   Row randomRow(int heads) {
     Row row(size_t(heads * kDim));
     for (float &x : row)
-      x = normal(random);
+      x = half ? float(_Float16(normal(random))) : normal(random);
     return row;
   }
 
@@ -406,6 +413,7 @@ private:
   }
 
   const TreeCase &c;
+  bool half; ///< of f16, for a GPU
   std::optional<Compiled> compiled;
   fovea_kv *kv = nullptr;
   fovea_plan *plan = nullptr;
@@ -418,88 +426,85 @@ private:
   std::normal_distribution<float> normal;
 };
 
-class Tree : public testing::TestWithParam<TreeCase> {};
+class Tree : public testing::TestWithParam<OnTarget<TreeCase>> {};
 
 /// Random forests of a few rows: in one step or in several, beside a chain and
 /// a single row, then a random path is committed.
 TEST_P(Tree, SeesPathsAndCommitsOne) {
-  for (const std::string &target : runnableTargets()) {
-    SCOPED_TRACE(target);
-    Engine engine(GetParam(), target);
-    ASSERT_TRUE(engine.good());
-    std::mt19937 random(7);
-    auto below = [&](int n) { return int(random() % unsigned(n)); };
-    for (uint64_t id : {7, 3, 5, 70})
-      engine.add(id);
-    for (int round = 0; round < 40; ++round) {
-      SCOPED_TRACE("round " + std::to_string(round));
-      std::vector<int> parents; // of sequence 7
-      int steps = 1 + below(3);
-      for (int i = 0; i < steps; ++i) {
-        int n = 1 + below(round % 4 ? 9 : 24);
-        Engine::Part tree{7, {}, n};
-        for (int r = 0; r < n; ++r) {
-          int own = int(parents.size());
-          // Broad trees, deep ones, and forests.
-          tree.parents.push_back(below(3)
-                                     ? own - 1 - below(std::min(own + 1, 4))
-                                     : below(own + 1) - 1);
-          parents.push_back(tree.parents.back());
-        }
-        std::vector<Engine::Part> parts{tree};
-        if (below(2))
-          parts.insert(parts.begin(), {3, {}, 1 + below(3)});
-        if (below(2))
-          parts.push_back({5, {}, 1});
-        int total = 0;
-        for (const Engine::Part &part : parts)
-          total += part.rows;
-        engine.step(parts, engine.randomRows(total));
-        if (HasFatalFailure())
-          return;
+  const auto &[target, c] = GetParam();
+  Engine engine(c, target);
+  ASSERT_TRUE(engine.good());
+  std::mt19937 random(7);
+  auto below = [&](int n) { return int(random() % unsigned(n)); };
+  for (uint64_t id : {7, 3, 5, 70})
+    engine.add(id);
+  for (int round = 0; round < 40; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    std::vector<int> parents; // of sequence 7
+    int steps = 1 + below(3);
+    for (int i = 0; i < steps; ++i) {
+      int n = 1 + below(round % 4 ? 9 : 24);
+      Engine::Part tree{7, {}, n};
+      for (int r = 0; r < n; ++r) {
+        int own = int(parents.size());
+        // Broad trees, deep ones, and forests.
+        tree.parents.push_back(below(3) ? own - 1 - below(std::min(own + 1, 4))
+                                        : below(own + 1) - 1);
+        parents.push_back(tree.parents.back());
       }
-      for (uint64_t id : {3, 5}) {
-        std::vector<int> all =
-            engine.at(id).path(int(engine.at(id).parent.size()) - 1);
-        engine.commit(id, all);
-      }
-      if (round % 7 == 6) { // take the last rows back, then go on
-        int left = below(int(parents.size()) + 1);
-        ASSERT_FOVEA(fovea_kv_trim(engine.cache(), 7,
-                                   int64_t(engine.at(7).k.size()) + left));
-        engine.forget(7, left);
-        parents.resize(size_t(left));
-      }
-      std::vector<int> keep =
-          parents.empty() ? std::vector<int>()
-                          : engine.at(7).path(below(int(parents.size())));
-      if (below(8) == 0)
-        keep.clear();
-      // Bounded lengths: the pages of a path that was long enough already.
-      if (int64_t(engine.at(7).k.size() + keep.size()) > kMaxLen - 80)
-        keep.clear();
-      Engine::Rows accepted;
-      for (int r : keep) {
-        accepted.k.push_back(engine.at(7).nk[size_t(r)]);
-        accepted.v.push_back(engine.at(7).nv[size_t(r)]);
-        accepted.q.push_back(Row(size_t(kHeads * kDim), 0.5f));
-      }
-      engine.commit(7, keep);
-      if (HasFatalFailure())
-        return;
-      if (!keep.empty()) {
-        std::vector<int> order;
-        for (size_t i = 0; i < keep.size(); ++i)
-          order.push_back(int(i));
-        engine.step({{70, {}, int(keep.size())}}, accepted, false);
-        engine.commit(70, order);
-      }
-      if (HasFatalFailure())
-        return;
-      engine.checkTwin(7, 70);
+      std::vector<Engine::Part> parts{tree};
+      if (below(2))
+        parts.insert(parts.begin(), {3, {}, 1 + below(3)});
+      if (below(2))
+        parts.push_back({5, {}, 1});
+      int total = 0;
+      for (const Engine::Part &part : parts)
+        total += part.rows;
+      engine.step(parts, engine.randomRows(total));
       if (HasFatalFailure())
         return;
     }
+    for (uint64_t id : {3, 5}) {
+      std::vector<int> all =
+          engine.at(id).path(int(engine.at(id).parent.size()) - 1);
+      engine.commit(id, all);
+    }
+    if (round % 7 == 6) { // take the last rows back, then go on
+      int left = below(int(parents.size()) + 1);
+      ASSERT_FOVEA(fovea_kv_trim(engine.cache(), 7,
+                                 int64_t(engine.at(7).k.size()) + left));
+      engine.forget(7, left);
+      parents.resize(size_t(left));
+    }
+    std::vector<int> keep = parents.empty()
+                                ? std::vector<int>()
+                                : engine.at(7).path(below(int(parents.size())));
+    if (below(8) == 0)
+      keep.clear();
+    // Bounded lengths: the pages of a path that was long enough already.
+    if (int64_t(engine.at(7).k.size() + keep.size()) > kMaxLen - 80)
+      keep.clear();
+    Engine::Rows accepted;
+    for (int r : keep) {
+      accepted.k.push_back(engine.at(7).nk[size_t(r)]);
+      accepted.v.push_back(engine.at(7).nv[size_t(r)]);
+      accepted.q.push_back(Row(size_t(kHeads * kDim), 0.5f));
+    }
+    engine.commit(7, keep);
+    if (HasFatalFailure())
+      return;
+    if (!keep.empty()) {
+      std::vector<int> order;
+      for (size_t i = 0; i < keep.size(); ++i)
+        order.push_back(int(i));
+      engine.step({{70, {}, int(keep.size())}}, accepted, false);
+      engine.commit(70, order);
+    }
+    if (HasFatalFailure())
+      return;
+    engine.checkTwin(7, 70);
+    if (HasFatalFailure())
+      return;
   }
 }
 
@@ -589,7 +594,13 @@ TEST(TreeRefusals, ChainsTakeNoTrees) {
   EXPECT_EQ(chain.update({1}, {0, 1}, nullptr, trees.cache()), FOVEA_OK);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Tree, testing::ValuesIn(cases()),
-                         [](const auto &info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, Tree,
+                         testing::Combine(testing::ValuesIn(runnableTargets()),
+                                          testing::ValuesIn(cases())),
+                         nameOf<TreeCase>);
+INSTANTIATE_TEST_SUITE_P(Emulated, Tree,
+                         testing::Combine(testing::Values(kEmulated),
+                                          testing::ValuesIn(cases())),
+                         nameOf<TreeCase>);
 
 } // namespace
