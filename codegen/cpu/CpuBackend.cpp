@@ -3,6 +3,7 @@
 #include "codegen/cpu/CpuBackend.h"
 
 #include "codegen/cpu/LowerToLLVM.h"
+#include "codegen/cpu/SharedFunctions.h"
 #include "codegen/cpu/StageLowering.h"
 #include "codegen/cpu/image/FlatImage.h"
 
@@ -29,7 +30,10 @@ public:
 
   LogicalResult lowerStages(ModuleOp module, const TargetInfo &target,
                             std::vector<StageUnit> &units) const override {
-    return cpu::forEachStage(module, target, units, cpu::lowerStage);
+    if (failed(cpu::forEachStage(module, target, units, cpu::lowerStage)))
+      return failure();
+    cpu::shareFunctions(units);
+    return success();
   }
 
   llvm::Expected<llvm::SmallVector<char, 0>>
@@ -66,6 +70,10 @@ cpu::linkUnits(llvm::ArrayRef<StageUnit> units,
     return image.takeError();
   LinkedCode code;
   for (const StageUnit &unit : units) {
+    if (unit.stage.empty()) { // functions that the stages call
+      code.entries.push_back({unit.symbol, 0});
+      continue;
+    }
     std::optional<uint64_t> offset = image->find(unit.symbol);
     if (!offset)
       return llvm::createStringError(

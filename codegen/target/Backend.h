@@ -27,7 +27,8 @@ namespace fovea {
 /// One stage variant as a module of its own: compiled by one thread, into one
 /// object. Its public function is the fovea_stage_fn.
 struct StageUnit {
-  std::string kernel, stage; ///< symbols of the tile.program and tile.stage
+  std::string kernel, stage; ///< symbols of the tile.program and tile.stage;
+                             ///< of functions that stages share, no stage
   std::string symbol;        ///< the entry, unique in the bundle
   uint64_t scratchBytes = 0; ///< per worker, fovea_abi_counters included
   mlir::OwningOpRef<mlir::ModuleOp> module;

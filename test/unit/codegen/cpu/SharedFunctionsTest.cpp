@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/cpu/SharedFunctions.h"
+
+#include "codegen/cpu/CpuBackend.h"
+#include "codegen/cpu/LowerToLLVM.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
+
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace fovea;
+
+namespace {
+
+/// `count` additions of a constant: so many ops and two more.
+std::string adds(const char *head, int count, int constant) {
+  std::string text = std::string("func.func private @") + head +
+                     "(%a: i64) -> i64 {\n%c = arith.constant " +
+                     std::to_string(constant) + " : i64\n";
+  std::string last = "%a";
+  for (int i = 0; i != count; ++i) {
+    std::string next = "%v" + std::to_string(i);
+    text += next + " = arith.addi " + last + ", %c : i64\n";
+    last = next;
+  }
+  return text + "return " + last + " : i64\n}\n";
+}
+
+class SharedFunctions : public testing::Test {
+protected:
+  SharedFunctions() {
+    DialectRegistry registry;
+    cpu::registerCPUDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+  }
+
+  void addUnit(const std::string &stage, const std::string &functions,
+               const std::string &callee) {
+    StageUnit unit;
+    unit.kernel = "k";
+    unit.stage = stage;
+    unit.symbol = "k." + stage;
+    unit.module = parseSourceString<ModuleOp>(
+        functions + "func.func @\"k." + stage +
+            "\"(%a: i64) -> i64 {\n%r = " + "func.call @" + callee +
+            "(%a) : (i64) -> i64\nreturn %r : i64\n}\n",
+        &context);
+    ASSERT_TRUE(unit.module);
+    units.push_back(std::move(unit));
+  }
+
+  func::FuncOp find(size_t unit, StringRef name) {
+    return units[unit].module->lookupSymbol<func::FuncOp>(name);
+  }
+
+  MLIRContext context;
+  std::vector<StageUnit> units;
+};
+
+std::string caller(const char *name, const char *callee) {
+  return std::string("func.func private @") + name +
+         "(%a: i64) -> i64 {\n%r = func.call @" + callee +
+         "(%a) : (i64) -> i64\nreturn %r : i64\n}\n";
+}
+
+} // namespace
+
+TEST_F(SharedFunctions, OneCopyIsCompiledAndCalledFromAllStages) {
+  std::string mask = adds("inner", 300, 1) + caller("outer", "inner");
+  addUnit("a", mask, "outer");
+  addUnit("b", mask, "outer");
+  addUnit("c", adds("other", 3, 1), "other");
+  cpu::shareFunctions(units);
+  ASSERT_EQ(units.size(), 4u);
+  EXPECT_EQ(units[2].symbol, "k.functions"); // behind the last that has them
+  EXPECT_TRUE(units[2].stage.empty());
+  for (StringRef name : {"inner", "outer"}) {
+    EXPECT_TRUE(find(0, name).isExternal());
+    EXPECT_TRUE(find(1, name).isExternal());
+    ASSERT_TRUE(find(2, name));
+    EXPECT_FALSE(find(2, name).isExternal());
+  }
+  EXPECT_FALSE(find(3, "other").isExternal());
+
+  std::vector<SmallVector<char, 0>> objects;
+  std::vector<StringRef> views;
+  for (StageUnit &unit : units) {
+    auto object = cpu::compileModule(*unit.module, {"x86-64", ""});
+    ASSERT_TRUE(bool(object)) << toString(object.takeError());
+    objects.push_back(std::move(*object));
+  }
+  for (auto &object : objects)
+    views.emplace_back(object.data(), object.size());
+  auto code = cpu::linkUnits(units, views);
+  ASSERT_TRUE(bool(code)) << toString(code.takeError());
+  EXPECT_EQ(code->entries.size(), units.size());
+}
+
+TEST_F(SharedFunctions, AnotherBodyUnderTheNameStaysAndSoDoItsCallers) {
+  addUnit("a", adds("inner", 300, 1) + caller("outer", "inner"), "outer");
+  addUnit("b", adds("inner", 300, 2) + caller("outer", "inner"), "outer");
+  cpu::shareFunctions(units);
+  ASSERT_EQ(units.size(), 2u);
+  EXPECT_FALSE(find(0, "inner").isExternal());
+  EXPECT_FALSE(find(1, "outer").isExternal());
+}
+
+TEST_F(SharedFunctions, LittleIsCompiledTwice) {
+  addUnit("a", adds("inner", 3, 1), "inner");
+  addUnit("b", adds("inner", 3, 1), "inner");
+  cpu::shareFunctions(units);
+  EXPECT_EQ(units.size(), 2u);
+}
