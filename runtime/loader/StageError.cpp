@@ -23,8 +23,8 @@ fovea_status StageError::ofDevice(const fovea_kernel &kernel,
     return fail(FOVEA_INVALID,
                 "kernel '%s': stage '%s' expected the rows of its arguments "
                 "and results to be aligned for a GPU, addresses and strides: "
-                "16-bit and f32 rows to 16 bytes, int8 rows and 16-bit results "
-                "to 8",
+                "rows to 16 bytes, int8 rows of dims that 16 does not divide "
+                "and 16-bit results to 8",
                 kernel.name(), kernel.view().string(stage.name));
   if (!*text)
     return FOVEA_OK;

@@ -59,8 +59,8 @@ void HwEmitter::atomicAdd(Value p, Value n) {
                            hw::Order::Relaxed, hw::Scope::Gpu);
 }
 
-void HwEmitter::copyAsync(Value offset, Value p, Value valid) {
-  e.b.create<hw::CopyAsyncOp>(e.loc, 16, shared(offset), global(p), valid);
+void HwEmitter::copyAsync(int64_t bytes, Value offset, Value p, Value valid) {
+  e.b.create<hw::CopyAsyncOp>(e.loc, bytes, shared(offset), global(p), valid);
 }
 
 void HwEmitter::commitCopies() { e.b.create<hw::CopyAsyncCommitOp>(e.loc); }
@@ -92,6 +92,8 @@ Value HwEmitter::exp2(Value x) {
 }
 
 void HwEmitter::barrier() { e.b.create<hw::BarrierOp>(e.loc, 0, kThreads); }
+
+void HwEmitter::warpBarrier() { e.b.create<hw::WarpBarrierOp>(e.loc); }
 
 Value HwEmitter::shuffleXor(Value v, int64_t mask) {
   return e.b.create<hw::ShuffleOp>(e.loc, v.getType(), hw::Shuffle::Xor, v,

@@ -45,8 +45,9 @@ public:
   void storeGlobal(Value v, Value p);
   /// Adds n (i64) to what lies at p.
   void atomicAdd(Value p, Value n);
-  /// 16 bytes, of which the first `valid` (i32) are read; the rest is zero.
-  void copyAsync(Value offset, Value p, Value valid);
+  /// 4, 8 or 16 bytes, of which the first `valid` (i32) are read; the rest is
+  /// zero.
+  void copyAsync(int64_t bytes, Value offset, Value p, Value valid);
   void commitCopies();
   void waitCopies(int64_t groups);
 
@@ -60,6 +61,7 @@ public:
 
   // Meeting points.
   void barrier();
+  void warpBarrier();
   Value shuffleXor(Value v, int64_t mask);
   /// Bits of the warp's lanes (i32) and how many are set.
   Value ballot(Value predicate);

@@ -103,10 +103,12 @@ StreamKernel::StreamKernel(OpBuilder &builder, Location loc,
                        [&] { h.atomicAdd(at, n); });
             }};
   for (const StreamSource &source : p.sources) {
+    anyCodes |= source.keyElem == Elem::I8 || source.valueElem == Elem::I8;
     coded[0] |= source.keyScales.has_value();
     coded[1] |= source.valueScales.has_value();
   }
   for (const CacheSource &segment : p.segments) {
+    anyCodes |= segment.kElem == Elem::I8 || segment.vElem == Elem::I8;
     coded[0] |= segment.kScale >= 0;
     coded[1] |= segment.vScale >= 0;
   }
@@ -143,8 +145,9 @@ FailureOr<func::FuncOp> StreamKernel::build(std::string &reason) {
   return s.fn;
 }
 
-/// Rows are read 16 bytes at a time (codes 8), o is written four channels at a
-/// time: a stage whose arguments lie otherwise does nothing but say so.
+/// Rows are read 16 bytes at a time (codes of some dims 8), o is written four
+/// channels at a time: a stage whose arguments lie otherwise does nothing but
+/// say so.
 void StreamKernel::checkAlignment() {
   Value bits = e.cI64(0);
   auto look = [&](const View &view, Elem of, int64_t align) {
@@ -157,8 +160,8 @@ void StreamKernel::checkAlignment() {
     }
     bits = e.orI(bits, e.andI(at, e.cI64(align - 1)));
   };
-  auto read = [&](const View &view, Elem of) {
-    look(view, of, of == Elem::I8 ? 8 : 16);
+  auto read = [&](const View &view, Elem of, int64_t dim) {
+    look(view, of, of == Elem::I8 ? codePiece(dim) : 16);
   };
   if (p.rope.rule) { // pairs of cosine and sine, two at a time
     View positions = rotation;
@@ -167,15 +170,15 @@ void StreamKernel::checkAlignment() {
     positions.stride[1] = Value();
     look(positions, Elem::F32, 16);
   }
-  read(query, p.queryElem);
+  read(query, p.queryElem, p.keyDim);
   look(out, p.outElem, p.outElem == Elem::F32 ? 16 : 8);
   for (unsigned i = 0; i < sources.size(); ++i) {
-    read(sources[i].keys, p.sources[i].keyElem);
-    read(sources[i].values, p.sources[i].valueElem);
+    read(sources[i].keys, p.sources[i].keyElem, p.keyDim);
+    read(sources[i].values, p.sources[i].valueElem, p.valueDim);
   }
   for (const CacheSource &segment : p.segments) {
-    read(s.view(segment.k, 4), segment.kElem);
-    read(s.view(segment.v, 4), segment.vElem);
+    read(s.view(segment.k, 4), segment.kElem, p.keyDim);
+    read(s.view(segment.v, 4), segment.vElem, p.valueDim);
   }
   Value bad = e.cmp(kNe, bits, e.cI64(0));
   e.ifThen(bad, [&] { s.fail(StageMisaligned); });
@@ -331,6 +334,8 @@ StreamKernel::State StreamKernel::drain(Value count, State state) {
         h.waitCopies(StreamShape::kStages - 1);
         h.barrier();
         Block block = loadBlock(i);
+        if (anyCodes)
+          expandCodes(block);
         if (p.rope.rule)
           rotateKeys(block);
         Values out = compute(block, State::of(c)).flat();

@@ -11,9 +11,10 @@
 //       for block: the next one's copies | scores, mask, softmax, values
 //     states of the warps merged, results
 //
-// Five files: items, blocks and the ring (StreamKernel.cpp), tiles from global
-// to shared memory (StreamRows.cpp), their rotation (StreamRotate.cpp),
-// fragments (StreamFragments.cpp), results (StreamResults.cpp).
+// Six files: items, blocks and the ring (StreamKernel.cpp), tiles from global
+// to shared memory (StreamRows.cpp), what becomes of codes there
+// (StreamCodes.cpp) and of rows that are rotated (StreamRotate.cpp), fragments
+// (StreamFragments.cpp), results (StreamResults.cpp).
 #ifndef FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H
 #define FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H
 
@@ -77,6 +78,8 @@ private:
     int64_t dim, padded, stride, rows;
   };
   using RowAddress = llvm::function_ref<Value(Value row)>;
+  /// Codes that are copied at a time, and the alignment of their rows.
+  static int64_t codePiece(int64_t dim) { return dim % 16 ? 8 : 16; }
 
   // StreamKernel.cpp
   void checkAlignment();
@@ -97,7 +100,12 @@ private:
   Value outAddress(Value row);
   void issue(const Block &block);
   void loadTile(const TileRows &tile, Value to, Value n, RowAddress address);
+
+  // StreamCodes.cpp
   void loadScales(Value to, Value n, RowAddress address);
+  void ifCodes(int part, Value source, llvm::function_ref<void()> body);
+  void expandCodes(const Block &block);
+  void expandTile(const TileRows &tile, Value to);
 
   // StreamRotate.cpp
   /// Turns n rows (i64) of queries or keys in shared memory; of each row (i64)
@@ -140,6 +148,7 @@ private:
   Elem elem; ///< of the matrix products
   Pass pass = Pass::All;
   bool coded[2] = {false, false}; ///< keys, values have scales
+  bool anyCodes = false;
 
   // Of the kernel.
   Value chooser;          ///< i64: the list whose runs are noted; null: none

@@ -83,80 +83,48 @@ void StreamKernel::loadQueries() {
       llvm::append_range(q, queryFragment(step));
 }
 
-/// Four codes as two pairs of 16-bit floats, exactly. With its sign bit turned
-/// a code is the low byte of 2^23 + 128 + code.
-static std::pair<Value, Value> expandCodes(HwEmitter &h, Elem to, Value codes) {
-  Emitter &e = h.e;
-  Value turned =
-      e.b.create<arith::XOrIOp>(e.loc, codes, h.c32(int32_t(0x80808080)));
-  auto number = [&](int64_t i) {
-    Value bits = e.b.create<hw::BytePermuteOp>(
-        e.loc, e.i32, turned, h.c32(0x4B000000), h.c32(0x7540 | i));
-    return e.fsub(e.bitcast(bits, e.f32), e.cF32(8388608.0f + 128.0f));
-  };
-  return {h.pack(to, number(0), number(1)), h.pack(to, number(2), number(3))};
-}
-
-/// Rows of a tile in memory to shared memory, those from n on and the columns
-/// that pad it as zeros. Copies of 16-bit elements are asynchronous; codes
-/// become such elements on the way.
+/// Starts the copies of a tile's rows to shared memory, those from n on and the
+/// columns that pad it as zeros; codes go to the second half of their row's
+/// place (StreamCodes.cpp).
 void StreamKernel::loadTile(const TileRows &tile, Value to, Value n,
-                            llvm::function_ref<Value(Value)> address) {
-  int64_t pieces = tile.padded / 8, all = tile.rows * pieces;
-  Value thread = h.wide(h.thread), last = e.sub(n, 1), dim = e.cI64(tile.dim);
-  auto piece = [&](Value c) {
-    Value row = e.divU(c, e.cI64(pieces));
-    Value column = e.mul(e.remU(c, e.cI64(pieces)), 8);
+                            RowAddress address) {
+  bool codes = tile.elem == Elem::I8;
+  int64_t bytes = codes ? codePiece(tile.dim) : 16;
+  int64_t each = codes ? bytes : 8; // columns of a piece
+  int64_t pieces = tile.padded / each, all = tile.rows * pieces;
+  Value thread = h.wide(h.thread), last = e.sub(n, 1);
+  Value count = e.cI64(pieces), dim = e.cI64(tile.dim);
+  // Piece `number` of a row, a few rows (`skip`) behind `row`: where the rows
+  // of a thread are so far apart that its column stays, only the rows differ.
+  auto copy = [&](Value row, int64_t skip, Value number) {
+    Value column = e.mul(number, each);
+    Value at = e.add(e.mul(e.toInt(row, e.i32), tile.stride), to);
+    at = e.add(at, e.mul(e.toInt(number, e.i32), bytes));
+    at = e.add(at, skip * tile.stride + (codes ? tile.padded : 0));
+    row = e.add(row, skip);
     Value there = e.cmp(kSlt, row, n);
     if (tile.dim < tile.padded) // whole pieces: dims are multiples of 8
       there = e.andI(there, e.cmp(kSlt, column, dim));
-    column = e.minS(column, e.sub(dim, 8)); // what is not read needs an address
+    // What is not read needs an address.
+    column = e.minS(column, e.sub(dim, each));
     Value from = address(e.minS(row, last));
-    Value at = e.add(e.mul(e.toInt(row, e.i32), tile.stride), to);
-    at = e.add(at, e.mul(e.toInt(e.remU(c, e.cI64(pieces)), e.i32), 16));
-    if (tile.elem != Elem::I8)
-      return h.copyAsync(at, e.at(from, column, 2),
-                         e.select(there, h.c32(16), h.c32(0)));
-    Values codes = e.ifElse(
-        there, {e.i32, e.i32},
-        [&] {
-          Value v = h.loadGlobal(e.vec(2, e.i32), e.at(from, column, 1));
-          return Values{e.extract(v, 0), e.extract(v, 1)};
-        },
-        [&] { return Values{h.c32(0), h.c32(0)}; });
-    Value packed = e.b.create<LLVM::UndefOp>(e.loc, e.vec(4, e.i32));
-    auto set = [&](Value v, int64_t i) {
-      packed = e.b.create<LLVM::InsertElementOp>(e.loc, packed, v, h.c32(i));
-    };
-    for (int64_t half : {0, 1}) {
-      auto [low, high] = expandCodes(h, elem, codes[half]);
-      set(low, 2 * half);
-      set(high, 2 * half + 1);
-    }
-    h.storeShared(packed, at);
+    h.copyAsync(bytes, at, e.at(from, column, sizeOf(tile.elem)),
+                e.select(there, h.c32(bytes), h.c32(0)));
   };
+  bool straight = kThreads % pieces == 0;
   for (int64_t first = 0; first < all; first += kThreads) {
     Value c = e.add(thread, first);
+    auto piece = [&] {
+      if (straight)
+        copy(e.divU(thread, count), first / pieces, e.remU(thread, count));
+      else
+        copy(e.divU(c, count), 0, e.remU(c, count));
+    };
     if (first + kThreads <= all)
-      piece(c);
+      piece();
     else
-      e.ifThen(e.cmp(kSlt, c, e.cI64(all)), [&] { piece(c); });
+      e.ifThen(e.cmp(kSlt, c, e.cI64(all)), piece);
   }
-}
-
-/// The scales of n rows, 1 without an address; rows that do not exist have 0.
-void StreamKernel::loadScales(Value to, Value n,
-                              llvm::function_ref<Value(Value)> address) {
-  e.ifThen(e.cmp(kSlt, h.thread, h.c32(shape.keys)), [&] {
-    Value row = h.wide(h.thread);
-    if (!address)
-      return h.storeShared(e.cF32(1), e.add(to, e.mul(h.thread, 4)));
-    Value scale = e.ifElse(
-        e.cmp(kSlt, row, n), e.f32,
-        [&] { return Values{h.loadGlobal(e.f32, address(row))}; },
-        [&] { return Values{e.cF32(0)}; })[0];
-    h.storeShared(scale, e.add(to, e.mul(h.thread, 4)));
-  });
 }
 
 /// Starts the copies of a block's keys and values.
