@@ -182,6 +182,11 @@ std::pair<Value, Value> locate(Emitter &e, const SegmentRows &s, Value token) {
   Value slot = e.sub(token, s.base);
   if (s.wraps)
     slot = e.remU(slot, s.ring);
+  return locateSlot(e, s, slot);
+}
+
+std::pair<Value, Value> locateSlot(Emitter &e, const SegmentRows &s,
+                                   Value slot) {
   Value page = e.divU(slot, s.pageTokens);
   return {page, e.sub(slot, e.mul(page, s.pageTokens))};
 }

@@ -95,6 +95,9 @@ mlir::Value affineBase(Emitter &e, const SegmentRows &segment,
 /// A token's page in the sequence's table, and its offset in the page.
 std::pair<mlir::Value, mlir::Value>
 locate(Emitter &e, const SegmentRows &segment, mlir::Value token);
+/// The same of a slot: the token less the segment's base, in a ring wrapped.
+std::pair<mlir::Value, mlir::Value>
+locateSlot(Emitter &e, const SegmentRows &segment, mlir::Value slot);
 
 /// Writes dim f32 at `to`: the row at `from` turned by the angles of
 /// `position`, times `scale` (f32) unless null. `table` is the view of the

@@ -141,9 +141,17 @@ void StreamKernel::issue(const Block &block) {
   if (cached()) {
     SegmentRows rows =
         loadSegment(s, p.segments, allSegments, block.source, itemB, kvHead);
+    // A block has no more rows than the ring: it wraps once.
+    Value slot = e.sub(block.k, rows.base);
+    if (rows.wraps)
+      slot = e.remU(slot, rows.ring);
     auto rowOf = [&](const PartRows &part) {
       return [&](Value row) {
-        auto [page, offset] = locate(e, rows, e.add(block.k, row));
+        Value own = e.add(slot, row);
+        if (rows.wraps)
+          own =
+              e.select(e.cmp(kSge, own, rows.ring), e.sub(own, rows.ring), own);
+        auto [page, offset] = locateSlot(e, rows, own);
         Value number = e.toInt(e.loadAt(e.i32, rows.table, page), e.i64);
         return e.at(part.data,
                     e.add(e.mul(number, part.page), e.mul(offset, part.row)),
