@@ -60,7 +60,7 @@ static FailureOr<uint64_t> lowerAppend(StageContext &stage) {
   p.vSlot = stage.layout.view(op.getValues());
   p.ragged = isRagged(op.getKeys());
   p.target = sourceOf(slotsOf(stage).segments.back());
-  return buildAppend(stage.module, p).scratchBytes;
+  return stage.builders.append(stage.module, p).scratchBytes;
 }
 
 static KeptPart keptPart(const SegmentSlots &segment, StringRef name,
@@ -85,7 +85,7 @@ static FailureOr<uint64_t> lowerRefresh(StageContext &stage) {
   p.source = sourceOf(segment);
   for (const kv::CacheKept &kept : segment.plan.kept)
     p.parts.push_back(keptPart(segment, kept.name.getValue(), kept.kind));
-  return buildPages(stage.module, p).scratchBytes;
+  return stage.builders.pages(stage.module, p).scratchBytes;
 }
 
 static FailureOr<uint64_t> lowerMoves(StageContext &stage) {
@@ -96,7 +96,7 @@ static FailureOr<uint64_t> lowerMoves(StageContext &stage) {
   p.valueDim = type.getValueDim();
   for (const SegmentSlots &segment : slotsOf(stage).segments)
     p.segments.push_back(sourceOf(segment));
-  return buildMoves(stage.module, p).scratchBytes;
+  return stage.builders.moves(stage.module, p).scratchBytes;
 }
 
 static FailureOr<uint64_t> lowerPageScore(StageContext &stage) {
@@ -119,7 +119,7 @@ static FailureOr<uint64_t> lowerPageScore(StageContext &stage) {
       op.getKept().getType().getRank() == 4 ? KeptPart::MinMax : KeptPart::Mean;
   p.kept.slot = stage.layout.view(op.getKept());
   p.source = stage.cacheSource(segment);
-  return buildKeptScore(stage.module, p).scratchBytes;
+  return stage.builders.keptScore(stage.module, p).scratchBytes;
 }
 
 FailureOr<uint64_t> cpu::lowerCache(StageContext &stage) {

@@ -57,7 +57,7 @@ FailureOr<uint64_t> cpu::lowerCombine(StageContext &stage) {
   p.ragged = isRagged(info.output.o);
   p.rowCounts = isOverCache(info.stage);
   p.order = info.stage.getOrderAttr();
-  return buildCombine(stage.module, p).scratchBytes;
+  return stage.builders.combine(stage.module, p).scratchBytes;
 }
 
 FailureOr<uint64_t> cpu::lowerMerge(StageContext &stage) {
@@ -71,7 +71,7 @@ FailureOr<uint64_t> cpu::lowerMerge(StageContext &stage) {
   p.o = StageContext::elemOf(info.output.o);
   p.oSlot = stage.layout.view(info.output.o);
   p.lseSlot = stage.slotOr(info.output.lse);
-  return buildMerge(stage.module, p).scratchBytes;
+  return stage.builders.merge(stage.module, p).scratchBytes;
 }
 
 FailureOr<uint64_t> cpu::lowerScore(StageContext &stage) {
@@ -102,7 +102,7 @@ FailureOr<uint64_t> cpu::lowerScore(StageContext &stage) {
       return maps.mask(e, info.mask, {c.b, c.h, c.q, c.k},
                        Emitter::lanesOf(c.q));
     };
-  uint64_t scratch = buildScore(stage.module, p).scratchBytes;
+  uint64_t scratch = stage.builders.score(stage.module, p).scratchBytes;
   if (maps.errorOp)
     return maps.errorOp->emitOpError(maps.error);
   return scratch;
@@ -119,7 +119,7 @@ static FailureOr<uint64_t> lowerEncode(StageContext &stage) {
   p.xSlot = stage.layout.view(input);
   p.codeSlot = stage.layout.view(output);
   p.scaleSlot = stage.scaleSlot(output);
-  return buildEncode(stage.module, p).scratchBytes;
+  return stage.builders.encode(stage.module, p).scratchBytes;
 }
 
 static FailureOr<uint64_t> lowerPool(StageContext &stage) {
@@ -133,7 +133,7 @@ static FailureOr<uint64_t> lowerPool(StageContext &stage) {
   p.out = StageContext::elemOf(output);
   p.xSlot = stage.layout.view(input);
   p.outSlot = stage.layout.view(output);
-  return buildPool(stage.module, p).scratchBytes;
+  return stage.builders.pool(stage.module, p).scratchBytes;
 }
 
 /// choose and assign force the same kinds of units.
@@ -174,7 +174,7 @@ static FailureOr<uint64_t> lowerChoose(StageContext &stage) {
         amount.getType().isF32() ? Amount::ScalarFloat : Amount::ScalarInt;
     p.amount.slot = stage.layout.scalar(amount);
   }
-  return buildChoose(stage.module, p).scratchBytes;
+  return stage.builders.choose(stage.module, p).scratchBytes;
 }
 
 static FailureOr<uint64_t> lowerAssign(StageContext &stage) {
@@ -186,7 +186,7 @@ static FailureOr<uint64_t> lowerAssign(StageContext &stage) {
   p.bounds.assign(op.getShares().begin(), op.getShares().end());
   p.forcedLevel = op.getForceLevel();
   p.forced = forcedUnits(stage, op);
-  return buildAssign(stage.module, p).scratchBytes;
+  return stage.builders.assign(stage.module, p).scratchBytes;
 }
 
 FailureOr<uint64_t> cpu::lowerGrid(StageContext &stage) {
@@ -201,7 +201,7 @@ FailureOr<uint64_t> cpu::lowerGrid(StageContext &stage) {
     p.scoreSlot = stage.layout.view(op.getScores());
     p.resultSlot = stage.layout.view(op.getResult());
     p.ragged = isRagged(op.getScores());
-    return buildNormalize(stage.module, p).scratchBytes;
+    return stage.builders.normalize(stage.module, p).scratchBytes;
   }
   case StageRole::Choose:
     return lowerChoose(stage);

@@ -7,6 +7,7 @@
 #include "codegen/abi/ProgramLayout.h"
 #include "codegen/cpu/CacheSource.h"
 #include "codegen/cpu/Emitter.h"
+#include "codegen/cpu/StageBuilders.h"
 #include "codegen/target/Backend.h"
 #include "passes/analysis/StreamInfo.h"
 
@@ -22,6 +23,7 @@ struct StageContext {
   const TargetInfo &target;
   std::string symbol;    ///< of the function to build
   mlir::ModuleOp module; ///< where to build it
+  StageBuilders builders = {};
 
   Isa isa() const {
     // On a GPU what a thread does alone is written for AVX2.

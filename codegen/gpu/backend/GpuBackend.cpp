@@ -11,6 +11,7 @@
 #include "codegen/gpu/ptx/Ptx.h"
 #include "codegen/gpu/ptx/StageCode.h"
 #include "codegen/gpu/templates/StreamKernel.h"
+#include "codegen/gpu/templates/WarpStages.h"
 
 using namespace mlir;
 using namespace fovea;
@@ -75,14 +76,24 @@ private:
   static FailureOr<uint64_t> lowerStage(cpu::StageContext &stage) {
     if (stage.info.role == StageRole::Attend)
       return lowerStream(stage);
-    // The stages around attention have many small items: a thread for each.
+    stage.builders.combine = gpu::buildCombine;
+    stage.builders.merge = gpu::buildMerge;
     FailureOr<uint64_t> scratch = cpu::lowerStage(stage);
     if (failed(scratch))
       return failure();
     auto fn = stage.module.lookupSymbol<func::FuncOp>(stage.symbol);
+    if (hasWarps(stage.info.role)) {
+      gpu::makeKernel(fn, gpu::kThreads, /*sharedBytes=*/0);
+      return scratch;
+    }
     // Moves between segments build on each other.
     return gpu::makeThreadKernel(fn, *scratch,
                                  stage.info.role == StageRole::Moves);
+  }
+
+  /// Stages that are built for warps; of the others a thread runs an item.
+  static bool hasWarps(StageRole role) {
+    return role == StageRole::Combine || role == StageRole::Merge;
   }
 
   static FailureOr<uint64_t> lowerStream(cpu::StageContext &stage) {

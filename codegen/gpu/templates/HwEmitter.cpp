@@ -100,6 +100,11 @@ Value HwEmitter::shuffleXor(Value v, int64_t mask) {
                                    c32(mask));
 }
 
+Value HwEmitter::shuffleIdx(Value v, Value from) {
+  return e.b.create<hw::ShuffleOp>(e.loc, v.getType(), hw::Shuffle::Idx, v,
+                                   from);
+}
+
 Value HwEmitter::ballot(Value predicate) {
   return e.b.create<hw::VoteOp>(e.loc, e.i32, hw::Vote::Ballot, predicate);
 }

@@ -63,6 +63,8 @@ public:
   void barrier();
   void warpBarrier();
   Value shuffleXor(Value v, int64_t mask);
+  /// What lane `from` (i32) has.
+  Value shuffleIdx(Value v, Value from);
   /// Bits of the warp's lanes (i32) and how many are set.
   Value ballot(Value predicate);
   Value popcount(Value bits);
