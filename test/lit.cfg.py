@@ -60,6 +60,10 @@ if {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"} <= flags:
     config.available_features.add("avx512")
 if os.path.exists("/dev/nvidiactl"):
     config.available_features.add("cuda")
+# A driver of tests, and the emulator that it runs kernels on.
+if all(os.path.exists(os.path.join(config.fovea_build_dir, "lib", name))
+       for name in ("fake-cuda.so", "libfovea-emulator.so")):
+    config.available_features.add("fake-cuda")
 if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
     config.available_features.add("ptxas")
 if shutil.which("dpkg") and os.path.exists("/etc/debian_version"):

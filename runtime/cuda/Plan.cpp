@@ -286,6 +286,8 @@ fovea_status GpuPlan::counters(fovea_counters &sum, bool reset) {
     return use.status();
   if (fovea_status st = FOVEA_CUDA(*device.driver, contextSynchronize))
     return st;
+  if (fovea_status st = earlierError())
+    return st;
   for (size_t l = 0; l < lanes.size(); ++l)
     for (uint32_t i = 0; i < plan.nPhases; ++i) {
       fovea_abi_counters now;

@@ -412,6 +412,12 @@ Call::Call(const Session &session, const Arguments &arguments,
   if (status != FOVEA_OK)
     throw runtimeFailure(status, session.options().path);
   size_t bytes = (fovea_plan_workspace(thePlan) + 63) & ~size_t(63);
+  if (session.onGpu()) {
+    copyArguments();
+    copies.emplace_back(session, bytes);
+    workspace = copies.back().data();
+    return;
+  }
   workspace = bytes ? std::aligned_alloc(64, bytes) : nullptr;
   if (bytes && !workspace) {
     fovea_plan_destroy(thePlan);
@@ -422,7 +428,23 @@ Call::Call(const Session &session, const Arguments &arguments,
 
 Call::~Call() {
   fovea_plan_destroy(thePlan);
-  std::free(workspace);
+  if (!session.onGpu())
+    std::free(workspace);
+}
+
+/// Inputs, and results too: what a kernel leaves out keeps its NaNs.
+void Call::copyArguments() {
+  there = arguments.values();
+  views.resize(there.size());
+  for (size_t i = 0; i < there.size(); ++i) {
+    if (there[i].kind != FOVEA_TENSOR)
+      continue;
+    const HostBytes &bytes = arguments.tensor(i).bytes;
+    copies.emplace_back(session, bytes.size());
+    copies.back().write(bytes.data(), bytes.size());
+    views[i] = copies.back().view(*there[i].u.tensor);
+    there[i].u.tensor = &views[i];
+  }
 }
 
 void Call::update() {
@@ -437,10 +459,21 @@ void Call::update() {
 
 void Call::run() {
   fovea_status status =
-      fovea_run(thePlan, 0, arguments.values().data(),
-                int(arguments.values().size()), workspace, nullptr);
+      fovea_run(thePlan, 0, values().data(), int(values().size()), workspace,
+                session.stream());
+  // What a kernel on a GPU finds wrong is told by a call that waits for it.
+  fovea_counters counters{};
+  counters.size = sizeof(counters);
+  if (status == FOVEA_OK && session.onGpu())
+    status = fovea_plan_counters(thePlan, &counters, 0);
   if (status != FOVEA_OK)
     throw runtimeFailure(status, session.options().path);
+  for (size_t i = 0; session.onGpu() && i < there.size(); ++i)
+    if (session.args()[i].is_result && there[i].kind == FOVEA_TENSOR) {
+      const fovea_tensor &host = *arguments.values()[i].u.tensor;
+      DeviceMemory::read(session, host.data, there[i].u.tensor->data,
+                         arguments.tensor(i).bytes.size());
+    }
 }
 
 void Call::runPhase(int phase, const fovea_executor &executor) {

@@ -5,6 +5,7 @@
 #define FOVEA_TOOLS_FOVEA_ARGUMENTS_H
 
 #include "tools/fovea/Caches.h"
+#include "tools/fovea/DeviceMemory.h"
 #include "tools/fovea/Session.h"
 #include "tools/fovea/Shape.h"
 #include "tools/fovea/SpecArguments.h"
@@ -124,6 +125,7 @@ public:
   Call &operator=(const Call &) = delete;
 
   void update();
+  /// Returns when the results are on the host.
   void run();
   /// One phase of the run alone, shared out by `executor`; the phases before it
   /// have run.
@@ -131,10 +133,19 @@ public:
   fovea_plan *plan() const { return thePlan; }
 
 private:
+  const std::vector<fovea_value> &values() const {
+    return session.onGpu() ? there : arguments.values();
+  }
+  void copyArguments();
+
   const Session &session;
   const Arguments &arguments;
   fovea_plan *thePlan = nullptr;
   void *workspace = nullptr;
+  // On a GPU: copies of the tensors, and what a run takes.
+  std::vector<DeviceMemory> copies;
+  std::vector<fovea_tensor> views;
+  std::vector<fovea_value> there;
 };
 
 } // namespace fovea::cli

@@ -7,6 +7,8 @@
 #include "dialects/kv/KV.h"
 #include "dialects/reference/Rounding.h"
 
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
@@ -59,6 +61,43 @@ public:
   Probe(const Probe &) = delete;
 
   Contents read(fovea_kv *kv, uint64_t sequence, int64_t tokens) {
+    if (!session.onGpu())
+      return readHere(kv, sequence, tokens);
+    // The probe runs on the CPU, from a file of the sequence.
+    fovea_kv_limits limits{};
+    limits.size = sizeof(limits);
+    limits.layers = 1;
+    limits.seqs = 1;
+    limits.max_len = tokens;
+    limits.rows = tokens;
+    fovea_kv *copy = nullptr;
+    check(fovea_kv_create(kernel, 1, &limits, &copy));
+    std::unique_ptr<fovea_kv, void (*)(fovea_kv *)> owner(copy,
+                                                          fovea_kv_destroy);
+    llvm::SmallString<128> path;
+    if (std::error_code error =
+            llvm::sys::fs::createTemporaryFile("fovea-cache", "kv", path))
+      throw Failure(ExitMachine, "expected a temporary file for a sequence, "
+                                 "got: " +
+                                     error.message());
+    llvm::FileRemover remover(path);
+    check(fovea_kv_save(kv, sequence, path.c_str()));
+    check(fovea_kv_load(copy, path.c_str(), sequence));
+    return readHere(copy, sequence, tokens);
+  }
+
+  /// The vector that keys are multiplied with: of either sign, without pattern.
+  static double sign(int64_t channel) {
+    return (uint64_t(channel) * 0x9e3779b97f4a7c15u) >> 63 ? 1 : -1;
+  }
+
+private:
+  static void check(fovea_status status) {
+    if (status != FOVEA_OK)
+      throw runtimeFailure(status, "reading a cache");
+  }
+
+  Contents readHere(fovea_kv *kv, uint64_t sequence, int64_t tokens) {
     HostTensor q(FOVEA_DTYPE_F32, {tokens, type.getHeads(), type.getKeyDim()});
     for (int64_t i = 0; i < q.size(); ++i)
       q.set(i, sign(i % type.getKeyDim()));
@@ -90,18 +129,8 @@ public:
     return contents;
   }
 
-  /// The vector that keys are multiplied with: of either sign, without pattern.
-  static double sign(int64_t channel) {
-    return (uint64_t(channel) * 0x9e3779b97f4a7c15u) >> 63 ? 1 : -1;
-  }
-
-private:
   void run(const std::vector<fovea_value> &args, uint64_t sequence,
            int64_t tokens) {
-    auto check = [&](fovea_status status) {
-      if (status != FOVEA_OK)
-        throw runtimeFailure(status, "reading a cache");
-    };
     fovea_plan_limits limits{};
     limits.size = sizeof(limits);
     limits.rows = limits.max_len = tokens;

@@ -2,6 +2,7 @@
 // Describing, making and filling caches.
 #include "tools/fovea/Caches.h"
 
+#include "tools/fovea/DeviceMemory.h"
 #include "tools/fovea/npy/Npy.h"
 
 #include <algorithm>
@@ -101,7 +102,7 @@ HostCache::HostCache(const Session &session, const CacheInfo &info,
   limits.seqs = std::max<int64_t>(count, 1);
   limits.max_len = std::max<int64_t>(sequences.longest(), 1);
   limits.rows = std::max(sequences.totalRows(), kFillRows);
-  limits.device = FOVEA_CPU;
+  limits.device = session.device();
   // Pages for exactly these sequences: they differ in length.
   for (const SegmentInfo &segment : about.segments)
     if (segment.pageTokens > 0 &&
@@ -110,16 +111,28 @@ HostCache::HostCache(const Session &session, const CacheInfo &info,
         limits.pages += (length + segment.pageTokens - 1) / segment.pageTokens;
   check(fovea_kv_create(session.kernel(), int(about.arg), &limits, &kv));
   try {
+    // Rows come from where the cache is.
+    fovea_tensor there[2] = {keys.view(), values.view()};
+    std::vector<DeviceMemory> copies;
+    for (HostTensor *tensor : {&keys, &values})
+      if (session.onGpu()) {
+        copies.emplace_back(session, tensor->bytes.size());
+        copies.back().write(tensor->bytes.data(), tensor->bytes.size());
+        fovea_tensor &view = there[copies.size() - 1];
+        view = copies.back().view(view);
+      }
+    check(fovea_stream_wait(session.context(), session.device(),
+                            session.stream()));
     // What is shared is filled in once; then the others begin with it.
     int64_t prefix = sequences.prefix;
     if (count > 0)
       check(fovea_kv_new(kv, 1));
     if (prefix > 0 && count > 0)
-      fill(0, {prefix}, keys, values);
+      fill(0, {prefix}, keys, values, there);
     for (int64_t i = 1; i < count; ++i)
       check(prefix > 0 ? fovea_kv_fork(kv, 1, prefix, uint64_t(i) + 1)
                        : fovea_kv_new(kv, uint64_t(i) + 1));
-    fill(prefix, tokens, keys, values);
+    fill(prefix, tokens, keys, values, there);
   } catch (...) {
     fovea_kv_destroy(kv);
     throw;
@@ -134,10 +147,11 @@ void HostCache::check(fovea_status status) const {
 }
 
 /// Rows [first, first + n) of sequence i of [b, heads, tokens, dim], as
-/// [n, heads, dim].
-static fovea_tensor rowsOf(HostTensor &tensor, int64_t i, int64_t first,
-                           int64_t shape[3], int64_t strides[3]) {
-  fovea_tensor view = tensor.view();
+/// [n, heads, dim]; `there` has its elements.
+static fovea_tensor rowsOf(const HostTensor &tensor, fovea_tensor there,
+                           int64_t i, int64_t first, int64_t shape[3],
+                           int64_t strides[3]) {
+  fovea_tensor view = there;
   int64_t heads = tensor.shape[1], tokens = tensor.shape[2],
           dim = tensor.shape[3];
   shape[1] = heads;
@@ -155,7 +169,8 @@ static fovea_tensor rowsOf(HostTensor &tensor, int64_t i, int64_t first,
 
 /// The tokens [begin, end[i]) of sequence i.
 void HostCache::fill(int64_t begin, const std::vector<int64_t> &end,
-                     HostTensor &keys, HostTensor &values) {
+                     const HostTensor &keys, const HostTensor &values,
+                     const fovea_tensor there[2]) {
   // In turns, a page or so at a time, so that the pages of a sequence lie as
   // far from each other as they do after a while of serving.
   int64_t turn = kFillRows;
@@ -180,8 +195,8 @@ void HostCache::fill(int64_t begin, const std::vector<int64_t> &end,
       batch.seq = &seq;
       batch.rows = rows;
       int64_t shape[2][3] = {{n}, {n}}, strides[2][3];
-      fovea_tensor k = rowsOf(keys, i, first, shape[0], strides[0]);
-      fovea_tensor v = rowsOf(values, i, first, shape[1], strides[1]);
+      fovea_tensor k = rowsOf(keys, there[0], i, first, shape[0], strides[0]);
+      fovea_tensor v = rowsOf(values, there[1], i, first, shape[1], strides[1]);
       check(fovea_kv_extend(kv, &batch));
       check(fovea_kv_write(kv, &batch, 0, &k, &v));
       check(fovea_kv_commit(kv, seq, nullptr, -1, nullptr));

@@ -31,8 +31,9 @@ struct CacheInfo {
 };
 std::vector<CacheInfo> cachesOf(const Session &session);
 
-/// A cache with the tokens that a call finds in it: sequence i, called i + 1,
-/// holds the first tokens[i] of keys and values [b, heads, tokens, dim].
+/// A cache, where the session's kernel runs, with the tokens that a call finds
+/// in it: sequence i, called i + 1, holds the first tokens[i] of keys and
+/// values [b, heads, tokens, dim].
 class HostCache {
 public:
   /// Room for `sequences` beside the tokens.
@@ -54,8 +55,9 @@ public:
 
 private:
   void check(fovea_status status) const;
-  void fill(int64_t begin, const std::vector<int64_t> &end, HostTensor &keys,
-            HostTensor &values);
+  void fill(int64_t begin, const std::vector<int64_t> &end,
+            const HostTensor &keys, const HostTensor &values,
+            const fovea_tensor there[2]);
 
   CacheInfo about;
   int64_t count;

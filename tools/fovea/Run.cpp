@@ -76,6 +76,7 @@ void cli::addRun(CLI::App &app, int &exitCode) {
       "run", "Run a kernel on npy files and write its results to npy files");
   static Options options;
   options.spec.addTo(*command);
+  options.spec.addDeviceTo(*command);
   options.call.addTo(*command, false);
   command->add_option("--out", options.outputs,
                       "NAME=FILE.npy: where a result goes; bf16 is written as "

@@ -66,6 +66,13 @@ void SpecOptions::addChoicesTo(CLI::App &command) {
       ->each([this](const std::string &) { cacheDirGiven = true; });
 }
 
+void SpecOptions::addDeviceTo(CLI::App &command) {
+  command.add_option("--device", device,
+                     "Where it runs: cpu, cuda, or cuda:N for the GPU of that "
+                     "number; with cuda, --target=host is sm_80, whose PTX "
+                     "later GPUs take");
+}
+
 std::string SpecOptions::commandLine() const {
   std::string line = path;
   if (!kernel.empty())
@@ -74,6 +81,8 @@ std::string SpecOptions::commandLine() const {
     line += " -D " + define;
   if (target != "host")
     line += " --target=" + target;
+  if (device != "cpu")
+    line += " --device=" + device;
   if (tuning.given)
     line += " --tuning=" + (tuning.path.empty() ? "''" : tuning.path);
   return line;
@@ -156,6 +165,8 @@ Session::~Session() { close(); }
 void Session::close() {
   fovea_kernel_release(theKernel);
   fovea_bundle_close(theBundle);
+  if (theStream)
+    fovea_stream_destroy(ctx, theDevice, theStream);
   fovea_close(ctx);
 }
 
@@ -213,6 +224,29 @@ fovea_kernel *Session::compileText(const std::string &name,
   return kernel;
 }
 
+/// Before anything is compiled: a machine without a GPU says so at once.
+void Session::openDevice() {
+  if (spec.device == "cpu")
+    return;
+  const std::string &text = spec.device;
+  int number = 0, used = 0;
+  if (text != "cuda" &&
+      (std::sscanf(text.c_str(), "cuda:%d%n", &number, &used) != 1 ||
+       size_t(used) != text.size() || number < 0))
+    throw Failure(ExitUsage,
+                  "expected --device to be cpu, cuda or cuda:N, got '" + text +
+                      "'");
+  theDevice = {kDLCUDA, number};
+  fovea_status status = fovea_stream_create(ctx, theDevice, &theStream);
+  if (status != FOVEA_OK)
+    throw Failure(exitCodeOf(status),
+                  "--device=" + text + ": " + fovea_message() +
+                      "; without a GPU, --target=sm_80-emulated runs its "
+                      "kernels on the CPU");
+  if (spec.target == "host")
+    spec.target = "sm_80";
+}
+
 void Session::open() {
   text = readFile(spec.path);
   isBundleFile = isBundle(text);
@@ -225,6 +259,7 @@ void Session::open() {
     status = fovea_open(FOVEA_API, &options, &ctx);
   if (status != FOVEA_OK)
     throw runtimeFailure(status, "fovea");
+  openDevice();
   if (isBundleFile) {
     if (!spec.defines.empty())
       throw Failure(ExitUsage, "expected no -D with a bundle: its parameters "
@@ -256,7 +291,7 @@ void Session::open() {
                                  " kernels: " + CLI::detail::join(names, ", "));
   status = fovea_kernel_get(theBundle,
                             spec.kernel.empty() ? nullptr : spec.kernel.c_str(),
-                            FOVEA_CPU, &theKernel);
+                            theDevice, &theKernel);
   if (status != FOVEA_OK)
     throw runtimeFailure(status, spec.path);
   for (int i = 0; i < fovea_kernel_args(theKernel); ++i) {

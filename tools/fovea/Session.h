@@ -33,6 +33,7 @@ struct SpecOptions {
   std::string path, kernel;
   std::vector<std::string> defines; ///< "H=32"
   std::string target = "host";
+  std::string device = "cpu"; ///< "cpu", "cuda", "cuda:1"
   std::string cacheDir;
   bool cacheDirGiven = false;
   TuningOption tuning;
@@ -41,6 +42,8 @@ struct SpecOptions {
   void addTo(CLI::App &command);
   /// Adds all but SPEC and --tuning.
   void addChoicesTo(CLI::App &command);
+  /// Adds --device, for commands that run a kernel.
+  void addDeviceTo(CLI::App &command);
   /// "spec.mlir --kernel=.. -D ..": what repeats the choice on a command line.
   std::string commandLine() const;
 };
@@ -74,6 +77,11 @@ public:
 
   fovea_kernel *kernel() const { return theKernel; }
   fovea_bundle *bundle() const { return theBundle; }
+  fovea_ctx *context() const { return ctx; }
+  /// Where the kernel runs, and on which stream.
+  fovea_device device() const { return theDevice; }
+  bool onGpu() const { return theDevice.kind == kDLCUDA; }
+  fovea_stream stream() const { return theStream; }
   const std::vector<fovea_arg_info> &args() const { return infos; }
   /// A kernel of another spec, for this CPU, from the same cache; to be
   /// released before the session ends.
@@ -93,6 +101,7 @@ public:
 
 private:
   void open();
+  void openDevice();
   fovea_bundle *compile(const std::string &name, const std::string &text,
                         const std::vector<std::string> &defines);
   void close();
@@ -103,6 +112,8 @@ private:
   bool isBundleFile = false;
   fovea_jit_info info{};
   fovea_ctx *ctx = nullptr;
+  fovea_device theDevice = FOVEA_CPU;
+  fovea_stream theStream = nullptr;
   fovea_bundle *theBundle = nullptr;
   fovea_kernel *theKernel = nullptr;
   std::vector<fovea_arg_info> infos;

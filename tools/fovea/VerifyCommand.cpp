@@ -112,6 +112,7 @@ void cli::addVerify(CLI::App &app, int &exitCode) {
       "verify", "Compile, run, and compare with the float64 reference");
   static Options options;
   options.spec.addTo(*command);
+  options.spec.addDeviceTo(*command);
   options.call.addTo(*command, false);
   command->add_option("--threads", options.threads, "Threads that run it")
       ->check(CLI::Range(1, 1024));

@@ -536,7 +536,8 @@ FOVEA_EXPORT fovea_status fovea_plan_stats(const fovea_plan *, int phase,
                                            fovea_stats *out);
 
 /* What the kernels really did since creation or the last reset, over all
- * workers. Not while a run is in flight. */
+ * workers. Not while a run is in flight; on a GPU this waits for all runs, and
+ * fails with what an earlier one found wrong. */
 typedef struct fovea_counters {
   uint32_t size;
   uint32_t reserved;

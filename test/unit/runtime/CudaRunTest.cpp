@@ -240,6 +240,12 @@ TEST_F(CudaRun, ErrorsOfStagesComeWithTheNextCall) {
                  "kernel 'sum': stage 'main' of an earlier run found an entry "
                  "of a list or table out of range (error 7)",
                  fovea_run(plan.plan, 0, args, 4, plan.workspace, nullptr));
+  // Who counts has waited, and is told as well.
+  ASSERT_FOVEA(fovea_run(plan.plan, 0, args, 4, plan.workspace, nullptr));
+  fovea_counters counters{};
+  counters.size = sizeof counters;
+  EXPECT_REFUSED(FOVEA_INVALID, "(error 7)",
+                 fovea_plan_counters(plan.plan, &counters, 0));
   // Told once, and forgotten.
   wrongOnGpu(on, plan, fine, nullptr);
   ASSERT_FOVEA(fovea_plan_update(plan.plan, nullptr, args, 4));
