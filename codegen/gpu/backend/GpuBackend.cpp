@@ -78,6 +78,11 @@ private:
       return lowerStream(stage);
     stage.builders.combine = gpu::buildCombine;
     stage.builders.merge = gpu::buildMerge;
+    stage.builders.encode = gpu::buildEncode;
+    stage.builders.pool = gpu::buildPool;
+    stage.builders.pages = gpu::buildPages;
+    stage.builders.append = gpu::buildAppend;
+    stage.builders.moves = gpu::buildMoves;
     FailureOr<uint64_t> scratch = cpu::lowerStage(stage);
     if (failed(scratch))
       return failure();
@@ -93,7 +98,11 @@ private:
 
   /// Stages that are built for warps; of the others a thread runs an item.
   static bool hasWarps(StageRole role) {
-    return role == StageRole::Combine || role == StageRole::Merge;
+    return llvm::is_contained({StageRole::Combine, StageRole::Merge,
+                               StageRole::Encode, StageRole::Pool,
+                               StageRole::Refresh, StageRole::Append,
+                               StageRole::Moves},
+                              role);
   }
 
   static FailureOr<uint64_t> lowerStream(cpu::StageContext &stage) {

@@ -16,7 +16,6 @@ using namespace cpu;
 using arith::CmpIPredicate;
 
 RowLanes::RowLanes(HwEmitter &h, int64_t dim) : dim(dim) {
-  assert(dim % 4 == 0 && "rows are read four elements at a time");
   while (width < 32 && 4 * width < dim)
     width *= 2;
   rows = 32 / width;
@@ -25,6 +24,7 @@ RowLanes::RowLanes(HwEmitter &h, int64_t dim) : dim(dim) {
   row = h.wide(h.e.shrU(h.lane, llvm::Log2_64(width)));
   column = h.wide(h.e.mul(own, 4));
   first = h.e.cmp(CmpIPredicate::eq, own, h.c32(0));
+  leading = h.e.cmp(CmpIPredicate::slt, h.lane, h.c32(width));
 }
 
 WarpStage::WarpStage(ModuleOp module, StringRef name)
@@ -57,15 +57,21 @@ void WarpStage::viewsAreRead() {
   aligned = e.cmp(CmpIPredicate::eq, misaligned, e.cI64(0));
 }
 
+void WarpStage::forEachWarp(Value lo, Value hi,
+                            llvm::function_ref<void(Value)> body) {
+  Value warp = e.add(e.mul(h.cta, kWarps), h.wide(h.warp));
+  e.forLoop(e.add(lo, warp), hi, e.mul(h.ctas, kWarps), body);
+}
+
 void WarpStage::forEachUnit(
     int64_t parts, llvm::function_ref<void(const Item &, Value part)> body) {
   s.count(StageFunction::Items, e.sub(s.end, s.begin));
-  Value warp = e.add(e.mul(h.cta, kWarps), h.wide(h.warp));
-  Value first = e.add(e.mul(s.begin, parts), warp);
-  e.forLoop(first, e.mul(s.end, parts), e.mul(h.ctas, kWarps), [&](Value u) {
+  forEachWarp(e.mul(s.begin, parts), e.mul(s.end, parts), [&](Value u) {
     body(s.itemAt(e.divU(u, e.cI64(parts))), e.remU(u, e.cI64(parts)));
   });
 }
+
+void WarpStage::warpBarrier() { e.b.create<hw::WarpBarrierOp>(e.loc); }
 
 BuiltStage WarpStage::finish() {
   s.finish();
@@ -78,7 +84,7 @@ void WarpStage::fail(int32_t code) {
                            Value(), hw::Order::Relaxed, hw::Scope::Gpu);
 }
 
-WarpStage::Quad WarpStage::loadQuad(Elem elem, Value p) {
+WarpStage::Quad WarpStage::loadQuad(Elem elem, Value p, Value left) {
   auto halves = [&](Value word) {
     auto [low, high] = h.unpack(elem, word);
     return Values{low, high};
@@ -105,27 +111,40 @@ WarpStage::Quad WarpStage::loadQuad(Elem elem, Value p) {
     return x;
   };
   auto single = [&]() -> Values {
+    Type type = elem == Elem::F32 ? e.f32 : elem == Elem::I8 ? e.i8 : e.i16;
+    auto number = [&](int64_t i) {
+      return h.loadGlobal(type, e.at(p, i * sizeOf(elem)));
+    };
     Values x;
-    auto at = [&](int64_t i) { return e.at(p, i * sizeOf(elem)); };
-    if (elem == Elem::F32 || elem == Elem::I8) {
-      Type type = elem == Elem::F32 ? e.f32 : e.i8;
-      for (int64_t i = 0; i < 4; ++i) {
-        Value v = h.loadGlobal(type, at(i));
-        x.push_back(elem == Elem::F32 ? v : e.toF32(e.toInt(v, e.i32)));
-      }
+    for (int64_t i = 0; i < 4; ++i) {
+      if (left && i) // the first one is there
+        x.push_back(e.ifElse(
+            e.cmp(CmpIPredicate::slt, e.cI64(i), left), type,
+            [&] { return Values{number(i)}; },
+            [&] { return Values{e.constant(e.b.getZeroAttr(type))}; })[0]);
+      else
+        x.push_back(number(i));
+    }
+    if (elem == Elem::F32)
+      return x;
+    for (Value &v : x)
+      v = e.toInt(v, e.i32);
+    if (elem == Elem::I8) {
+      for (Value &v : x)
+        v = e.toF32(v);
       return x;
     }
-    for (int64_t i : {0, 2}) {
-      Value low = e.toInt(h.loadGlobal(e.i16, at(i)), e.i32);
-      Value high = e.toInt(h.loadGlobal(e.i16, at(i + 1)), e.i32);
-      x.append(halves(e.orI(e.andI(low, h.c32(0xffff)), e.shl(high, 16))));
-    }
-    return x;
+    Values y;
+    for (int64_t i : {0, 2})
+      y.append(halves(e.orI(e.andI(x[i], h.c32(0xffff)), e.shl(x[i + 1], 16))));
+    return y;
   };
+  if (left)
+    return single();
   return e.ifElse(aligned, SmallVector<Type>(4, e.f32), whole, single);
 }
 
-void WarpStage::storeQuad(Elem elem, ValueRange x, Value p) {
+void WarpStage::storeQuad(Elem elem, ValueRange x, Value p, Value left) {
   Values words(x.begin(), x.end());
   if (elem == Elem::F16 || elem == Elem::BF16)
     words = {h.pack(elem, x[0], x[1]), h.pack(elem, x[2], x[3])};
@@ -149,15 +168,25 @@ void WarpStage::storeQuad(Elem elem, ValueRange x, Value p) {
   };
   auto single = [&] {
     for (int64_t i = 0; i < 4; ++i) {
-      Value v = elem == Elem::F32 ? words[i]
-                : elem == Elem::I8
-                    ? e.toInt(words[i], e.i8)
-                    : e.toInt(e.shrU(words[i / 2], i % 2 * 16), e.i16);
-      h.storeGlobal(v, e.at(p, i * sizeOf(elem)));
+      Value v;
+      if (elem == Elem::F32)
+        v = words[i];
+      else if (elem == Elem::I8)
+        v = e.toInt(words[i], e.i8);
+      else
+        v = e.toInt(i % 2 ? e.shrU(words[i / 2], 16) : words[i / 2], e.i16);
+      auto write = [&] { h.storeGlobal(v, e.at(p, i * sizeOf(elem))); };
+      if (left && i)
+        e.ifThen(e.cmp(CmpIPredicate::slt, e.cI64(i), left), write);
+      else
+        write();
     }
     return Values();
   };
-  e.ifElse(aligned, TypeRange(), whole, single);
+  if (left)
+    single();
+  else
+    e.ifElse(aligned, TypeRange(), whole, single);
 }
 
 Value WarpStage::hasColumns(const RowLanes &lanes, int64_t step) {
@@ -168,12 +197,18 @@ Value WarpStage::hasColumns(const RowLanes &lanes, int64_t step) {
                e.cI64(lanes.dim - step * size));
 }
 
+Value WarpStage::elementsLeft(const RowLanes &lanes, int64_t step) {
+  if (lanes.dim % 4 == 0)
+    return {};
+  return e.sub(e.cI64(lanes.dim - step * 4 * lanes.width), lanes.column);
+}
+
 WarpStage::Row WarpStage::load(const RowLanes &lanes, Elem elem, Value row) {
   Row x;
   for (int64_t step = 0; step < lanes.steps; ++step) {
     Value at =
         e.at(row, e.add(lanes.column, 4 * lanes.width * step), sizeOf(elem));
-    auto read = [&] { return loadQuad(elem, at); };
+    auto read = [&] { return loadQuad(elem, at, elementsLeft(lanes, step)); };
     Value has = hasColumns(lanes, step);
     if (!has)
       x.append(read());
@@ -189,7 +224,10 @@ void WarpStage::store(const RowLanes &lanes, Elem elem, const Row &x, Value row,
   for (int64_t step = 0; step < lanes.steps; ++step) {
     Value at =
         e.at(row, e.add(lanes.column, 4 * lanes.width * step), sizeOf(elem));
-    auto write = [&] { storeQuad(elem, ValueRange(x).slice(4 * step, 4), at); };
+    auto write = [&] {
+      storeQuad(elem, ValueRange(x).slice(4 * step, 4), at,
+                elementsLeft(lanes, step));
+    };
     if (Value has = logical(hasColumns(lanes, step), where))
       e.ifThen(has, write);
     else
@@ -209,6 +247,11 @@ Value WarpStage::alongRow(const RowLanes &lanes, Value v, Combine combine) {
 
 Value WarpStage::acrossRows(const RowLanes &lanes, Value v, Combine combine) {
   return reduce(v, lanes.width, 32, combine);
+}
+
+void WarpStage::sumRows(const RowLanes &lanes, Row &x) {
+  for (Value &v : x)
+    v = acrossRows(lanes, v, [&](Value a, Value b) { return e.fadd(a, b); });
 }
 
 } // namespace fovea::gpu

@@ -16,8 +16,8 @@ namespace fovea::gpu {
 using cpu::Item;
 using cpu::View;
 
-/// How the lanes of a warp lie on rows of `dim` elements, a multiple of four:
-/// of step i a lane has the four from column + 4 * width * i on.
+/// How the lanes of a warp lie on rows of `dim` elements: of step i a lane has
+/// the four from column + 4 * width * i on.
 struct RowLanes {
   int64_t dim;
   int64_t width = 1; ///< lanes of a row, a power of two
@@ -25,6 +25,7 @@ struct RowLanes {
   int64_t steps;
   mlir::Value row, column; ///< i64: which of the rows, its first element
   mlir::Value first;       ///< i1: the row's first lane
+  mlir::Value leading;     ///< i1: in the first row
 
   RowLanes(HwEmitter &h, int64_t dim);
 };
@@ -53,7 +54,9 @@ public:
   /// Behind the last such view.
   void viewsAreRead();
 
-  /// A warp for each part of each item.
+  /// A warp for each number in [lo, hi), on the whole grid.
+  void forEachWarp(Value lo, Value hi, llvm::function_ref<void(Value)> body);
+  /// A warp for each part of each item; counts the items.
   void forEachUnit(int64_t parts,
                    llvm::function_ref<void(const Item &, Value part)> body);
   cpu::BuiltStage finish();
@@ -73,19 +76,24 @@ public:
   /// Of the lanes of a row; of the same columns of the rows beside it.
   Value alongRow(const RowLanes &lanes, Value v, Combine combine);
   Value acrossRows(const RowLanes &lanes, Value v, Combine combine);
+  /// Sums, over the rows beside one another, of each column.
+  void sumRows(const RowLanes &lanes, Row &x);
   Value sumOf(const RowLanes &lanes, Value v) {
     return alongRow(lanes, v, [&](Value x, Value y) { return e.fadd(x, y); });
   }
 
-  /// 1 in the first lane.
+  /// Orders what the lanes did before it.
+  void warpBarrier();
   Value isLane(int64_t i) {
     return e.cmp(mlir::arith::CmpIPredicate::eq, h.lane, h.c32(i));
   }
   Value logical(Value x, Value y) { return x && y ? e.andI(x, y) : x ? x : y; }
 
 private:
-  Quad loadQuad(Elem elem, Value p);
-  void storeQuad(Elem elem, mlir::ValueRange x, Value p);
+  /// `left`: how many of the four there are; null for all.
+  Quad loadQuad(Elem elem, Value p, Value left);
+  void storeQuad(Elem elem, mlir::ValueRange x, Value p, Value left);
+  Value elementsLeft(const RowLanes &lanes, int64_t step);
   /// Whether the lane has columns in step i; null where all do.
   Value hasColumns(const RowLanes &lanes, int64_t step);
   Value reduce(Value v, int64_t from, int64_t to, Combine combine);
