@@ -49,8 +49,10 @@ StreamShape::StreamShape(const StreamParams &p)
   kScale = vTile + keys * vStride;
   vScale = kScale + 4 * keys;
   stage = llvm::alignTo(vScale + 4 * keys, 16);
-  // The sums of o take the ring's place when the keys are done.
-  ring = take(std::max(kStages * stage, warpKeys * rows * oStride));
+  // The sums of o take the ring's place when the keys are done, the threads'
+  // own o while blocks are searched.
+  ring = take(std::max({kStages * stage, warpKeys * rows * oStride,
+                        4 * kThreads * valueDim / 2}));
   blocks = take(16 * kBlocks);
   // Counts of the warps in a search; of each row addresses of q and of the
   // result, token, head, position.
@@ -224,13 +226,45 @@ StreamKernel::State StreamKernel::emitKeys(const Item &item, State state) {
         Value rest = e.sub(e.load(e.i64, found), c[0]);
         Value more = e.cmp(arith::CmpIPredicate::sgt, rest,
                            e.cI64(StreamShape::kBlocks));
-        State next = drain(e.minS(rest, e.cI64(StreamShape::kBlocks)),
-                           State::of(c.drop_front(2)));
+        State before = State::of(c.drop_front(2));
+        before.o = resumeOutputs(c[0]);
+        State next = drain(e.minS(rest, e.cI64(StreamShape::kBlocks)), before);
+        e.ifThen(more, [&] { parkOutputs(next.o); });
         Values out = {e.add(c[0], StreamShape::kBlocks), more};
         llvm::append_range(out, next.flat());
         return out;
       });
   return State::of(ValueRange(result).drop_front(2));
+}
+
+/// Where a thread keeps number i of its o during a walk: in the ring, which is
+/// empty then. In registers they would stand in the way of the code of @class.
+Value StreamKernel::parkedAt(int64_t i) {
+  return e.add(e.mul(h.thread, 4), shape.ring + 4 * kThreads * i);
+}
+
+void StreamKernel::parkOutputs(const Values &o) {
+  if (pass == Pass::Sums)
+    return;
+  for (auto [i, x] : llvm::enumerate(o))
+    h.storeShared(x, parkedAt(int64_t(i)));
+}
+
+/// o when `done` blocks (i64) of the item have been computed.
+Values StreamKernel::resumeOutputs(Value done) {
+  Values none = emptyState().o;
+  if (pass == Pass::Sums)
+    return none;
+  return e.ifElse(
+      e.cmp(kEq, done, e.cI64(0)), TypeRange(ValueRange(none)),
+      [&] { return none; },
+      [&] {
+        Values o;
+        for (size_t i = 0; i < none.size(); ++i)
+          o.push_back(h.loadShared(e.f32, parkedAt(int64_t(i))));
+        h.barrier(); // the ring is filled next
+        return o;
+      });
 }
 
 void StreamKernel::emitRows(const SegmentClass &members, Value index,

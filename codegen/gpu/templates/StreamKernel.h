@@ -89,6 +89,9 @@ private:
                 const cpu::SegmentRows &segment, Value lo, Value hi) override;
   void forLists(llvm::function_ref<void(Value listHead)> body) override;
   void pushRun(Value source, Value lo, Value hi);
+  Value parkedAt(int64_t i);
+  void parkOutputs(const Values &o);
+  Values resumeOutputs(Value done);
   State drain(Value count, State state);
   Block loadBlock(Value index);
   void count(const Block &block);
