@@ -5,11 +5,8 @@
 // with the row, sums in the order of choice as the semantics want, and little
 // beside the attention that a chosen unit costs. Many by their number are those
 // above a score, which a bisection finds.
-#include "codegen/cpu/CacheAddress.h"
 #include "codegen/cpu/LaneTools.h"
-#include "codegen/cpu/SmallStages.h"
-
-#include <fovea/abi.h>
+#include "codegen/cpu/SelectRows.h"
 
 #include <limits>
 
@@ -30,16 +27,6 @@ static Value loadRow(Emitter &e, Value p, Value n, int64_t lanes, float fill) {
                      e.splat(e.toInt(n, e.i32), lanes));
   Value v = e.loadMasked(e.vec(lanes, e.f32), p, live);
   return e.select(live, v, e.splatF32(lanes, fill));
-}
-
-/// End of the rows of an item, and the address of one of them in a view.
-static Value rowsEnd(StageFunction &f, const GridParams &p, const Item &item) {
-  Value end = p.ragged ? f.rowCount(item.b) : item.k1;
-  return f.e.minS(f.e.add(item.row, p.rows), end);
-}
-static Value rowOf(StageFunction &f, const GridParams &p, const View &view,
-                   const Item &item, Value row, unsigned bytes) {
-  return rowAddress(f, view, p.ragged, item.b, item.head, row, bytes);
 }
 
 static Value minLanes(Emitter &e, Value v) {
@@ -106,16 +93,14 @@ BuiltStage buildNormalize(ModuleOp module, const NormalizeParams &p) {
 namespace {
 
 /// One row of scores and the search in it.
-class Ranking {
+class Ranking : public ForcedTest {
 public:
   Ranking(StageFunction &f, const ForcedUnits &forced, bool shares, Isa isa)
-      : f(f), e(f.e), forced(forced), lanes(vectorLanes(isa)),
+      : ForcedTest(f, forced), e(f.e), lanes(vectorLanes(isa)),
         nothing(shares ? 0 : -infinity) {}
 
   /// Begins the row at `row` of the item, n scores at `scores`.
   void begin(const Item &item, Value row, Value scores, Value n, bool ragged);
-  /// Whether units (scalar i64 or i32 lanes) are forced, if they are live.
-  Value isForced(Value unit);
   Value isLive(Value score) {
     return e.cmp(CmpFPredicate::OGT, score, e.like(score, nothing));
   }
@@ -134,12 +119,10 @@ private:
   /// Lanes of the scores from unit c on that are live and not forced.
   Value freeLanes(Value c, Value s);
 
-  StageFunction &f;
   Emitter &e;
-  const ForcedUnits &forced;
   const int64_t lanes;
   const float nothing;
-  Value scores, n, firstEnd, lastBegin, lastEnd, diagonalBegin, diagonalEnd;
+  Value scores, n;
 };
 
 } // namespace
@@ -148,44 +131,7 @@ void Ranking::begin(const Item &item, Value row, Value rowScores, Value count,
                     bool ragged) {
   scores = rowScores;
   n = count;
-  Value zero = e.cI64(0);
-  Value unit = e.cI64(forced.unit);
-  auto roundUp = [&](Value tokens) {
-    return e.divU(e.add(tokens, forced.unit - 1), unit);
-  };
-  firstEnd = e.cI64(forced.first);
-  // Units of a segment count from its first token.
-  Value length = f.kLength(item.b), base = zero;
-  if (forced.rangesSlot >= 0) {
-    RangeValues range =
-        loadRange(e, f.view(unsigned(forced.rangesSlot), 2), item.b);
-    base = range.base;
-    length = e.maxS(e.sub(e.minS(length, range.end), base), zero);
-  }
-  lastEnd = roundUp(length);
-  lastBegin = e.sub(lastEnd, forced.last);
-  if (!forced.diagonal)
-    return;
-  Value offset = e.sub(f.qOffset(item.b), base);
-  Value queries = ragged ? f.rowCount(item.b) : f.symbol(forced.querySymbol);
-  Value q0 = e.mul(row, forced.queryBlock);
-  Value q1 = e.minS(e.add(q0, forced.queryBlock), queries);
-  diagonalBegin = e.divU(e.maxS(e.add(q0, offset), zero), unit);
-  diagonalEnd = roundUp(e.maxS(e.add(q1, offset), zero));
-}
-
-Value Ranking::isForced(Value unit) {
-  auto bound = [&](Value v) {
-    int64_t width = Emitter::lanesOf(unit);
-    return width ? e.splat(e.toInt(v, e.i32), width) : v;
-  };
-  auto in = [&](Value lo, Value hi) {
-    return e.andI(e.cmp(CmpIPredicate::sge, unit, bound(lo)),
-                  e.cmp(CmpIPredicate::slt, unit, bound(hi)));
-  };
-  Value result = e.orI(e.cmp(CmpIPredicate::slt, unit, bound(firstEnd)),
-                       in(lastBegin, lastEnd));
-  return diagonalBegin ? e.orI(result, in(diagonalBegin, diagonalEnd)) : result;
+  ForcedTest::begin(item, row, ragged);
 }
 
 Values Ranking::next(Value score, Value unit, bool skipForced) {
@@ -281,27 +227,6 @@ Values Ranking::last(Value count) {
             })[0];
         return Values{score, e.toInt(e.sub(unit, e.cI64(1)), e.i32)};
       });
-}
-
-static Value amountOf(StageFunction &f, const Amount &amount, bool mass,
-                      const View &table, Value head) {
-  Emitter &e = f.e;
-  auto at = [&](unsigned bytes) { return addressOf(e, table, {head}, bytes); };
-  switch (amount.kind) {
-  case Amount::Literal:
-    return mass ? e.cF32(float(amount.literal)) : e.cI64(amount.literal);
-  case Amount::ScalarInt:
-    return f.scalarInt(amount.slot);
-  case Amount::ScalarFloat:
-    return f.scalarF32(amount.slot);
-  case Amount::ViewI32:
-    return e.toInt(e.load(e.i32, at(4)), e.i64);
-  case Amount::ViewI64:
-    return e.load(e.i64, at(8));
-  case Amount::ViewF32:
-    return e.load(e.f32, at(4));
-  }
-  llvm_unreachable("covered switch");
 }
 
 BuiltStage buildChoose(ModuleOp module, const ChooseParams &p) {

@@ -76,33 +76,13 @@ private:
   static FailureOr<uint64_t> lowerStage(cpu::StageContext &stage) {
     if (stage.info.role == StageRole::Attend)
       return lowerStream(stage);
-    stage.builders.combine = gpu::buildCombine;
-    stage.builders.merge = gpu::buildMerge;
-    stage.builders.encode = gpu::buildEncode;
-    stage.builders.pool = gpu::buildPool;
-    stage.builders.pages = gpu::buildPages;
-    stage.builders.append = gpu::buildAppend;
-    stage.builders.moves = gpu::buildMoves;
+    stage.builders = gpu::stageBuilders();
     FailureOr<uint64_t> scratch = cpu::lowerStage(stage);
     if (failed(scratch))
       return failure();
     auto fn = stage.module.lookupSymbol<func::FuncOp>(stage.symbol);
-    if (hasWarps(stage.info.role)) {
-      gpu::makeKernel(fn, gpu::kThreads, /*sharedBytes=*/0);
-      return scratch;
-    }
-    // Moves between segments build on each other.
-    return gpu::makeThreadKernel(fn, *scratch,
-                                 stage.info.role == StageRole::Moves);
-  }
-
-  /// Stages that are built for warps; of the others a thread runs an item.
-  static bool hasWarps(StageRole role) {
-    return llvm::is_contained({StageRole::Combine, StageRole::Merge,
-                               StageRole::Encode, StageRole::Pool,
-                               StageRole::Refresh, StageRole::Append,
-                               StageRole::Moves},
-                              role);
+    gpu::makeKernel(fn, gpu::kThreads, /*sharedBytes=*/0);
+    return scratch;
   }
 
   static FailureOr<uint64_t> lowerStream(cpu::StageContext &stage) {

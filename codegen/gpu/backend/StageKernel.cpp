@@ -5,11 +5,9 @@
 #include "codegen/cpu/DecodeStream.h"
 #include "codegen/gpu/emulator/Emulator.h"
 #include "codegen/gpu/emulator/lowering/HwToEmulator.h"
-#include "codegen/gpu/templates/HwEmitter.h"
 #include "dialects/hw/Hw.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 
 #include <fovea/abi.h>
 
@@ -38,84 +36,6 @@ void makeKernel(func::FuncOp stage, int64_t threads, int64_t sharedBytes) {
   b.create<hw::ReturnOp>(end->getLoc());
   end->erase();
   stage.erase();
-}
-
-uint64_t makeThreadKernel(func::FuncOp stage, uint64_t scratchBytes,
-                          bool inOrder) {
-  Location loc = stage.getLoc();
-  OpBuilder b(stage);
-  std::string name = stage.getSymName().str();
-  stage.setSymName(name + ".thread");
-  stage.setPrivate();
-  hw::KernelOp kernel =
-      createKernel(b, loc, name, stage.getFunctionType(), kThreads, 0);
-  Block *entry =
-      b.createBlock(&kernel.getBody(), {}, stage.getFunctionType().getInputs(),
-                    SmallVector<Location>(5, loc));
-  Value begin = entry->getArgument(2), end = entry->getArgument(3),
-        shared = entry->getArgument(4);
-  Type i64 = b.getI64Type(), i8 = b.getI8Type();
-  Type ptr = LLVM::LLVMPointerType::get(b.getContext());
-  auto constant = [&](int64_t v) -> Value {
-    return b.create<arith::ConstantIntOp>(loc, v, 64);
-  };
-  auto id = [&](Value v) -> Value {
-    return b.create<arith::ExtUIOp>(loc, i64, v);
-  };
-  auto at = [&](Value base, int64_t bytes) -> Value {
-    return b.create<LLVM::GEPOp>(loc, ptr, i8, base,
-                                 ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
-  };
-  Type i32 = b.getI32Type();
-  Value thread = id(b.create<hw::ThreadIdOp>(loc, i32));
-  Value cta = id(b.create<hw::CtaIdOp>(loc, i32));
-  Value ctas = id(b.create<hw::CtaCountOp>(loc, i32));
-  Value size = constant(kThreads), one = constant(1), zero = constant(0);
-  Value scratch =
-      b.create<LLVM::AllocaOp>(loc, ptr, i8, constant(scratchBytes), 64);
-  constexpr int64_t words = sizeof(fovea_abi_counters) / 8;
-  for (int64_t i = 0; i < words; ++i)
-    b.create<LLVM::StoreOp>(loc, zero, at(scratch, 8 * i));
-  Value first = b.create<arith::AddIOp>(
-      loc, begin,
-      b.create<arith::AddIOp>(loc, b.create<arith::MulIOp>(loc, cta, size),
-                              thread));
-  Value step = b.create<arith::MulIOp>(loc, ctas, size);
-  if (inOrder) {
-    Value other =
-        b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne, first, begin);
-    first = b.create<arith::SelectOp>(loc, other, end, begin);
-    step = one;
-  }
-  Type global = LLVM::LLVMPointerType::get(b.getContext(), 1);
-  auto loop = b.create<scf::ForOp>(loc, first, end, step);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    Value i = loop.getInductionVar();
-    Value next = b.create<arith::AddIOp>(loc, i, one);
-    Value code = b.create<func::CallOp>(loc, stage,
-                                        ValueRange{entry->getArgument(0),
-                                                   entry->getArgument(1), i,
-                                                   next, scratch})
-                     .getResult(0);
-    Value bad =
-        b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne, code,
-                                b.create<arith::ConstantIntOp>(loc, 0, 32));
-    auto failed = b.create<scf::IfOp>(loc, bad, /*withElseRegion=*/false);
-    b.setInsertionPointToStart(&failed.getThenRegion().front());
-    Value to = b.create<LLVM::AddrSpaceCastOp>(
-        loc, global, at(shared, sizeof(fovea_abi_counters)));
-    b.create<hw::StoreOp>(loc, code, to);
-  }
-  for (int64_t i = 0; i < words; ++i) {
-    Value n = b.create<LLVM::LoadOp>(loc, i64, at(scratch, 8 * i));
-    Value to = b.create<LLVM::AddrSpaceCastOp>(loc, global, at(shared, 8 * i));
-    b.create<hw::AtomicOp>(loc, hw::Atomic::Add, to, n, Value(),
-                           hw::Order::Relaxed, hw::Scope::Gpu);
-  }
-  b.create<hw::ReturnOp>(loc);
-  return sizeof(fovea_abi_counters) + 64;
 }
 
 LogicalResult makeEmulatedStage(ModuleOp module, StringRef name) {

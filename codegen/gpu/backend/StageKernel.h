@@ -14,13 +14,6 @@ namespace fovea::gpu {
 /// What it would return lies in its scratch memory: StageFunction::Grid.
 void makeKernel(mlir::func::FuncOp stage, int64_t threads, int64_t sharedBytes);
 
-/// Makes a kernel of a stage for CPUs: every thread runs it for an item of its
-/// own, with `scratchBytes` of local memory. For stages whose items are many
-/// and small. `inOrder`: one thread runs them all. Returns the bytes of scratch
-/// memory of the kernel.
-uint64_t makeThreadKernel(mlir::func::FuncOp stage, uint64_t scratchBytes,
-                          bool inOrder);
-
 /// Lowers a module with one kernel for the emulator and adds @name, the
 /// fovea_stage_fn that launches it with one CTA and the emulator's table, which
 /// args->device points to. An error of the emulator is the stage's result,

@@ -22,6 +22,35 @@ cpu::BuiltStage buildAppend(mlir::ModuleOp module,
 cpu::BuiltStage buildMoves(mlir::ModuleOp module,
                            const cpu::MovesParams &params);
 
+cpu::BuiltStage buildScore(mlir::ModuleOp module,
+                           const cpu::ScoreParams &params);
+cpu::BuiltStage buildKeptScore(mlir::ModuleOp module,
+                               const cpu::KeptScoreParams &params);
+cpu::BuiltStage buildNormalize(mlir::ModuleOp module,
+                               const cpu::NormalizeParams &params);
+cpu::BuiltStage buildChoose(mlir::ModuleOp module,
+                            const cpu::ChooseParams &params);
+cpu::BuiltStage buildAssign(mlir::ModuleOp module,
+                            const cpu::AssignParams &params);
+
+/// All of them.
+inline cpu::StageBuilders stageBuilders() {
+  cpu::StageBuilders all;
+  all.combine = buildCombine;
+  all.merge = buildMerge;
+  all.encode = buildEncode;
+  all.pool = buildPool;
+  all.score = buildScore;
+  all.normalize = buildNormalize;
+  all.choose = buildChoose;
+  all.assign = buildAssign;
+  all.append = buildAppend;
+  all.pages = buildPages;
+  all.moves = buildMoves;
+  all.keptScore = buildKeptScore;
+  return all;
+}
+
 } // namespace fovea::gpu
 
 #endif // FOVEA_CODEGEN_GPU_TEMPLATES_WARPSTAGES_H
