@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Caches whose pools, tables and lengths are the host's. Nothing is owned, so
-// everything is checked: the pools once, the tables at each update.
+// everything is checked: the pools once, the tables at each update. Pools are
+// where the kernel is, tables always on the host: an update copies them.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Kernel.h"
 #include "runtime/kvcache/Cache.h"
 
 #include <cstdio>
@@ -60,9 +62,16 @@ fovea_status borrowPart(fovea_kv &kv, uint32_t g, uint32_t p,
     fovea_abi_view &view =
         kv.views[size_t(layer) * kv.storage.nParts + s.firstPart + p];
     view = {};
-    if (fovea_status st =
-            checkPart(given.pool + layer, what, r.dtype, r.rank, extents, view))
+    const GpuKernel *gpu = kv.kernel->gpu;
+    const fovea_tensor &pool = given.pool[layer];
+    if (fovea_status st = checkPart(&pool, what, r.dtype, r.rank, extents, view,
+                                    gpu ? kDLCUDA : kDLCPU))
       return st;
+    if (gpu && pool.device.device_id != gpu->device->id)
+      return fail(FOVEA_INVALID,
+                  "%s: expected memory of GPU %d, the kernel's, got memory of "
+                  "GPU %d",
+                  what, gpu->device->id, pool.device.device_id);
     if (any)
       s.pageTokens = view.shape[2];
     if (firstOfSegment && layer == 0)
@@ -333,11 +342,6 @@ fovea_status fovea_kv_borrow(fovea_kernel *kernel, int arg, int layers,
   CacheRecords records;
   if (fovea_status st = cacheRecords(*kernel, arg, records))
     return st;
-  if (kernel->gpu)
-    return fail(FOVEA_UNSUPPORTED,
-                "kernel '%s': expected a kernel for the CPU to borrow a cache "
-                "for, got one for a GPU, whose caches fovea_kv_create makes",
-                kernel->name());
   auto *kv = new (std::nothrow) fovea_kv(kernel);
   if (!kv)
     return noMemory("a cache", sizeof(fovea_kv));

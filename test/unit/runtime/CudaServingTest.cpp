@@ -197,9 +197,65 @@ TEST_F(CudaServing, RefusesWhatIsElsewhere) {
                  "expected a device of kind 2 and number 0, the kernel's, got "
                  "kind 2 and number 1",
                  fovea_kv_create(s.loaded.kernel, s.cacheArg(), &l, &kv));
-  EXPECT_REFUSED(
-      FOVEA_UNSUPPORTED, "for the CPU to borrow a cache",
-      fovea_kv_borrow(s.loaded.kernel, s.cacheArg(), 1, nullptr, 0, &kv));
+}
+
+TEST_F(CudaServing, ReadsAndWritesTheHostsPools) {
+  Serving s({}, onGpu()); // all : f32, pages of 4, 2 heads of 4
+  Tensor k({12, 2, 4, 4}), v({12, 2, 4, 4});
+  fovea_kv *kv = nullptr;
+  {
+    Serving::There tk(s, &k), tv(s, &v);
+    fovea_kv_part parts[2] = {};
+    for (int i = 0; i < 2; ++i) {
+      parts[i].size = sizeof parts[i];
+      parts[i].segment = "all";
+      parts[i].part = i ? "v" : "k";
+      parts[i].pool = i ? &tv.dl : &tk.dl;
+    }
+    auto borrow = [&] {
+      return fovea_kv_borrow(s.loaded.kernel, s.cacheArg(), 1, parts, 2, &kv);
+    };
+    parts[1].pool = &v.dl;
+    EXPECT_REFUSED(FOVEA_INVALID,
+                   "segment 'all', part 'v', layer 0: expected memory of the "
+                   "GPU (device type 2), got device type 1",
+                   borrow());
+    parts[1].pool = &tv.dl;
+    tv.dl.device.device_id = 1;
+    EXPECT_REFUSED(FOVEA_INVALID,
+                   "part 'v', layer 0: expected memory of GPU 0, the kernel's, "
+                   "got memory of GPU 1",
+                   borrow());
+    tv.dl.device.device_id = 0;
+    ASSERT_FOVEA(borrow());
+    std::vector<uint64_t> ids = {1, 2};
+    std::vector<int64_t> indptr = {0, 3, 5}, end = {9, 6};
+    std::vector<int32_t> pages = {7, 2, 0, 11, 5};
+    std::swap(kv, s.kv);
+    // A prompt, then a row more of each: the kernel writes them and sums all.
+    for (const Rows &step : {Rows{{1, 9}, {2, 6}}, Rows{{1, 1}, {2, 1}}}) {
+      ASSERT_FOVEA(fovea_kv_borrow_tables(s.kv, "all", 2, ids.data(),
+                                          indptr.data(), pages.data(), nullptr,
+                                          end.data()));
+      s.step(step);
+      for (int64_t &tokens : end)
+        ++tokens;
+    }
+    // No page outside of the pool.
+    pages[1] = 12;
+    s.prepare({{1, 1}, {2, 1}});
+    ASSERT_FOVEA(fovea_kv_borrow_tables(s.kv, "all", 2, ids.data(),
+                                        indptr.data(), pages.data(), nullptr,
+                                        end.data()));
+    EXPECT_REFUSED(FOVEA_INVALID, "below 12, got 12", s.update());
+    std::swap(kv, s.kv);
+    fovea_kv_destroy(kv);
+  } // the pools come back
+  // Page 2 has the tokens 4 to 7 of sequence 1, page 3 is nobody's.
+  int seed = s.model[1][5];
+  EXPECT_EQ(k.at(((2 * 2 + 1) * 4 + 1) * 4 + 2), keyOf(seed, 1, 2));
+  EXPECT_EQ(v.at(((2 * 2 + 1) * 4 + 1) * 4 + 2), valueOf(seed, 1, 2));
+  EXPECT_EQ(k.at((3 * 2) * 16), Tensor({12, 2, 4, 4}).at((3 * 2) * 16));
 }
 
 TEST_F(CudaServing, FailedCopiesOfPagesAreTold) {
