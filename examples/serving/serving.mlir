@@ -3,9 +3,9 @@
 // behind the other; which belong to which is told by the batch of the call, so
 // that one kernel serves whole prompts, chunks of them, single tokens and any
 // mix. Committed tokens are int8, with a scale per token and head.
-!c = !kv.cache<heads = ${KV}, dim = ${D}, layout = paged<16>, segments = [all : #kv.int8<per tok>]>
-!q = tensor<?x${H}x${D}xf32>
-!k = tensor<?x${KV}x${D}xf32>
+!c = !kv.cache<heads = ${KV}, dim = ${D}, layout = paged<16>, segments = [all : #kv.int8<per tok>], new = ${T}>
+!q = tensor<?x${H}x${D}x${T}>
+!k = tensor<?x${KV}x${D}x${T}>
 func.func @step(%q: !q, %k: !k, %v: !k, %c: !c) -> (!q, !c) attributes {attn.kernel} {
   %c1 = kv.append %c, %k, %v : !c, !k, !k
   %o = attn.attention %q, %c1 mask(causal) : (!q, !c) -> !q
