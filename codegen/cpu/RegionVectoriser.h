@@ -61,8 +61,8 @@ public:
   /// Notes an i1, scalar or lanes, that has to hold for a pair to count. The
   /// vectoriser asks that no division has a run-time divisor below 1, and no
   /// shift an amount that its type does not have: they read as 1 and 0, so that
-  /// nothing traps; a mask hides such a pair, as its solved functions do, and so
-  /// does a modifier.
+  /// nothing traps; a mask hides such a pair, as its solved functions do, and
+  /// so does a modifier.
   void require(mlir::Value condition, bool looped);
   /// All that was required, i1 lanes; null where nothing was.
   mlir::Value valid();

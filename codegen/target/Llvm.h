@@ -25,7 +25,8 @@ namespace fovea {
 void populateScalarToLLVM(mlir::LLVMTypeConverter &converter,
                           mlir::RewritePatternSet &patterns);
 
-/// These, math, memref and vector: what stages and the functions of masks are made of.
+/// These, math, memref and vector: what stages and the functions of masks are
+/// made of.
 void populateStageToLLVM(mlir::LLVMTypeConverter &converter,
                          mlir::RewritePatternSet &patterns);
 

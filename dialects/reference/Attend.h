@@ -121,8 +121,8 @@ public:
   double maxScore() const { return largest; }
   /// Why the result is meaningless; null if it is good.
   const char *faultOf() const { return fault; }
-  /// Why the mask or a modifier has no meaning for some pair, which is hidden then; null if
-  /// there is none.
+  /// Why the mask or a modifier has no meaning for some pair, which is hidden
+  /// then; null if there is none.
   const char *hiddenBy() const { return hidden; }
 
 private:

@@ -41,8 +41,8 @@ struct Verification {
 /// results are compared, at every stride-th row only. A kernel with caches
 /// needs the `batch`; `after` gets those that it returns. `weigh` gets what
 /// attention makes of every row that is evaluated: see reference::Report.
-/// Kernels of a GPU round weights, and queries and keys that they rotate, to the
-/// type of their queries: roundsWeights.
+/// Kernels of a GPU round weights, and queries and keys that they rotate, to
+/// the type of their queries: roundsWeights.
 llvm::Expected<Verification>
 verify(mlir::func::FuncOp kernel, llvm::ArrayRef<HostValue> arguments,
        llvm::ArrayRef<HostTensor> results, int64_t stride = 1,

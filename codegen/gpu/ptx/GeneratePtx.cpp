@@ -150,11 +150,12 @@ static void hoistAllocas(llvm::Module &module) {
       auto *alloca = llvm::dyn_cast<llvm::AllocaInst>(&inst);
       if (alloca && llvm::isa<llvm::ConstantInt>(alloca->getArraySize()))
         allocas.push_back(alloca);
-      if (auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&inst))
+      if (auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&inst)) {
         if (call->getIntrinsicID() == llvm::Intrinsic::stackrestore)
           stack.insert(stack.begin(), call);
         else if (call->getIntrinsicID() == llvm::Intrinsic::stacksave)
           stack.push_back(call);
+      }
     }
     for (llvm::AllocaInst *alloca : allocas)
       alloca->moveBefore(&*fn.getEntryBlock().getFirstInsertionPt());

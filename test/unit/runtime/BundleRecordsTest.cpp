@@ -347,7 +347,8 @@ std::vector<std::pair<std::string, std::vector<uint8_t>>> fuzzSeeds() {
 
 std::string seedFolder() { return std::string(FUZZ_SEEDS) + "/"; }
 
-/// Writes the seeds after a change of the format:
+/// Writes the seeds after a change of the format; disabled since it writes into
+/// the source tree, and tests do not:
 /// runtime-test --gtest_also_run_disabled_tests --gtest_filter=*WriteFuzzSeeds
 TEST(Bundle, DISABLED_WriteFuzzSeeds) {
   for (auto &[name, bytes] : fuzzSeeds()) {

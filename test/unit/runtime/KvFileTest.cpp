@@ -235,7 +235,8 @@ std::string seedPath(int tokens) {
   return std::string(KV_FUZZ_SEEDS) + "/" + std::to_string(tokens) + ".kv";
 }
 
-/// Writes the seeds after a change of the format:
+/// Writes the seeds after a change of the format; disabled since it writes into
+/// the source tree, and tests do not:
 /// runtime-kv-test --gtest_also_run_disabled_tests --gtest_filter=*FuzzSeeds
 TEST(KvFile, DISABLED_WriteFuzzSeeds) {
   for (int tokens : seedTokens) {

@@ -147,11 +147,11 @@ void Side::refuseBadValues() const {
 void Side::evaluate(int64_t stride) {
   theCall.run();
   rows.emplace(queryRows(), tokens(), stride);
-  auto verification =
-      verify(spec.kernel(), theArguments.inputs(), theArguments.results(),
-             stride, theArguments.referenceBatch(), nullptr,
-             [&](const reference::WeighedRow &row) { rows->add(row); },
-             roundsWeights(theSession->target()));
+  auto verification = verify(
+      spec.kernel(), theArguments.inputs(), theArguments.results(), stride,
+      theArguments.referenceBatch(), nullptr,
+      [&](const reference::WeighedRow &row) { rows->add(row); },
+      roundsWeights(theSession->target()));
   if (!verification)
     throw Failure(ExitRejected,
                   "reference: " + llvm::toString(verification.takeError()));
