@@ -38,6 +38,9 @@ struct StreamShape {
   int64_t q, ring, kTile, vTile, kScale, vScale, stage, blocks, rowInfo, state,
       total;
 
+  /// The accumulators take half of a thread's registers.
+  bool wide() const { return valueDim > 128; }
+
   /// Blocks found at a time.
   static constexpr int64_t kBlocks = 256;
   /// Tiles of a ring.

@@ -112,19 +112,28 @@ void StreamKernel::loadTile(const TileRows &tile, Value to, Value n,
                 e.select(there, h.c32(bytes), h.c32(0)));
   };
   bool straight = kThreads % pieces == 0;
-  for (int64_t first = 0; first < all; first += kThreads) {
-    Value c = e.add(thread, first);
-    auto piece = [&] {
-      if (straight)
-        copy(e.divU(thread, count), first / pieces, e.remU(thread, count));
+  auto copies = [&](Value from, int64_t end) { // pieces from, from + kThreads..
+    for (int64_t first = 0; first < end; first += kThreads) {
+      Value c = e.add(from, first);
+      auto piece = [&] {
+        if (straight)
+          copy(e.divU(from, count), first / pieces, e.remU(from, count));
+        else
+          copy(e.divU(c, count), 0, e.remU(c, count));
+      };
+      if (first + kThreads <= end)
+        piece();
       else
-        copy(e.divU(c, count), 0, e.remU(c, count));
-    };
-    if (first + kThreads <= all)
-      piece();
-    else
-      e.ifThen(e.cmp(kSlt, c, e.cI64(all)), piece);
-  }
+        e.ifThen(e.cmp(kSlt, c, e.cI64(end)), piece);
+    }
+  };
+  // The addresses of many copies at once would not fit beside the accumulators.
+  int64_t few = 4 * kThreads;
+  if (all > 8 * kThreads && all % few == 0)
+    e.forLoop(e.cI64(0), e.cI64(all), e.cI64(few),
+              [&](Value base) { copies(e.add(thread, base), few); });
+  else
+    copies(thread, all);
 }
 
 /// Starts the copies of a block's keys and values.
@@ -193,7 +202,12 @@ void StreamKernel::issue(const Block &block) {
   }
   for (unsigned i = 0; i < p.sources.size(); ++i) {
     const StreamSource &source = p.sources[i];
-    const SourceViews &views = sources[i];
+    SourceViews views = sources[i];
+    if (shape.wide()) {
+      // Read again: held beside wide accumulators they would be spilled.
+      views.keys = s.view(source.keys, 4);
+      views.values = s.view(source.values, 4);
+    }
     auto rowOf = [&](const View &view, unsigned bytes) {
       // In front of the loop over pieces, where the rows are one run.
       Value base;
