@@ -121,6 +121,26 @@ static Element narrowest(func::FuncOp kernel) {
   return found;
 }
 
+reference::Report fovea::reportFor(func::FuncOp kernel, bool roundsWeights) {
+  reference::Report report;
+  if (roundsWeights)
+    report.rotated = narrowest(kernel);
+  return report;
+}
+
+double fovea::allowedError(func::FuncOp kernel, ArrayRef<double> want,
+                           Element element, Role role,
+                           const reference::Report &report,
+                           bool roundsWeights) {
+  double bound = reference::errorBound(want, element, role, report.maxScore);
+  if (roundsWeights && role == Role::Output)
+    bound += reference::weightBound(narrowest(kernel), report.maxValue);
+  // A region may be steeper than p: p * p doubles a relative error.
+  if (report.prob && role == Role::Output)
+    bound *= 4;
+  return bound;
+}
+
 llvm::Expected<Verification>
 fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
               ArrayRef<HostTensor> results, int64_t stride,
@@ -134,11 +154,9 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
       toReference(kernel, arguments);
   if (!inputs)
     return inputs.takeError();
-  reference::Report report;
+  reference::Report report = reportFor(kernel, roundsWeights);
   report.stride = stride;
   report.weigh = std::move(weigh);
-  if (roundsWeights)
-    report.rotated = narrowest(kernel);
   llvm::Expected<std::vector<reference::Value>> wanted =
       reference::evaluate(kernel, *inputs, &report, batch);
   if (!wanted)
@@ -163,13 +181,8 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
       got.push_back(pair.got->get(position));
       want.push_back(pair.want->data[position]);
     }
-    double bound =
-        reference::errorBound(want, pair.element, pair.role, report.maxScore);
-    if (roundsWeights && pair.role == reference::Role::Output)
-      bound += reference::weightBound(narrowest(kernel), report.maxValue);
-    // A region may be steeper than p: p * p doubles a relative error.
-    if (report.prob && pair.role == reference::Role::Output)
-      bound *= 4;
+    double bound = allowedError(kernel, want, pair.element, pair.role, report,
+                                roundsWeights);
     reference::Comparison comparison = reference::compare(got, want, bound);
     verification.ok &= comparison.ok;
     if (comparison.worst < 0 || severity(comparison) <= worst)

@@ -51,6 +51,15 @@ verify(mlir::func::FuncOp kernel, llvm::ArrayRef<HostValue> arguments,
        std::function<void(const reference::WeighedRow &)> weigh = {},
        bool roundsWeights = false);
 
+/// What an evaluation has to tell for allowedError, and how it rounds.
+reference::Report reportFor(mlir::func::FuncOp kernel, bool roundsWeights);
+
+/// The bound that verify holds a result to, of which the reference gives `want`
+/// and has told `report`.
+double allowedError(mlir::func::FuncOp kernel, llvm::ArrayRef<double> want,
+                    reference::Element element, reference::Role role,
+                    const reference::Report &report, bool roundsWeights);
+
 /// Whether the kernels of a target do; false for names that are none.
 bool roundsWeights(llvm::StringRef target);
 

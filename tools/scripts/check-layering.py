@@ -56,6 +56,9 @@ ALLOWED = {
     + COMPILER,
     "bench": ["dialects", "passes", "codegen", "runtime", "dlpack",
               "benchmark"] + COMPILER,
+    # Packs what `fovea verify` would hold a GPU's results against.
+    "bench/gpu": ["bench", "dialects", "passes", "codegen", "runtime", "tools",
+                  "dlpack"] + COMPILER,
     "bench/peers": ["runtime/include", "ggml"],
     # Users of the public interface only.
     "examples": ["dlpack"],

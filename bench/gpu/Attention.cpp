@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// gpu_attention FOLDER JSON: runs the kernels that gpu_pack_attention wrote on
+// the first GPU and compares what they give with the float64 reference, within
+// the bound of `fovea verify`. It needs NVIDIA's driver and nothing else. A
+// Markdown table goes to stdout. Exit codes: those of gpu_runner.
+#include "bench/gpu/Step.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <sstream>
+
+using namespace fovea::gpu;
+
+namespace {
+struct Case {
+  std::string name;
+  double tolerance;
+  std::vector<std::string> shapes;
+};
+
+struct Verdict {
+  std::string result = "failed", detail; // "agrees", "differs", "failed"
+  double error = 0;
+};
+} // namespace
+
+static bool readFile(const std::string &path, std::string &out) {
+  std::ifstream stream(path, std::ios::binary);
+  out.assign(std::istreambuf_iterator<char>(stream), {});
+  return bool(stream) && !out.empty();
+}
+
+/// As the reference's comparison: what agrees without being finite is 0 apart.
+static double distance(double got, double wanted) {
+  if (got == wanted || (std::isnan(got) && std::isnan(wanted)))
+    return 0;
+  double error = std::fabs(got - wanted);
+  return std::isfinite(error) ? error : std::numeric_limits<double>::infinity();
+}
+
+/// Fills the arguments, one behind the other in NAME.in.
+static bool fill(Step &step, const std::string &path) {
+  std::string bytes;
+  bool read = readFile(path, bytes);
+  size_t at = 0;
+  for (Argument &argument : step.arguments)
+    if (!argument.info.is_result) {
+      if (at + argument.bytes.size() <= bytes.size())
+        memcpy(argument.bytes.data(), bytes.data() + at, argument.bytes.size());
+      at += argument.bytes.size();
+    }
+  if (!read || at != bytes.size())
+    step.detail = "expected " + std::to_string(at) + " bytes in " + path +
+                  ", got " + std::to_string(bytes.size());
+  return read && at == bytes.size();
+}
+
+static Verdict compare(const Case &one, const Argument &result,
+                       const std::string &expected) {
+  Verdict verdict;
+  size_t wrong = 0, worst = 0, count = expected.size() / 8;
+  for (size_t i = 0; i < count; ++i) {
+    double wanted;
+    memcpy(&wanted, expected.data() + 8 * i, 8);
+    double error = distance(valueOf(result, i), wanted);
+    wrong += error > one.tolerance;
+    if (error > verdict.error)
+      verdict.error = error, worst = i;
+  }
+  char text[160];
+  snprintf(text, sizeof text, "error %.2e, allowed %.2e", verdict.error,
+           one.tolerance);
+  verdict.detail = text;
+  verdict.result = wrong ? "differs" : "agrees";
+  if (wrong) {
+    double wanted;
+    memcpy(&wanted, expected.data() + 8 * worst, 8);
+    snprintf(text, sizeof text,
+             "; %zu of %zu elements; element %zu: expected %.6g, got %.6g",
+             wrong, count, worst, wanted, valueOf(result, worst));
+    verdict.detail += text;
+  }
+  return verdict;
+}
+
+static Verdict judge(const Machine &machine, const Case &one,
+                     const std::string &folder) {
+  Verdict verdict;
+  Step step(machine);
+  std::string base = folder + "/" + one.name, expected;
+  bool ran = step.open(base + ".fvb", one.shapes) && fill(step, base + ".in") &&
+             step.plan() && step.run() && step.wait() && step.fetch();
+  verdict.detail = step.detail;
+  if (!ran)
+    return verdict;
+  const Argument &result = step.arguments.back();
+  size_t count = 1;
+  for (int64_t extent : result.shape)
+    count *= size_t(extent);
+  if (!readFile(base + ".expected", expected) || expected.size() != 8 * count) {
+    verdict.detail = "expected " + std::to_string(8 * count) + " bytes in " +
+                     base + ".expected, got " + std::to_string(expected.size());
+    return verdict;
+  }
+  verdict = compare(one, result, expected);
+  verdict.detail += "; " + step.items();
+  return verdict;
+}
+
+static std::string quoted(const std::string &text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\')
+      out += '\\';
+    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return out + "\"";
+}
+
+static bool readIndex(const std::string &path, std::vector<Case> &cases) {
+  std::ifstream stream(path);
+  std::string line, shape;
+  while (std::getline(stream, line)) {
+    std::stringstream fields(line);
+    Case one;
+    if (!(fields >> one.name >> one.tolerance))
+      return false;
+    while (fields >> shape)
+      one.shapes.push_back(shape);
+    if (one.shapes.empty())
+      return false;
+    cases.push_back(one);
+  }
+  return !cases.empty();
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) {
+    fprintf(stderr,
+            "gpu_attention: error: expected FOLDER JSON, got %d arguments\n",
+            argc - 1);
+    return 2;
+  }
+  std::string folder = argv[1];
+  std::vector<Case> cases;
+  if (!readIndex(folder + "/index.txt", cases)) {
+    fprintf(stderr,
+            "gpu_attention: error: expected the kernels of gpu_pack_attention "
+            "in %s, got no index.txt that can be read\n",
+            folder.c_str());
+    return 2;
+  }
+  Machine machine;
+  if (!machine.open()) {
+    fprintf(stderr, "gpu_attention: no GPU: %s\n", fovea_message());
+    return 3;
+  }
+  int bad = 0;
+  std::string json = "{\"kernels\": [";
+  printf("| attention | result | |\n|---|---|---|\n");
+  for (size_t i = 0; i < cases.size(); ++i) {
+    Verdict verdict = judge(machine, cases[i], folder);
+    bad += verdict.result != "agrees";
+    printf("| %s | %s | %s |\n", cases[i].name.c_str(), verdict.result.c_str(),
+           verdict.detail.c_str());
+    fflush(stdout); // what has been seen if the next one hangs
+    json += (i ? ",\n" : "\n") + ("{\"name\": " + quoted(cases[i].name)) +
+            ", \"result\": " + quoted(verdict.result) +
+            ", \"detail\": " + quoted(verdict.detail) + "}";
+  }
+  std::ofstream(argv[2]) << json << "\n]}\n";
+  printf("\n%zu attention kernels, %d do not agree with the reference.\n",
+         cases.size(), bad);
+  return bad ? 1 : 0;
+}

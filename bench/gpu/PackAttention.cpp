@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// gpu_pack_attention ROOT FOLDER TARGETS [NAME...]: writes attention kernels of
+// the examples under ROOT, or those of these names, as gpu_attention reads
+// them: a bundle for TARGETS, random inputs, and what the float64 reference
+// makes of them.
+//
+// FOLDER/index.txt has a line for each kernel: name, the largest error that is
+// allowed, and the shapes of arguments and result. Beside it lie NAME.fvb,
+// NAME.in (all arguments, one behind the other) and NAME.expected (f64).
+#include "tools/fovea/Arguments.h"
+#include "tools/fovea/SpecModule.h"
+#include "tools/fovea/Verify.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace fovea;
+using namespace fovea::cli;
+
+namespace {
+struct Case {
+  const char *name, *spec;
+  std::vector<std::string> defines;
+  const char *shape;
+};
+} // namespace
+
+/// Between them: both element types and head dims, tiles that are not full,
+/// masks with and without a table, items that are split, coded keys.
+static std::vector<Case> cases() {
+  const char *causal = "examples/masks/causal.mlir";
+  const char *ragged = "b=2,sq=70,sk=300";
+  return {
+      {"causal_f16_64", causal, {"T=f16", "D=64"}, ragged},
+      {"causal_f16_128", causal, {"T=f16", "D=128"}, ragged},
+      {"causal_bf16_64", causal, {"T=bf16", "D=64"}, ragged},
+      {"causal_bf16_128", causal, {"T=bf16", "D=128"}, ragged},
+      {"sink_window_bf16_128",
+       "examples/masks/sink_window.mlir",
+       {"T=bf16", "D=128"},
+       "b=1,sq=200,sk=200"},
+      {"document_cu_seqlens_f16_64",
+       "examples/masks/document_cu_seqlens.mlir",
+       {"T=f16", "D=64"},
+       "b=1,sq=256,sk=256,cu_seqlens_0=5"},
+      {"decode_bf16_128", causal, {"T=bf16", "D=128"}, "b=1,sq=1,sk=4000"},
+      {"decode_int8_bf16_64",
+       "bench/specs/int8.mlir",
+       {"T=bf16"},
+       "b=2,sq=1,sk=1000"},
+  };
+}
+
+[[noreturn]] static void reject(const std::string &what) {
+  throw Failure(ExitRejected, what);
+}
+
+static llvm::StringRef bytesOf(const HostTensor &tensor) {
+  return {reinterpret_cast<const char *>(tensor.bytes.data()),
+          tensor.bytes.size()};
+}
+
+static std::string pack(const Case &one, const std::string &root,
+                        const std::string &folder, const std::string &targets) {
+  SpecOptions options;
+  options.path = root + "/" + one.spec;
+  options.defines = one.defines;
+  options.target = targets;
+  Session session(options, 1);
+  SpecModule spec(session);
+  CallOptions call;
+  call.shape = one.shape;
+  Arguments arguments(session, call, spec.kernel());
+  auto inputs = toReference(spec.kernel(), arguments.inputs());
+  if (!inputs)
+    reject(llvm::toString(inputs.takeError()));
+  reference::Report report = reportFor(spec.kernel(), /*roundsWeights=*/true);
+  auto wanted = reference::evaluate(spec.kernel(), *inputs, &report);
+  if (!wanted)
+    reject(llvm::toString(wanted.takeError()));
+  const auto *want = wanted->size() == 1
+                         ? std::get_if<reference::Tensor>(&wanted->front())
+                         : nullptr;
+  if (!want)
+    reject("expected a kernel with one tensor as its result");
+  mlir::Value result =
+      spec.kernel().getBody().front().getTerminator()->getOperand(0);
+  double allowed = allowedError(
+      spec.kernel(), want->data, reference::elementOf(result.getType()),
+      reference::roleOf(result), report, /*roundsWeights=*/true);
+
+  std::string line = one.name, in, base = folder + "/" + one.name;
+  llvm::raw_string_ostream os(line);
+  os << llvm::format(" %.17g", allowed);
+  auto add = [&](llvm::ArrayRef<int64_t> shape) {
+    os << " ";
+    llvm::interleave(shape, os, "x");
+  };
+  for (const HostValue &value : arguments.inputs()) {
+    if (value.isScalar || value.isCache)
+      reject("expected arguments to be tensors, got '" + value.name + "'");
+    in += bytesOf(value.tensor);
+    add(value.tensor.shape);
+  }
+  add(want->shape);
+  const void *bundle = nullptr;
+  size_t size = 0;
+  if (fovea_status status =
+          fovea_bundle_bytes(session.bundle(), &bundle, &size))
+    throw runtimeFailure(status, one.name);
+  writeFile(base + ".fvb", {static_cast<const char *>(bundle), size});
+  writeFile(base + ".in", in);
+  writeFile(base + ".expected",
+            {reinterpret_cast<const char *>(want->data.data()),
+             want->data.size() * sizeof(double)});
+  return line + "\n";
+}
+
+static int fail(const std::string &what) {
+  llvm::errs() << "gpu_pack_attention: error: " << what << "\n";
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  if (argc < 4)
+    return fail("expected ROOT FOLDER TARGETS [NAME...], got " +
+                std::to_string(argc - 1) + " arguments");
+  std::string folder = argv[2], index;
+  if (std::error_code error = llvm::sys::fs::create_directories(folder))
+    return fail("expected to make " + folder + ": " + error.message());
+  std::vector<std::string> names(argv + 4, argv + argc);
+  size_t packed = 0;
+  for (const Case &one : cases()) {
+    if (!names.empty() && !llvm::is_contained(names, one.name))
+      continue;
+    try {
+      index += pack(one, argv[1], folder, argv[3]);
+    } catch (const Failure &failure) {
+      return fail(std::string(one.name) + ": " + failure.what());
+    }
+    ++packed;
+  }
+  if (packed < names.size())
+    return fail("expected names of attention kernels, got " +
+                llvm::join(names, " "));
+  try {
+    writeFile(folder + "/index.txt", index);
+  } catch (const Failure &failure) {
+    return fail(failure.what());
+  }
+  llvm::outs() << packed << " attention kernels in " << folder << "\n";
+  return 0;
+}
