@@ -5,10 +5,12 @@
  * those with an entry for the emulator. */
 #include "test/support/FakeCudaStages.h"
 
+#include <fcntl.h>
 #include <fovea/bundle.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 int fake_is_compiled(const void *image) {
   return !memcmp(image, "\177ELF", 4) || !memcmp(image, "//", 2);
@@ -58,18 +60,38 @@ static twins find_targets(const char *bundle, const char *at) {
   return found;
 }
 
+/* The pages of a bundle are one mapping that begins with its header. Those
+ * before an image are looked at through the kernel: a foreign one has no header
+ * before it, and what is not mapped ends the search. NULL: there is none. */
+static const char *header_before(const char *image) {
+  enum { PAGE = 4096, MOST_PAGES = 1 << 16 };
+  int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  uintptr_t at = (uintptr_t)image / PAGE * PAGE;
+  const char *found = NULL;
+  for (int i = 0; i < MOST_PAGES && !found; ++i, at -= PAGE) {
+    fovea_bundle_header head;
+    if (pread(memory, &head, sizeof head, (off_t)at) != sizeof head)
+      break;
+    if (head.magic == FOVEA_BUNDLE_MAGIC &&
+        head.version == FOVEA_BUNDLE_VERSION &&
+        (uintptr_t)image - at < head.file_size)
+      found = (const char *)at;
+  }
+  if (memory >= 0)
+    close(memory);
+  return found;
+}
+
 const void *fake_bundle_around(const void *image, int capability, int *result) {
   enum { INVALID_IMAGE = 200, NO_BINARY = 209 };
-  const char *base = (const char *)((uintptr_t)image & ~(uintptr_t)4095);
-  /* The pages of a bundle are one mapping that begins with its header. */
-  while (((const fovea_bundle_header *)(const void *)base)->magic !=
-         FOVEA_BUNDLE_MAGIC)
-    base -= 4096;
+  *result = INVALID_IMAGE;
+  const char *base = header_before(image);
+  if (!base)
+    return NULL;
   twins t = find_targets(base, image);
   const fovea_bundle_target *targets =
       (const void *)section(base, FOVEA_SECTION_TARGETS, -1).data;
   int made_for = 0;
-  *result = INVALID_IMAGE;
   if (t.device < 0 || sscanf(section(base, FOVEA_SECTION_STRINGS, -1).data +
                                  targets[t.device].name,
                              "sm_%d", &made_for) != 1)

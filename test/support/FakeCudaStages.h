@@ -13,7 +13,7 @@ int fake_is_compiled(const void *image);
 
 /* The bundle that an image lies in, which the runtime has in pages of its own,
  * if this GPU takes the code and there is emulated code beside it; else NULL.
- * *result is then the CUresult. */
+ * *result is then the CUresult: an invalid image if it lies in no bundle. */
 const void *fake_bundle_around(const void *image, int capability, int *result);
 
 /* The emulated code of the stage whose kernel has a name; NULL: none. */

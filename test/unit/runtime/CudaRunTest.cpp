@@ -317,6 +317,38 @@ TEST_F(CudaRun, CodeThatIsNone) {
                  other.status);
 }
 
+// The fake finds compiled code by the bundle around it: of an image that is in
+// none it says so, wherever it lies.
+TEST_F(CudaRun, CodeOutsideOfABundle) {
+  constexpr int invalidImage = 200;
+  auto load = fake<int (*)(void **, const void *, unsigned, int *, void **)>(
+      "cuModuleLoadDataEx");
+  auto push = fake<int (*)(void *)>("cuCtxPushCurrent_v2");
+  auto pop = fake<int (*)(void **)>("cuCtxPopCurrent_v2");
+  void *context = nullptr, *module = nullptr;
+  ASSERT_EQ(
+      fake<int (*)(void **, int)>("cuDevicePrimaryCtxRetain")(&context, 40), 0);
+  ASSERT_EQ(push(context), 0);
+  static const char constant[64] = "\177ELF";
+  std::vector<char> heap(1 << 20, '/');
+  const char stack[64] = "// PTX";
+  for (const char *image :
+       {&constant[0], static_cast<const char *>(&heap[heap.size() / 2]),
+        &stack[0]})
+    EXPECT_EQ(load(&module, image, 0, nullptr, nullptr), invalidImage);
+  // A bundle that ends before the image.
+  std::vector<uint8_t> bytes = sumKernel().build();
+  constexpr size_t page = 4096;
+  size_t room = bytes.size() / page * page + 2 * page;
+  auto *pages = static_cast<char *>(std::aligned_alloc(page, room));
+  std::memcpy(pages, bytes.data(), bytes.size());
+  std::memcpy(pages + bytes.size(), constant, sizeof constant);
+  EXPECT_EQ(load(&module, pages + bytes.size(), 0, nullptr, nullptr),
+            invalidImage);
+  std::free(pages);
+  ASSERT_EQ(pop(&context), 0);
+}
+
 TEST_F(CudaRun, WhichCodeRunsWhere) {
   using fovea::rt::gpuRank;
   EXPECT_GE(gpuRank("sm_90a", 9, 0, true), 0);
