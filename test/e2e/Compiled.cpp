@@ -47,7 +47,7 @@ std::string e2e::asHalf(std::string text) {
 llvm::Expected<Compiled> Compiled::compile(const std::string &text,
                                            const std::string &name,
                                            const std::string &target,
-                                           int workers) {
+                                           int workers, fovea_device device) {
   CompileOptions options;
   static const TargetInfo wide = [] {
     TargetInfo info = describeX86V3();
@@ -76,14 +76,13 @@ llvm::Expected<Compiled> Compiled::compile(const std::string &text,
   State &state = *compiled.state;
   fovea_options open = {};
   open.size = sizeof open;
-  open.target = isWide             ? wide.name.c_str()
-                : target == "host" ? nullptr
-                                   : target.c_str();
+  bool any = target == "host" || device.kind != kDLCPU;
+  open.target = isWide ? wide.name.c_str() : any ? nullptr : target.c_str();
   if (fovea_executor_threads(workers, &open.exec) ||
       fovea_open(FOVEA_API, &open, &state.ctx) ||
       fovea_bundle_memory(state.ctx, result.output.data(), result.output.size(),
                           &state.bundle) ||
-      fovea_kernel_get(state.bundle, nullptr, FOVEA_CPU, &state.kernel))
+      fovea_kernel_get(state.bundle, nullptr, device, &state.kernel))
     return failure("opening the kernel");
   return compiled;
 }
@@ -95,6 +94,8 @@ Compiled::Compiled(Compiled &&other) : state(other.state) {
 Compiled::~Compiled() { delete state; }
 
 fovea_kernel *Compiled::kernel() const { return state->kernel; }
+
+fovea_ctx *Compiled::context() const { return state->ctx; }
 
 llvm::Error Compiled::run(std::vector<HostValue> &arguments,
                           std::vector<HostTensor> &results, const Dims &dims,

@@ -46,11 +46,13 @@ struct StridedTensor {
 class Compiled {
 public:
   /// Compiles the only kernel of `text`; `name` is its name in diagnostics.
-  /// It runs on `workers` threads.
+  /// It runs on `workers` threads, or on a GPU, for which `target` is a list
+  /// with code for it.
   static llvm::Expected<Compiled> compile(const std::string &text,
                                           const std::string &name,
                                           const std::string &target,
-                                          int workers = 2);
+                                          int workers = 2,
+                                          fovea_device device = FOVEA_CPU);
   Compiled(Compiled &&other);
   ~Compiled();
 
@@ -67,6 +69,7 @@ public:
                   Outcome *outcome = nullptr);
 
   fovea_kernel *kernel() const;
+  fovea_ctx *context() const;
 
 private:
   Compiled() = default;
