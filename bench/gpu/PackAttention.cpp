@@ -7,6 +7,7 @@
 // FOLDER/index.txt has a line for each kernel: name, the largest error that is
 // allowed, and the shapes of arguments and result. Beside it lie NAME.fvb,
 // NAME.in (all arguments, one behind the other) and NAME.expected (f64).
+// Without names, FOLDER/times.txt and its bundles too, for gpu_times.
 #include "tools/fovea/Arguments.h"
 #include "tools/fovea/SpecModule.h"
 #include "tools/fovea/Verify.h"
@@ -52,6 +53,45 @@ static std::vector<Case> cases() {
        {"T=bf16"},
        "b=2,sq=1,sk=1000"},
   };
+}
+
+/// What gpu_times times, as its times.txt has it: the cases of peers.py.
+static const char timed[] =
+    "time_dense all 1x32x8192x128 1x32x8192x128 1x32x8192x128 1x32x8192x128 "
+    "prefill 8K\n"
+    "time_causal causal 1x32x8192x128 1x32x8192x128 1x32x8192x128 "
+    "1x32x8192x128 prefill 8K causal\n"
+    "time_causal_grouped causal 4x32x2048x128 4x8x2048x128 4x8x2048x128 "
+    "4x32x2048x128 prefill 2K causal, 32 / 8 heads\n"
+    "time_dense_grouped all 16x32x1x128 16x8x4096x128 16x8x4096x128 "
+    "16x32x1x128 decode 16 x 4K, 32 / 8 heads\n"
+    "time_dense_grouped all 16x32x1x128 16x8x16384x128 16x8x16384x128 "
+    "16x32x1x128 decode 16 x 16K, 32 / 8 heads\n"
+    "time_dense_grouped all 16x32x1x128 16x8x65536x128 16x8x65536x128 "
+    "16x32x1x128 decode 16 x 64K, 32 / 8 heads\n";
+
+static void writeBundle(const Session &session, const std::string &path) {
+  const void *bundle = nullptr;
+  size_t size = 0;
+  if (fovea_status status =
+          fovea_bundle_bytes(session.bundle(), &bundle, &size))
+    throw runtimeFailure(status, path);
+  writeFile(path, {static_cast<const char *>(bundle), size});
+}
+
+static void packTimed(const std::string &root, const std::string &folder,
+                      const std::string &targets) {
+  for (const char *spec : {"dense", "causal"})
+    for (bool grouped : {false, true}) {
+      SpecOptions options;
+      options.path = root + "/bench/specs/" + spec + ".mlir";
+      options.defines = {"T=bf16", "D=128", "H=32", grouped ? "KV=8" : "KV=32"};
+      options.target = targets;
+      Session session(options, 1);
+      writeBundle(session, folder + "/time_" + spec +
+                               (grouped ? "_grouped" : "") + ".fvb");
+    }
+  writeFile(folder + "/times.txt", timed);
 }
 
 [[noreturn]] static void reject(const std::string &what) {
@@ -106,12 +146,7 @@ static std::string pack(const Case &one, const std::string &root,
     add(value.tensor.shape);
   }
   add(want->shape);
-  const void *bundle = nullptr;
-  size_t size = 0;
-  if (fovea_status status =
-          fovea_bundle_bytes(session.bundle(), &bundle, &size))
-    throw runtimeFailure(status, one.name);
-  writeFile(base + ".fvb", {static_cast<const char *>(bundle), size});
+  writeBundle(session, base + ".fvb");
   writeFile(base + ".in", in);
   writeFile(base + ".expected",
             {reinterpret_cast<const char *>(want->data.data()),
@@ -149,6 +184,8 @@ int main(int argc, char **argv) {
                 llvm::join(names, " "));
   try {
     writeFile(folder + "/index.txt", index);
+    if (names.empty())
+      packTimed(argv[1], folder, argv[3]);
   } catch (const Failure &failure) {
     return fail(failure.what());
   }

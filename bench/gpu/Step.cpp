@@ -54,6 +54,7 @@ Step::~Step() {
 bool Step::ok(fovea_status status) {
   if (status != FOVEA_OK)
     detail = fovea_message();
+  outOfMemory = status == FOVEA_NO_MEMORY;
   return status == FOVEA_OK;
 }
 

@@ -60,6 +60,7 @@ public:
 
   std::vector<Argument> arguments;
   std::string detail;
+  bool outOfMemory = false; ///< that is why
 
 private:
   bool ok(fovea_status status);

@@ -19,12 +19,14 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-# Name, batch, query heads, KV heads, queries, keys, head dim, causal.
+# Those of gpu_pack_attention: name, batch, query heads, KV heads, queries, keys, head dim, causal.
 CASES = [
     ("prefill 8K", 1, 32, 32, 8192, 8192, 128, False),
     ("prefill 8K causal", 1, 32, 32, 8192, 8192, 128, True),
     ("prefill 2K causal, 32 / 8 heads", 4, 32, 8, 2048, 2048, 128, True),
+    ("decode 16 x 4K, 32 / 8 heads", 16, 32, 8, 1, 4096, 128, False),
     ("decode 16 x 16K, 32 / 8 heads", 16, 32, 8, 1, 16384, 128, False),
+    ("decode 16 x 64K, 32 / 8 heads", 16, 32, 8, 1, 65536, 128, False),
 ]
 SMALL = ("small", 2, 8, 2, 128, 128, 64, True)
 
