@@ -51,7 +51,8 @@ fovea_status GpuGraph::create() {
   size_t nodes = graph.nodes.size();
   for (const GraphNode &node : graph.nodes)
     capturable &= node.plan || node.capturable;
-  if (!sent.create(nodes) || !calls.create(graph.ids.size()))
+  if (!sent.create(nodes) || !calls.create(graph.ids.size()) ||
+      !lanes.create(nodes))
     return noMemory("a graph's arguments", nodes * sizeof(GpuArgs));
   if (fovea_status st = device.allocate("a graph's buffers",
                                         size_t(graph.bytes), graph.memory))
@@ -72,6 +73,20 @@ bool GpuGraph::isFirst(size_t i) const {
   return graph.nodes[i].plan != nullptr;
 }
 
+fovea_status GpuGraph::takeLanes(fovea_stream on) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!graph.nodes[i].plan)
+      continue;
+    GpuLane *lane = nullptr;
+    if (fovea_status st = laneOf(graph.nodes[i], on, lane))
+      return fail(st, "node %zu: %s", i, message());
+    if (lane != lanes[i])
+      forget();
+    lanes[i] = lane;
+  }
+  return FOVEA_OK;
+}
+
 /// Copies plans and arguments that have changed.
 fovea_status GpuGraph::arguments(fovea_stream on) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -83,9 +98,6 @@ fovea_status GpuGraph::arguments(fovea_stream on) {
             bindRun(*node.plan, node.layer, graph.args.data() + node.first,
                     int(node.count), graph.memory + graph.workspace, bound))
       return fail(st, "node %zu: %s", i, message());
-    GpuLane *lane = nullptr;
-    if (fovea_status st = laneOf(node, on, lane))
-      return st;
     if (fovea_status st = node.plan->gpu->upload(on))
       return st;
     GpuArgs args;
@@ -133,7 +145,7 @@ fovea_status GpuGraph::enqueue(bool all, fovea_stream on) {
 }
 
 /// Host functions have put what they saw of their tensors into the capture:
-/// places and extents.
+/// places, extents and strides.
 bool GpuGraph::sameCalls() {
   bool same = true;
   for (const GraphNode &node : graph.nodes)
@@ -144,9 +156,13 @@ bool GpuGraph::sameCalls() {
       same &= now.data == before.data && now.byte_offset == before.offset;
       before.data = now.data;
       before.offset = now.byte_offset;
-      for (int d = 0; d < now.ndim; ++d) {
-        same &= now.shape[d] == before.shape[d];
+      int64_t dense = 1; // row-major
+      for (int d = now.ndim; d-- > 0;) {
+        int64_t stride = now.strides ? now.strides[d] : dense;
+        dense *= now.shape[d];
+        same &= now.shape[d] == before.shape[d] && stride == before.stride[d];
         before.shape[d] = now.shape[d];
+        before.stride[d] = stride;
       }
     }
   return same;
@@ -197,6 +213,8 @@ fovea_status GpuGraph::run(fovea_stream on) {
   UseGpu use(device);
   if (use.status())
     return use.status();
+  if (fovea_status st = takeLanes(on))
+    return st;
   if (fovea_status st = arguments(on))
     return st;
   fovea_status st;

@@ -13,7 +13,7 @@ namespace fovea::rt {
 struct SeenTensor {
   void *data;
   uint64_t offset;
-  int64_t shape[FOVEA_ABI_MAX_RANK];
+  int64_t shape[FOVEA_ABI_MAX_RANK], stride[FOVEA_ABI_MAX_RANK];
 };
 
 class GpuGraph {
@@ -40,11 +40,14 @@ private:
   /// The lane of a node's plan on the stream of the run.
   fovea_status laneOf(const GraphNode &node, fovea_stream stream,
                       GpuLane *&out);
+  /// Forgets a capture with lanes that other streams have taken since.
+  fovea_status takeLanes(fovea_stream stream);
   bool isFirst(size_t node) const;
 
   char *memory = nullptr;  ///< on the device: a GpuArgs for each node
   Array<GpuArgs> sent;     ///< what is there
   Array<SeenTensor> calls; ///< by id of a node, when captured
+  Array<GpuLane *> lanes;  ///< by node, of the last run
   bool capturable = true;  ///< every host function only enqueues
   void *executable = nullptr;
   fovea_stream stream = nullptr; ///< of the capture: its lanes are in it

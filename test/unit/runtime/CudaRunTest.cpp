@@ -476,6 +476,77 @@ TEST_F(CudaRun, HostFunctionsAreCapturedIfTheyOnlyEnqueue) {
   }
 }
 
+/// A kernel, and a function of the host that notes the strides of its result.
+struct Noting {
+  Noting(const OnGpu &on, int concurrent)
+      : plan(on, 20, 1, 20, concurrent), q({1, 2, 20}), v({1, 20}),
+        o({1, 2, 20}), dq(on.ctx, q), dv(on.ctx, v), result(on.ctx, o) {
+    EXPECT_EQ(fovea_graph_create(on.ctx, &graph), FOVEA_OK);
+    int ids[] = {fovea_graph_buffer(graph, &q.dl, 2, 1),
+                 fovea_graph_buffer(graph, &v.dl, 1, 1),
+                 fovea_graph_scalar(graph, integer(3)),
+                 fovea_graph_buffer(graph, &o.dl, 2, 1)};
+    EXPECT_EQ(fovea_graph_kernel(graph, plan.plan, 0, ids, 4), FOVEA_OK);
+    auto note = [](void *user, const fovea_tensor *const *t, int,
+                   fovea_stream) {
+      const int64_t *strides = t[0]->strides;
+      static_cast<std::vector<int64_t> *>(user)->push_back(
+          strides ? strides[1] : t[0]->shape[2]);
+      return FOVEA_OK;
+    };
+    EXPECT_EQ(fovea_graph_call(graph, note, &noted, &ids[3], 1, 1), FOVEA_OK);
+    EXPECT_EQ(fovea_graph_finish(graph), FOVEA_OK) << fovea_message();
+  }
+  ~Noting() { fovea_graph_destroy(graph); }
+
+  /// Ten rows; the result has these strides.
+  void run(fovea_stream stream, int64_t *strides) {
+    int64_t rows[] = {1, 2, 10}, values[] = {1, 10};
+    dq.dl.shape = result.dl.shape = rows;
+    dv.dl.shape = values;
+    dq.dl.strides = dv.dl.strides = nullptr;
+    result.dl.strides = strides;
+    fovea_value externals[] = {dq.value(), dv.value(), result.value()};
+    EXPECT_EQ(fovea_graph_run(graph, externals, 3, 10, stream), FOVEA_OK)
+        << fovea_message();
+  }
+
+  GpuPlanOf plan;
+  Tensor q, v, o;
+  Copy dq, dv, result;
+  fovea_graph *graph = nullptr;
+  std::vector<int64_t> noted;
+};
+
+TEST_F(CudaRun, HostFunctionsAreCapturedAnewForOtherStrides) {
+  OnGpu on(gpuSum());
+  Noting graph(on, 1);
+  Stream stream(on.ctx);
+  int64_t dense[] = {20, 10, 1}, apart[] = {40, 20, 1};
+  for (int64_t *strides : {(int64_t *)nullptr, dense, apart, apart})
+    graph.run(stream.stream, strides);
+  EXPECT_EQ(graph.noted, (std::vector<int64_t>{10, 20}));
+}
+
+// A stream beyond limits.concurrent takes a lane, and with it the counters,
+// that a captured graph has used.
+TEST_F(CudaRun, GraphsAreCapturedAnewForOtherLanes) {
+  OnGpu on(gpuSum());
+  Noting graph(on, 2);
+  Stream one(on.ctx), two(on.ctx), three(on.ctx);
+  SumStep step(1, 5, 20, 20);
+  for (int i = 0; i < 2; ++i)
+    graph.run(one.stream, nullptr);
+  EXPECT_EQ(graph.noted.size(), 1u);
+  EXPECT_EQ(wrongOnGpu(on, graph.plan, step, two.stream), 0);
+  graph.run(one.stream, nullptr);
+  EXPECT_EQ(graph.noted.size(), 1u);
+  EXPECT_EQ(wrongOnGpu(on, graph.plan, step, three.stream), 0);
+  for (int i = 0; i < 2; ++i)
+    graph.run(one.stream, nullptr);
+  EXPECT_EQ(graph.noted.size(), 2u);
+}
+
 TEST_F(CudaRun, GraphsStayOnOneDevice) {
   BundleBuilder b = gpuSum();
   OnGpu on(b);
