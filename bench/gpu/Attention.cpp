@@ -4,12 +4,12 @@
 // the bound of `fovea verify`. It needs NVIDIA's driver and nothing else. A
 // Markdown table goes to stdout. Exit codes: those of gpu_runner.
 #include "bench/gpu/Step.h"
+#include "bench/gpu/Text.h"
 
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <sstream>
 
@@ -27,12 +27,6 @@ struct Verdict {
   double error = 0;
 };
 } // namespace
-
-static bool readFile(const std::string &path, std::string &out) {
-  std::ifstream stream(path, std::ios::binary);
-  out.assign(std::istreambuf_iterator<char>(stream), {});
-  return bool(stream) && !out.empty();
-}
 
 /// As the reference's comparison: what agrees without being finite is 0 apart.
 static double distance(double got, double wanted) {
@@ -109,16 +103,6 @@ static Verdict judge(const Machine &machine, const Case &one,
   verdict = compare(one, result, expected);
   verdict.detail += "; " + step.items();
   return verdict;
-}
-
-static std::string quoted(const std::string &text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\')
-      out += '\\';
-    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  }
-  return out + "\"";
 }
 
 static bool readIndex(const std::string &path, std::vector<Case> &cases) {

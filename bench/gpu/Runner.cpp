@@ -3,6 +3,7 @@
 // the first GPU and compares what they give with what the emulator gave. It
 // needs NVIDIA's driver and nothing else. A Markdown table goes to stdout.
 // Exit codes: 0 all agree, 1 some do not, 2 unusable input, 3 no GPU.
+#include "bench/gpu/Text.h"
 #include "runtime/base/Status.h"
 #include "runtime/cuda/Driver.h"
 
@@ -12,11 +13,11 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
 
+using namespace fovea::gpu;
 using namespace fovea::rt;
 
 namespace {
@@ -40,12 +41,6 @@ struct alignas(64) TensorMap {
 } // namespace
 
 static constexpr uint32_t untouched = 0xdeadbeef;
-
-static bool readFile(const std::string &path, std::string &out) {
-  std::ifstream stream(path, std::ios::binary);
-  out.assign(std::istreambuf_iterator<char>(stream), {});
-  return bool(stream) && !out.empty();
-}
 
 static Words wordsOf(const std::string &bytes) {
   Words words(bytes.size() / 4);
@@ -191,16 +186,6 @@ static Verdict judge(const CudaDriver &cuda, const Case &one,
     verdict.detail = text;
   }
   return verdict;
-}
-
-static std::string quoted(const std::string &text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\')
-      out += '\\';
-    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  }
-  return out + "\"";
 }
 
 static bool readIndex(const std::string &path, std::vector<Case> &cases) {

@@ -5,6 +5,7 @@
 // wrong one is not timed. Rows are those of peers.py, in Markdown on stdout and
 // in JSON. Exit codes: those of gpu_runner.
 #include "bench/gpu/Step.h"
+#include "bench/gpu/Text.h"
 
 #include <algorithm>
 #include <chrono>
@@ -172,16 +173,6 @@ static bool readCases(const std::string &path, std::vector<Case> &cases) {
     cases.push_back(one);
   }
   return !cases.empty();
-}
-
-static std::string quoted(const std::string &text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\')
-      out += '\\';
-    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  }
-  return out + "\"";
 }
 
 int main(int argc, char **argv) {
