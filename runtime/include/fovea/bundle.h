@@ -278,11 +278,11 @@ typedef struct fovea_bundle_mask {
 typedef enum fovea_bundle_table_rule {
   /* Of the parents in view `source`, i32 [token] or [b, token]: i32 of the same
    * shape. The leaves of a token's subtree, of those that a walk numbers, begin
-   * at `enter` and are `size`: token k <= q is q or an ancestor of q if and only
-   * if 0 <= enter[q] - enter[k] < size[k]. A parent that is negative or not less
-   * than its own index makes a root. An entry is enter in 20 bits, above it size
-   * without its low 8 bits, which are in the next record, of the same source. An
-   * update refuses more than 2^19 - 1 leaves. */
+   * at `enter` and are `size`: token k <= q is q or an ancestor of q if and
+   * only if 0 <= enter[q] - enter[k] < size[k]. A parent that is negative or
+   * not less than its own index makes a root. An entry is enter in 20 bits,
+   * above it size without its low 8 bits, which are in the next record, of the
+   * same source. An update refuses more than 2^19 - 1 leaves. */
   FOVEA_TABLE_LINEAGE = 0,
   /* Of the rows of the batch over cache `cache`: i32 [n, 4]. Row b < sequences
    * is (committed, base, end, 0): token t of sequence b has row

@@ -300,9 +300,10 @@ FOVEA_EXPORT fovea_status fovea_kv_create(fovea_kernel *, int arg,
                                           const fovea_kv_limits *,
                                           fovea_kv **out);
 
-/* One part of one segment in the host's memory: `pool` has one tensor per
- * layer, [page, head, offset, chan] with free strides, the last one 1 (without
- * chan for scales, [page, head, ...] for metadata). */
+/* One part of one segment in the host's memory, of a kernel of a GPU in that
+ * GPU's memory: `pool` has one tensor per layer, [page, head, offset, chan]
+ * with free strides, the last one 1 (without chan for scales, [page, head, ...]
+ * for metadata). */
 typedef struct fovea_kv_part {
   uint32_t size;
   uint32_t reserved;
@@ -311,8 +312,9 @@ typedef struct fovea_kv_part {
   const fovea_tensor *pool;
 } fovea_kv_part;
 
-/* A view of the host's own pools. They are checked against the type; the
- * tables are given by fovea_kv_borrow_tables. Only fovea_plan_update and
+/* A view of the host's own pools. They are checked against the type and the
+ * device; the tables are given by fovea_kv_borrow_tables, in host memory
+ * whatever the device. Only fovea_plan_update and
  * fovea_run take such a cache: the host manages it. Kernels may append to it
  * where new rows lie in their final page; else FOVEA_UNSUPPORTED. */
 FOVEA_EXPORT fovea_status fovea_kv_borrow(fovea_kernel *, int arg, int layers,
@@ -510,9 +512,9 @@ FOVEA_EXPORT fovea_status fovea_run_items(fovea_plan *, int layer, int phase,
                                           int worker, const fovea_value *args,
                                           int n, void *workspace);
 
-/* What the last update decided, summed over `phase`, or all phases at -1. Tiles,
- * pairs, FLOPs and bytes are those of attention: phases that choose what it
- * reads, or write a cache, count their items alone. */
+/* What the last update decided, summed over `phase`, or all phases at -1.
+ * Tiles, pairs, FLOPs and bytes are those of attention: phases that choose what
+ * it reads, or write a cache, count their items alone. */
 typedef struct fovea_stats {
   uint32_t size;
   uint32_t reserved;
@@ -552,9 +554,9 @@ FOVEA_EXPORT fovea_status fovea_plan_counters(fovea_plan *, fovea_counters *out,
  * or managed memory), those of a run in that of the GPU, except lengths and
  * offsets, of which the update took a snapshot. The workspace of a run is
  * memory of the GPU. fovea_run only enqueues on its stream; on up to
- * limits.concurrent streams runs of a plan overlap. An error that a stage meets there
- * is the status of the plan's next update or run behind it. On the CPU these
- * functions are malloc, memcpy and nothing. */
+ * limits.concurrent streams runs of a plan overlap. An error that a stage meets
+ * there is the status of the plan's next update or run behind it. On the CPU
+ * these functions are malloc, memcpy and nothing. */
 FOVEA_EXPORT fovea_status fovea_device_alloc(fovea_ctx *, fovea_device,
                                              size_t bytes, void **out);
 FOVEA_EXPORT fovea_status fovea_device_free(fovea_ctx *, fovea_device, void *);
