@@ -24,7 +24,7 @@ struct StreamShape {
   /// Empty: there is none.
   std::string mask;
   int64_t reach, stripe; ///< of the mask: see MaskSolution
-  bool tables;           ///< the mask reads tables at token indices
+  bool tables;           ///< the mask reads tables by tokens or by head
   bool ordered;          ///< rows and keys walk over a grid
 };
 

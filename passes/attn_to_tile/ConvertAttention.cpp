@@ -195,11 +195,16 @@ LogicalResult AttentionConverter::chooseSchedules() {
   rows = RowsAttr::get(op.getContext(), group, kvGroup, heads / group);
   auto keyType = cast<ViewType>(
       (cache ? cache->largest().getKeys() : sources[0]).getType());
+  // Tables of tokens have summaries; those by head say how wide a window is.
+  bool tables = mask.summaries ||
+                (mask.byHead && llvm::any_of(mask.operands, [](Value operand) {
+                   return isa<ViewType>(operand.getType());
+                 }));
   schedules = p.schedules(
-      op.getContext(), StreamShape{keyDim, valueDim, keyType.getElementType(),
-                                   keyType.getFormat(), group, cache != nullptr,
-                                   mask.identity, mask.reach, mask.stripe,
-                                   bool(mask.summaries), order != nullptr});
+      op.getContext(),
+      StreamShape{keyDim, valueDim, keyType.getElementType(),
+                  keyType.getFormat(), group, cache != nullptr, mask.identity,
+                  mask.reach, mask.stripe, tables, order != nullptr});
   if (queryBlock)
     fitQueryBlock();
   if (order)
