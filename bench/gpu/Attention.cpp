@@ -123,21 +123,11 @@ static bool readIndex(const std::string &path, std::vector<Case> &cases) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr,
-            "gpu_attention: error: expected FOLDER JSON, got %d arguments\n",
-            argc - 1);
-    return 2;
-  }
-  std::string folder = argv[1];
   std::vector<Case> cases;
-  if (!readIndex(folder + "/index.txt", cases)) {
-    fprintf(stderr,
-            "gpu_attention: error: expected the kernels of gpu_pack_attention "
-            "in %s, got no index.txt that can be read\n",
-            folder.c_str());
+  if (!readArguments(argc, argv, "gpu_attention", "gpu_pack_attention",
+                     "index.txt", readIndex, cases))
     return 2;
-  }
+  std::string folder = argv[1];
   Machine machine;
   if (!machine.open()) {
     fprintf(stderr, "gpu_attention: no GPU: %s\n", fovea_message());
@@ -156,8 +146,8 @@ int main(int argc, char **argv) {
             ", \"result\": " + quoted(verdict.result) +
             ", \"detail\": " + quoted(verdict.detail) + "}";
   }
-  std::ofstream(argv[2]) << json << "\n]}\n";
+  bool written = writeResults("gpu_attention", argv[2], json + "\n]}\n");
   printf("\n%zu attention kernels, %d do not agree with the reference.\n",
          cases.size(), bad);
-  return bad ? 1 : 0;
+  return !written ? 2 : bad ? 1 : 0;
 }

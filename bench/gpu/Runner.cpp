@@ -203,22 +203,11 @@ static bool readIndex(const std::string &path, std::vector<Case> &cases) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr,
-            "gpu_runner: error: expected FOLDER JSON, got %d "
-            "arguments\n",
-            argc - 1);
-    return 2;
-  }
-  std::string folder = argv[1];
   std::vector<Case> cases;
-  if (!readIndex(folder + "/index.txt", cases)) {
-    fprintf(stderr,
-            "gpu_runner: error: expected the kernels of gpu_pack in "
-            "%s, got no index.txt that can be read\n",
-            folder.c_str());
+  if (!readArguments(argc, argv, "gpu_runner", "gpu_pack", "index.txt",
+                     readIndex, cases))
     return 2;
-  }
+  std::string folder = argv[1];
   const CudaDriver *cuda = nullptr;
   int device = 0, major = 0, minor = 0, version = 0;
   char name[128] = "";
@@ -255,8 +244,8 @@ int main(int argc, char **argv) {
             ", \"result\": " + quoted(verdict.result) +
             ", \"detail\": " + quoted(verdict.detail) + "}";
   }
-  std::ofstream(argv[2]) << json << "\n]}\n";
+  bool written = writeResults("gpu_runner", argv[2], json + "\n]}\n");
   printf("\n%zu kernels, %d do not agree with the emulator.\n", cases.size(),
          bad);
-  return bad ? 1 : 0;
+  return !written ? 2 : bad ? 1 : 0;
 }

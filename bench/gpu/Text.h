@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the kit's programs read and write: whole files, strings of JSON.
+// What the kit's programs read and write: arguments, whole files, JSON.
 #ifndef FOVEA_BENCH_GPU_TEXT_H
 #define FOVEA_BENCH_GPU_TEXT_H
 
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 namespace fovea::gpu {
 
@@ -24,6 +26,41 @@ inline std::string quoted(const std::string &text) {
     out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
   }
   return out + "\"";
+}
+
+/// The cases of a program that takes FOLDER JSON, by `read` from FOLDER/list,
+/// which `packer` wrote. False, and a message, where there are none.
+template <typename Case>
+bool readArguments(int argc, char **argv, const char *program,
+                   const char *packer, const char *list,
+                   bool (*read)(const std::string &, std::vector<Case> &),
+                   std::vector<Case> &cases) {
+  if (argc != 3) {
+    fprintf(stderr, "%s: error: expected FOLDER JSON, got %d arguments\n",
+            program, argc - 1);
+    return false;
+  }
+  if (read(std::string(argv[1]) + "/" + list, cases))
+    return true;
+  fprintf(stderr,
+          "%s: error: expected the kernels of %s in %s, got no %s that can be "
+          "read\n",
+          program, packer, argv[1], list);
+  return false;
+}
+
+/// False, and a message, where the results cannot be written.
+inline bool writeResults(const char *program, const std::string &path,
+                         const std::string &json) {
+  std::ofstream stream(path);
+  stream << json;
+  if (stream.flush())
+    return true;
+  fprintf(stderr,
+          "%s: error: expected to write the results to %s, got no "
+          "file that takes them\n",
+          program, path.c_str());
+  return false;
 }
 
 } // namespace fovea::gpu

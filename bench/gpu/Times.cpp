@@ -176,21 +176,11 @@ static bool readCases(const std::string &path, std::vector<Case> &cases) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr,
-            "gpu_times: error: expected FOLDER JSON, got %d arguments\n",
-            argc - 1);
-    return 2;
-  }
-  std::string folder = argv[1];
   std::vector<Case> cases;
-  if (!readCases(folder + "/times.txt", cases)) {
-    fprintf(stderr,
-            "gpu_times: error: expected the kernels of gpu_pack_attention in "
-            "%s, got no times.txt that can be read\n",
-            folder.c_str());
+  if (!readArguments(argc, argv, "gpu_times", "gpu_pack_attention", "times.txt",
+                     readCases, cases))
     return 2;
-  }
+  std::string folder = argv[1];
   Machine machine;
   if (!machine.open()) {
     fprintf(stderr, "gpu_times: no GPU: %s\n", fovea_message());
@@ -209,6 +199,6 @@ int main(int argc, char **argv) {
             ", \"ms\": " + quoted(row.ms) + ", \"rate\": " + quoted(row.rate) +
             ", \"note\": " + quoted(row.note) + "}";
   }
-  std::ofstream(argv[2]) << json << "\n]}\n";
-  return bad ? 1 : 0;
+  bool written = writeResults("gpu_times", argv[2], json + "\n]}\n");
+  return !written ? 2 : bad ? 1 : 0;
 }
