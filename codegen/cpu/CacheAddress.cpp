@@ -58,9 +58,11 @@ std::vector<SegmentClass> mixedClasses(ArrayRef<CacheSource> segments) {
   return classes;
 }
 
-Value pickMember(Emitter &e, ArrayRef<CacheSource> segments,
-                 const SegmentClass &members, Value index,
-                 llvm::function_ref<int64_t(const CacheSource &)> number) {
+/// `number` of the member whose key is `wanted`.
+static Value pickBy(Emitter &e, ArrayRef<CacheSource> segments,
+                    const SegmentClass &members, Value wanted,
+                    llvm::function_ref<int64_t(size_t)> key,
+                    llvm::function_ref<int64_t(const CacheSource &)> number) {
   auto numberOf = [&](size_t i) {
     return number(segments[members.members[i]]);
   };
@@ -69,9 +71,24 @@ Value pickMember(Emitter &e, ArrayRef<CacheSource> segments,
   for (size_t i = 1; i < members.members.size(); ++i)
     same &= numberOf(i) == numberOf(0);
   for (size_t i = 1; !same && i < members.members.size(); ++i)
-    result = e.select(e.cmp(CmpIPredicate::eq, index, e.cI64(i)),
+    result = e.select(e.cmp(CmpIPredicate::eq, wanted, e.cI64(key(i))),
                       e.cI64(numberOf(i)), result);
   return result;
+}
+
+Value pickMember(Emitter &e, ArrayRef<CacheSource> segments,
+                 const SegmentClass &members, Value index,
+                 llvm::function_ref<int64_t(const CacheSource &)> number) {
+  return pickBy(
+      e, segments, members, index, [](size_t i) { return int64_t(i); }, number);
+}
+
+Value pickSegment(Emitter &e, ArrayRef<CacheSource> segments,
+                  const SegmentClass &members, Value segment,
+                  llvm::function_ref<int64_t(const CacheSource &)> number) {
+  return pickBy(
+      e, segments, members, segment,
+      [&](size_t i) { return int64_t(members.members[i]); }, number);
 }
 
 RangeValues loadRange(Emitter &e, const View &ranges, Value b) {

@@ -33,6 +33,12 @@ mlir::Value pickMember(Emitter &e, llvm::ArrayRef<CacheSource> segments,
                        const SegmentClass &members, mlir::Value index,
                        llvm::function_ref<int64_t(const CacheSource &)> number);
 
+/// The same of the member whose segment is number `segment` (i64).
+mlir::Value
+pickSegment(Emitter &e, llvm::ArrayRef<CacheSource> segments,
+            const SegmentClass &members, mlir::Value segment,
+            llvm::function_ref<int64_t(const CacheSource &)> number);
+
 /// One part of a segment for one sequence and KV head: the row at offset o of
 /// page g is at data + g * page + o * row.
 struct PartRows {

@@ -65,14 +65,6 @@ public:
             const SegmentClass &to);
 
 private:
-  Value pick(Value segment, const SegmentClass &members,
-             llvm::function_ref<int64_t(const CacheSource &)> number) {
-    Value result = e.cI64(number(p.segments[members.members[0]]));
-    for (unsigned m : llvm::drop_begin(members.members))
-      result = e.select(e.cmp(CmpIPredicate::eq, segment, e.cI64(m)),
-                        e.cI64(number(p.segments[m])), result);
-    return result;
-  }
   void part(const Fields &move, const SegmentClass &from,
             const SegmentClass &to, bool keys);
 
@@ -86,16 +78,17 @@ private:
 void MoveEmitter::part(const Fields &move, const SegmentClass &from,
                        const SegmentClass &to, bool keys) {
   auto views = [&](Value segment, const SegmentClass &members, bool coded) {
-    View data = f.viewAt(
-        pick(segment, members,
-             [&](const CacheSource &c) -> int64_t { return keys ? c.k : c.v; }),
-        4);
+    View data = f.viewAt(pickSegment(e, p.segments, members, segment,
+                                     [&](const CacheSource &c) -> int64_t {
+                                       return keys ? c.k : c.v;
+                                     }),
+                         4);
     View scales;
     if (coded)
-      scales = f.viewAt(pick(segment, members,
-                             [&](const CacheSource &c) -> int64_t {
-                               return keys ? c.kScale : c.vScale;
-                             }),
+      scales = f.viewAt(pickSegment(e, p.segments, members, segment,
+                                    [&](const CacheSource &c) -> int64_t {
+                                      return keys ? c.kScale : c.vScale;
+                                    }),
                         3);
     return std::pair(data, scales);
   };

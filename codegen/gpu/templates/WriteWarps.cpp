@@ -108,14 +108,6 @@ public:
             const SegmentClass &to);
 
 private:
-  Value pick(Value segment, const SegmentClass &members,
-             llvm::function_ref<int64_t(const CacheSource &)> number) {
-    Value result = e.cI64(number(p.segments[members.members[0]]));
-    for (unsigned m : llvm::drop_begin(members.members))
-      result = e.select(e.cmp(CmpIPredicate::eq, segment, e.cI64(m)),
-                        e.cI64(number(p.segments[m])), result);
-    return result;
-  }
   /// Addresses of a row and of its scale (null without).
   std::pair<Value, Value> place(const SegmentClass &members, Value segment,
                                 Value page, Value offset);
@@ -136,16 +128,17 @@ private:
 std::pair<Value, Value> MoveWarps::place(const SegmentClass &members,
                                          Value segment, Value page,
                                          Value offset) {
-  Value data = pick(segment, members, [&](const CacheSource &c) -> int64_t {
-    return keys ? c.k : c.v;
-  });
+  Value data = pickSegment(
+      e, p.segments, members, segment,
+      [&](const CacheSource &c) -> int64_t { return keys ? c.k : c.v; });
   Value row = addressOf(e, w.s.viewAt(data, 4), {page, head, offset},
                         sizeOf(elemOf(members)));
   if (!(keys ? members.kCoded : members.vCoded))
     return {row, Value()};
-  Value scales = pick(segment, members, [&](const CacheSource &c) -> int64_t {
-    return keys ? c.kScale : c.vScale;
-  });
+  Value scales = pickSegment(e, p.segments, members, segment,
+                             [&](const CacheSource &c) -> int64_t {
+                               return keys ? c.kScale : c.vScale;
+                             });
   return {row, addressOf(e, w.s.viewAt(scales, 3), {page, head, offset}, 4)};
 }
 
