@@ -386,7 +386,7 @@ struct module {
   size_t bytes, count;
   fake_cubin_function *names;
   struct function *functions;
-  const void *bundle; /* compiled: it has the code */
+  const void *bundle, *image; /* compiled: it has the code */
 };
 
 int cuModuleLoadDataEx(void **out, const void *image, unsigned n, int *options,
@@ -407,6 +407,7 @@ int cuModuleLoadDataEx(void **out, const void *image, unsigned n, int *options,
       return result;
     struct module *m = calloc(1, sizeof *m);
     m->bundle = bundle;
+    m->image = image;
     m->functions = calloc(1, sizeof *m->functions);
     *out = m;
     return 0;
@@ -444,7 +445,7 @@ int cuModuleGetFunction(void **out, void *module, const char *name) {
   CALL("cuModuleGetFunction");
   struct module *m = module;
   if (m->bundle) { /* one kernel, never linked with others */
-    m->functions->code = fake_stage(m->bundle, name);
+    m->functions->code = fake_stage(m->bundle, m->image, name);
     *out = m->functions;
     return m->functions->code ? 0 : 500;
   }

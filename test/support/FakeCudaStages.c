@@ -2,7 +2,8 @@
  *
  * Finds what stands in for a kernel. A bundle for `sm_80,sm_80-emulated` has
  * the variants of each stage twice, in the same order: those with a launch and
- * those with an entry for the emulator. */
+ * those with an entry for the emulator. Of one for several GPUs it is the code
+ * for the emulated twin of what the loader has picked. */
 #include "test/support/FakeCudaStages.h"
 
 #include <fcntl.h>
@@ -30,8 +31,8 @@ static records section(const char *bundle, uint32_t kind, int64_t index) {
   return (records){bundle, 0};
 }
 
-/* The targets: of the GPU's code that has `at` in it (NULL: the first one), and
- * of the emulator's code of the same kernels; -1: there is none. */
+/* The targets: of the GPU's code that has `at` in it, and of the emulator's
+ * code of the same kernels; -1: there is none. */
 typedef struct twins {
   int device, emulated;
 } twins;
@@ -46,8 +47,7 @@ static twins find_targets(const char *bundle, const char *at) {
     if (t[i].kind != FOVEA_TARGET_GPU)
       continue;
     records code = section(bundle, FOVEA_SECTION_GPU_CODE, t[i].code_section);
-    if (found.device < 0 &&
-        (!at || (at >= code.data && at < code.data + code.bytes)))
+    if (found.device < 0 && at >= code.data && at < code.data + code.bytes)
       found.device = i;
   }
   char wanted[64] = "";
@@ -92,13 +92,15 @@ const void *fake_bundle_around(const void *image, int capability, int *result) {
   const fovea_bundle_target *targets =
       (const void *)section(base, FOVEA_SECTION_TARGETS, -1).data;
   int made_for = 0;
+  char feature = 0;
   if (t.device < 0 || sscanf(section(base, FOVEA_SECTION_STRINGS, -1).data +
                                  targets[t.device].name,
-                             "sm_%d", &made_for) != 1)
+                             "sm_%d%c", &made_for, &feature) < 1)
     return NULL;
   *result = NO_BINARY;
   int cubin = *(const char *)image == '\177';
   if (t.emulated < 0 || made_for > capability ||
+      (feature == 'a' && made_for != capability) ||
       (cubin && made_for / 10 != capability / 10))
     return NULL;
   *result = 0;
@@ -115,7 +117,8 @@ static const fovea_bundle_entry *entry_of(const fovea_bundle_variant *v,
   return NULL;
 }
 
-fovea_stage_fn fake_stage(const void *bundle, const char *kernel) {
+fovea_stage_fn fake_stage(const void *bundle, const void *image,
+                          const char *kernel) {
   const char *strings = section(bundle, FOVEA_SECTION_STRINGS, -1).data;
   records stages = section(bundle, FOVEA_SECTION_STAGES, -1);
   const fovea_bundle_stage *stage = (const void *)stages.data;
@@ -127,7 +130,7 @@ fovea_stage_fn fake_stage(const void *bundle, const char *kernel) {
       (const void *)section(bundle, FOVEA_SECTION_LAUNCHES, -1).data;
   const fovea_bundle_target *targets =
       (const void *)section(bundle, FOVEA_SECTION_TARGETS, -1).data;
-  twins t = find_targets(bundle, NULL);
+  twins t = find_targets(bundle, image);
   for (uint64_t s = 0; s < stages.bytes / sizeof *stage; ++s) {
     const fovea_bundle_variant *v = variants + stage[s].variants.first;
     int wanted = -1, device = 0, emulated = 0;

@@ -16,7 +16,9 @@ int fake_is_compiled(const void *image);
  * *result is then the CUresult: an invalid image if it lies in no bundle. */
 const void *fake_bundle_around(const void *image, int capability, int *result);
 
-/* The emulated code of the stage whose kernel has a name; NULL: none. */
-fovea_stage_fn fake_stage(const void *bundle, const char *kernel);
+/* The emulated code of the stage whose kernel has a name and lies in an image;
+ * NULL: none. */
+fovea_stage_fn fake_stage(const void *bundle, const void *image,
+                          const char *kernel);
 
 #endif
