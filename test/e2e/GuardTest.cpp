@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Mask regions that divide by, shift by and add up numbers that have no
 // meaning there: kernels hide the pairs that the reference hides, whichever
-// variant runs, and none of them traps. The solver's part is in test/zoo.
+// variant runs, and none of them traps; on the CPU and on a GPU that is
+// emulated. The solver's part is in test/zoo.
 #include "dialects/RegisterDialects.h"
 #include "passes/pipelines/SpecLoader.h"
 #include "test/e2e/Compiled.h"
@@ -30,6 +31,12 @@ constexpr int64_t kNumbers[] = {0,
                                 std::numeric_limits<int64_t>::min(),
                                 std::numeric_limits<int64_t>::max()};
 
+/// The queries, keys and values of the specs: f16 on a GPU.
+std::string rowsFor(const std::string &target) {
+  return std::string("!q = tensor<?x1x?x8x") +
+         (target == kEmulated ? "f16" : "f32") + ">\n";
+}
+
 /// `op` of key - 5 and a number: the scalar %n, or the entry of a table by key.
 std::string specOf(const std::string &op, const std::string &type, bool byKey) {
   std::string cast = "arith.index_cast ";
@@ -38,8 +45,7 @@ std::string specOf(const std::string &op, const std::string &type, bool byKey) {
                             "i64\n    %x = arith.trunci %w : i64 to "
                             "i32\n"
                           : "    %x = " + cast + "%s : index to i64\n";
-  return "!q = tensor<?x1x?x8xf32>\n"
-         "func.func @guard(%q: !q, %k: !q, %v: !q, " +
+  return "func.func @guard(%q: !q, %k: !q, %v: !q, " +
          (byKey ? "%n: tensor<?x" + type + "> {attn.dims = \"sk\"}"
                 : "%n: " + type) +
          ") -> !q attributes {attn.kernel} {\n"
@@ -64,7 +70,9 @@ void setScalar(HostValue &n, double value) { n.f = value; }
 
 /// One of the specs, loaded for the reference and compiled.
 struct Guard {
-  Guard(const std::string &text, const std::string &target) {
+  Guard(const std::string &body, const std::string &target)
+      : emulated(target == kEmulated) {
+    std::string text = rowsFor(target) + body;
     mlir::DialectRegistry registry;
     registerDialects(registry);
     context.appendDialectRegistry(registry);
@@ -94,7 +102,8 @@ struct Guard {
     llvm::Error error = compiled->run(*arguments, *results, dims);
     EXPECT_FALSE(bool(error)) << llvm::toString(std::move(error));
     give(wanted);
-    auto verification = verify(kernel, *arguments, *results);
+    auto verification = verify(kernel, *arguments, *results, 1, nullptr,
+                               nullptr, {}, /*roundsWeights=*/emulated);
     EXPECT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
     hidden = verification->hidden;
     return verification->ok;
@@ -109,6 +118,7 @@ struct Guard {
     return compare(dims, numbers, wanted);
   }
 
+  bool emulated;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp kernel;
@@ -119,8 +129,19 @@ struct Guard {
 const Dims kShapes[] = {{{"b", 1}, {"sq", 37}, {"sk", 53}},
                         {{"b", 1}, {"sq", 1}, {"sk", 53}}};
 
-class Guards
-    : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+/// Which targets a test runs on: all of a kind share the builder of regions, so
+/// that one is enough for scalars, and one for tables.
+struct Where {
+  std::string scalars, tables;
+};
+Where cpu() {
+  std::vector<std::string> targets = runnableTargets();
+  return {targets.front(), targets.back()};
+}
+Where emulatedGpu() { return {kEmulated, kEmulated}; }
+
+class Guards : public testing::TestWithParam<
+                   std::tuple<Where, std::string, std::string>> {};
 
 /// What the type holds of the hostile numbers.
 std::vector<int64_t> numbersOf(const std::string &type, bool byKey) {
@@ -138,12 +159,10 @@ std::vector<int64_t> numbersOf(const std::string &type, bool byKey) {
 } // namespace
 
 TEST_P(Guards, HideWhatTheReferenceHides) {
-  const auto &[op, type] = GetParam();
+  const auto &[where, op, type] = GetParam();
   bool guarded = op.find("div") != op.npos || op.find("rem") != op.npos ||
                  op.find("sh") != op.npos;
-  // All targets share the builder of regions: one each will do.
-  std::vector<std::string> targets = runnableTargets();
-  Guard scalar(specOf(op, type, false), targets.front());
+  Guard scalar(specOf(op, type, false), where.scalars);
   int hidden = 0;
   for (const Dims &dims : kShapes)
     for (int64_t number : numbersOf(type, false)) {
@@ -151,22 +170,28 @@ TEST_P(Guards, HideWhatTheReferenceHides) {
       hidden += !scalar.hidden.empty();
     }
   EXPECT_EQ(hidden > 0, guarded);
-  Guard table(specOf(op, type, true), targets.back());
+  Guard table(specOf(op, type, true), where.tables);
   for (const Dims &dims : kShapes)
     EXPECT_TRUE(
         table.agrees(dims, numbersOf(type, true), numbersOf(type, true)));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Ops, Guards,
-    testing::Combine(testing::Values("divsi", "divui", "remsi", "remui",
-                                     "floordivsi", "ceildivsi", "ceildivui",
-                                     "shli", "shrsi", "shrui", "addi", "subi",
-                                     "muli"),
-                     testing::Values("i32", "i64")),
-    [](const auto &info) {
-      return std::get<0>(info.param) + "_" + std::get<1>(info.param);
-    });
+static const auto kOps = testing::Values(
+    "divsi", "divui", "remsi", "remui", "floordivsi", "ceildivsi", "ceildivui",
+    "shli", "shrsi", "shrui", "addi", "subi", "muli");
+static const auto kTypes = testing::Values("i32", "i64");
+
+static std::string
+nameOfOp(const testing::TestParamInfo<Guards::ParamType> &i) {
+  return std::get<1>(i.param) + "_" + std::get<2>(i.param);
+}
+INSTANTIATE_TEST_SUITE_P(Ops, Guards,
+                         testing::Combine(testing::Values(cpu()), kOps, kTypes),
+                         nameOfOp);
+INSTANTIATE_TEST_SUITE_P(EmulatedOps, Guards,
+                         testing::Combine(testing::Values(emulatedGpu()), kOps,
+                                          kTypes),
+                         nameOfOp);
 
 //===----------------------------------------------------------------------===//
 // Casts
@@ -214,8 +239,7 @@ std::string castSpec(const std::string &op, const std::string &from,
     read += "    %t = arith.extf %e : f32 to " + from + "\n";
     x = "%t";
   }
-  return "!q = tensor<?x1x?x8xf32>\n"
-         "func.func @guard(%q: !q, %k: !q, %v: !q, " +
+  return "func.func @guard(%q: !q, %k: !q, %v: !q, " +
          std::string(byKey ? "%n: tensor<?xf32> {attn.dims = \"sk\"}"
                            : "%n: f32") +
          ") -> !q attributes {attn.kernel} {\n"
@@ -233,8 +257,7 @@ std::string castSpec(const std::string &op, const std::string &from,
 
 /// A scalar of the kernel, which a word of the mask reads.
 std::string castOutsideSpec() {
-  return "!q = tensor<?x1x?x8xf32>\n"
-         "func.func @guard(%q: !q, %k: !q, %v: !q, %n: f32) -> !q attributes "
+  return "func.func @guard(%q: !q, %k: !q, %v: !q, %n: f32) -> !q attributes "
          "{attn.kernel} {\n"
          "  %w = arith.fptosi %n : f32 to i32\n"
          "  %o = attn.attention %q, %k, %v mask(window(%w : i32)) : (!q, !q, "
@@ -242,15 +265,15 @@ std::string castOutsideSpec() {
          "  return %o : !q\n}\n";
 }
 
-class CastGuards : public testing::TestWithParam<
-                       std::tuple<std::string, std::string, std::string>> {};
+class CastGuards
+    : public testing::TestWithParam<
+          std::tuple<Where, std::string, std::string, std::string>> {};
 
 } // namespace
 
 TEST_P(CastGuards, HideWhatTheReferenceHides) {
-  const auto &[op, from, to] = GetParam();
-  std::vector<std::string> targets = runnableTargets();
-  Guard scalar(castSpec(op, from, to, false), targets.front());
+  const auto &[where, op, from, to] = GetParam();
+  Guard scalar(castSpec(op, from, to, false), where.scalars);
   int hidden = 0;
   for (const Dims &dims : kShapes)
     for (double number : kFloats) {
@@ -258,23 +281,39 @@ TEST_P(CastGuards, HideWhatTheReferenceHides) {
       hidden += !scalar.hidden.empty();
     }
   EXPECT_GT(hidden, 0);
-  Guard table(castSpec(op, from, to, true), targets.back());
+  Guard table(castSpec(op, from, to, true), where.tables);
   for (const Dims &dims : kShapes)
     EXPECT_TRUE(table.agreesOn(dims, kFloats, kFloats));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, CastGuards,
-                         testing::Combine(testing::Values("fptosi", "fptoui"),
-                                          testing::Values("f32", "f64"),
-                                          testing::Values("i8", "i32", "i64")),
-                         [](const auto &info) {
-                           return std::get<0>(info.param) + "_" +
-                                  std::get<1>(info.param) + "_" +
-                                  std::get<2>(info.param);
-                         });
+static const auto kCasts = testing::Values("fptosi", "fptoui");
+static const auto kFrom = testing::Values("f32", "f64");
+static const auto kTo = testing::Values("i8", "i32", "i64");
 
-TEST(GuardedScalar, HidesWhereAScalarOfTheKernelHasNoValue) {
-  Guard window(castOutsideSpec(), runnableTargets().back());
+static std::string
+nameOfCast(const testing::TestParamInfo<CastGuards::ParamType> &i) {
+  return std::get<1>(i.param) + "_" + std::get<2>(i.param) + "_" +
+         std::get<3>(i.param);
+}
+INSTANTIATE_TEST_SUITE_P(Ops, CastGuards,
+                         testing::Combine(testing::Values(cpu()), kCasts, kFrom,
+                                          kTo),
+                         nameOfCast);
+INSTANTIATE_TEST_SUITE_P(EmulatedOps, CastGuards,
+                         testing::Combine(testing::Values(emulatedGpu()),
+                                          kCasts, kFrom, kTo),
+                         nameOfCast);
+
+namespace {
+/// What needs no table of ops: by the kind of target alone.
+class GuardsOn : public testing::TestWithParam<Where> {};
+} // namespace
+
+INSTANTIATE_TEST_SUITE_P(Cpu, GuardsOn, testing::Values(cpu()));
+INSTANTIATE_TEST_SUITE_P(Emulated, GuardsOn, testing::Values(emulatedGpu()));
+
+TEST_P(GuardsOn, HideWhereAScalarOfTheKernelHasNoValue) {
+  Guard window(castOutsideSpec(), GetParam().tables);
   for (const Dims &dims : kShapes)
     for (double number : kFloats)
       EXPECT_TRUE(window.agreesOn(dims, number, number)) << number;
@@ -305,8 +344,7 @@ static std::string castModifier(const std::string &clause, bool spelled) {
            "    %d = arith.maximumf %c, %s : f32\n"
            "    %r = arith.select %ok, %d, %hidden : f32\n"
            "    attn.yield %r : f32";
-  return "!q = tensor<?x1x?x8xf32>\n"
-         "func.func @guard(%q: !q, %k: !q, %v: !q, %n: tensor<?xf32> "
+  return "func.func @guard(%q: !q, %k: !q, %v: !q, %n: tensor<?xf32> "
          "{attn.dims = \"sk\"}) -> !q attributes {attn.kernel} {\n"
          "  %o = attn.attention %q, %k, %v " +
          clause +
@@ -318,11 +356,11 @@ static std::string castModifier(const std::string &clause, bool spelled) {
 }
 
 /// Whether the compiled casts of `numbers` are what is spelled out of `wanted`.
-static bool modifierAgrees(const std::string &clause, const Dims &dims,
-                           llvm::ArrayRef<double> numbers,
+static bool modifierAgrees(const std::string &target, const std::string &clause,
+                           const Dims &dims, llvm::ArrayRef<double> numbers,
                            llvm::ArrayRef<double> wanted) {
-  Guard cast(castModifier(clause, false), runnableTargets().back());
-  Guard spelled(castModifier(clause, true), runnableTargets().back());
+  Guard cast(castModifier(clause, false), target);
+  Guard spelled(castModifier(clause, true), target);
   auto arguments = randomArguments(cast.kernel, dims, 7);
   auto results = resultsFor(cast.kernel, dims);
   auto give = [&](llvm::ArrayRef<double> from) {
@@ -333,34 +371,38 @@ static bool modifierAgrees(const std::string &clause, const Dims &dims,
   llvm::Error error = cast.compiled->run(*arguments, *results, dims);
   EXPECT_FALSE(bool(error)) << llvm::toString(std::move(error));
   give(wanted);
-  auto verification = verify(spelled.kernel, *arguments, *results);
+  auto verification =
+      verify(spelled.kernel, *arguments, *results, 1, nullptr, nullptr, {},
+             /*roundsWeights=*/cast.emulated);
   EXPECT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
   return verification->ok;
 }
 
 // modifier_s1
-TEST(GuardedModifier, HidesWhereACastHasNoValue) {
+TEST_P(GuardsOn, HideWhereACastOfAModifierHasNoValue) {
+  const std::string &target = GetParam().tables;
   double nan = std::numeric_limits<double>::quiet_NaN();
   double inf = std::numeric_limits<double>::infinity();
   const double numbers[] = {
       1.5, nan, inf, -inf, 0x1p31, -3, 0x1p63, -0x1.000002p31, 0x1p64, 1e30};
   for (const char *clause : {"score", "prob"})
     for (const Dims &dims : kShapes) {
-      EXPECT_TRUE(modifierAgrees(clause, dims, numbers, numbers)) << clause;
-      EXPECT_FALSE(modifierAgrees(clause, dims, numbers, {1.5})) << clause;
+      EXPECT_TRUE(modifierAgrees(target, clause, dims, numbers, numbers))
+          << clause;
+      EXPECT_FALSE(modifierAgrees(target, clause, dims, numbers, {1.5}))
+          << clause;
     }
 }
 
 // A checker counts only if it fails.
-TEST(GuardChecker, SeesACastThatIsNotHidden) {
-  Guard cast(castSpec("fptosi", "f32", "i32", false),
-             runnableTargets().front());
+TEST_P(GuardsOn, AreToldFromACastThatIsNotHidden) {
+  Guard cast(castSpec("fptosi", "f32", "i32", false), GetParam().scalars);
   EXPECT_FALSE(cast.agreesOn(kShapes[0], {7.25}, {1e30}));
   EXPECT_FALSE(cast.agreesOn(kShapes[0], {1e30}, {7.25}));
 }
 
-TEST(GuardChecker, SeesAPairThatIsNotHidden) {
-  std::string target = runnableTargets().front();
+TEST_P(GuardsOn, AreToldFromAPairThatIsNotHidden) {
+  const std::string &target = GetParam().scalars;
   Guard division(specOf("divsi", "i64", false), target);
   EXPECT_FALSE(division.agrees(kShapes[0], {3}, {0}));
   EXPECT_FALSE(division.agrees(kShapes[0], {-1}, {1}));
