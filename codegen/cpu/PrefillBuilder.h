@@ -40,10 +40,15 @@ private:
   int64_t tableBytes() const;
   void unlessEmpty(Value source, Value k, Value n,
                    llvm::function_ref<void(Value kind)> body);
-  Value emitClass(Value panel, Value source, Value k, Value n, Value kind);
-  Value emitAdjust(Value panel, Value source, Value k, Value n, Value max,
-                   bool masked);
+  struct PanelClass {
+    Value kind; ///< null without a mask
+    KeySpans keys;
+  };
+  PanelClass emitClass(Value panel, Value source, Value k, Value n, Value kind);
+  Value emitAdjust(Value panel, Value source, Value k, const KeySpans &keys,
+                   Value max, bool masked);
   Value solvePairs(Value panel, Value source, Value k, Value n);
+  Value solveSpans(Value n);
   Value loadSeen(Value row);
   Values hideUnseen(Value first, Values scores);
   void emitFinish(const Item &item);
@@ -52,8 +57,8 @@ private:
   ElementContext contextOf(Value panel);
   void emitSink();
   Value emitProb(Value weight, Value hidden, const ElementContext &context);
-  void emitWeights(Value panel, Value source, Value k, Value n);
-  void emitShares(Value panel, Value source, Value k, Value n);
+  void emitWeights(Value panel, Value source, Value k, const KeySpans &keys);
+  void emitShares(Value panel, Value source, Value k, const KeySpans &keys);
   void emitRowScalars(const View &view, bool bySlot, const Item &item,
                       llvm::function_ref<Value(Value m, Value l)> value);
 
@@ -85,6 +90,7 @@ private:
   Value qPanels, oPanels, state, sPanel, kTile, vTile, pointers, spareRow,
       rowValues;
   Value seen; ///< bits of a block and a panel: an integer of lanes for each key
+  Value spans; ///< of the keys of a block that a panel sees, see KeySpans
   // Of the item.
   Value padded, panelCount;
   // With a cache or an order: token index of each row, i32.

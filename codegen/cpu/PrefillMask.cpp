@@ -25,12 +25,14 @@ void PrefillBuilder::unlessEmpty(Value source, Value k, Value n,
   e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), [&] { body(kind); });
 }
 
-/// The class of a panel's block, of whose tile `kind` is the class. If it is
-/// partial, `seen` has its pairs.
-Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n,
-                                Value kind) {
+/// The class of a panel's block, of whose tile `kind` is the class, and the
+/// keys that somebody of the panel sees. If it is partial, `seen` has its
+/// pairs.
+PrefillBuilder::PanelClass PrefillBuilder::emitClass(Value panel, Value source,
+                                                     Value k, Value n,
+                                                     Value kind) {
   if (!p.keep)
-    return {};
+    return {{}, {n, {}, {}}};
   Value open = e.andI(e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)),
                       e.cmp(kNe, panelCount, e.cI64(1)));
   kind = e.ifElse(
@@ -41,10 +43,18 @@ Value PrefillBuilder::emitClass(Value panel, Value source, Value k, Value n,
         return Values{solveClass(first, count, source, k, n)};
       },
       [&] { return Values{kind}; })[0];
-  return e.ifElse(
-      e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)), e.i32,
-      [&] { return Values{solvePairs(panel, source, k, n)}; },
-      [&] { return Values{kind}; })[0];
+  Values found = e.ifElse(
+      e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)), {e.i32, e.i64},
+      [&] {
+        Value exact = solvePairs(panel, source, k, n);
+        return Values{exact, solveSpans(n)};
+      },
+      [&] {
+        e.store(e.cI64(0), spans);
+        e.store(n, e.at(spans, 8));
+        return Values{kind, e.cI64(1)};
+      });
+  return {found[0], {n, spans, found[1]}};
 }
 
 /// Lanes that see row `row` of the block, as solvePairs left them.
@@ -82,6 +92,33 @@ Value PrefillBuilder::solvePairs(Value panel, Value source, Value k, Value n) {
                            e.cI32(FOVEA_TILE_PARTIAL)));
 }
 
+/// Writes the spans of keys that somebody of the panel sees, by its bits, and
+/// returns how many there are. A register tile of keys that nobody sees is not
+/// worth its products, wherever it lies: blocks may be as long as reading and
+/// converting them wants.
+Value PrefillBuilder::solveSpans(Value n) {
+  int64_t rows = shape.regRows;
+  Type bytes = e.vec(rows * lanes / 8, e.i8); // aligned as bytes
+  Type bits = e.b.getIntegerType(unsigned(rows * lanes));
+  Value none = e.constant(e.b.getIntegerAttr(bits, 0));
+  Value zero = e.cI64(0), one = e.cI64(1);
+  Values end = e.forLoop(zero, n, e.cI64(rows), {zero, zero, zero},
+                         [&](Value i, ValueRange carried) -> Values {
+                           Value open = e.cmp(kNe, carried[1], zero);
+                           Value tile = e.load(bytes, e.at(seen, i, lanes / 8));
+                           Value any = e.cmp(kNe, e.bitcast(tile, bits), none);
+                           Value count = e.select(
+                               any, carried[0], e.add(carried[0], carried[1]));
+                           Value lo = e.select(open, carried[2], i);
+                           // Behind the last span these two say nothing.
+                           Value span = e.at(spans, e.mul(count, 2), 8);
+                           e.store(lo, span);
+                           e.store(e.minS(e.add(i, rows), n), e.at(span, 8));
+                           return {count, e.select(any, one, zero), lo};
+                         });
+  return e.add(end[0], end[1]);
+}
+
 /// The scores of the block's rows from `first` on, -inf where they are not
 /// seen.
 Values PrefillBuilder::hideUnseen(Value first, Values scores) {
@@ -116,33 +153,31 @@ ElementContext PrefillBuilder::contextOf(Value panel) {
 
 /// A pass over the scores of a panel: modifier, ln(count), mask. Returns the
 /// maximum of `max` and the new scores.
-Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k, Value n,
-                                 Value max, bool masked) {
+Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k,
+                                 const KeySpans &keys, Value max, bool masked) {
   ElementContext context = contextOf(panel);
   context.outside = e.b.saveInsertionPoint();
-  return e.forLoop(
-      e.cI64(0), n, e.cI64(1), max, [&](Value i, ValueRange carried) -> Values {
-        Value at = e.at(sPanel, e.mul(i, lanes), 4);
-        Value x = e.load(max.getType(), at);
-        Value key = keyAt(k, i);
-        context.k = p.score ? tokenOf(source, key) : key;
-        if (p.score) {
-          auto modified = p.score(e, x, context);
-          if (failed(modified))
-            refused = true;
-          else
-            x = Emitter::lanesOf(*modified) ? *modified
-                                            : e.splat(*modified, lanes);
-          x = e.fmul(x, e.splatF32(lanes, kLog2E));
-        }
-        if (pooled()) {
-          x = e.fadd(x, e.splat(pooledBias(source, key), lanes));
-        }
-        if (masked)
-          x = e.select(loadSeen(i), x, e.splatF32(lanes, -INFINITY));
-        e.store(x, at);
-        return {e.fmax(x, carried[0])};
-      })[0];
+  return forKeys(e, keys, max, [&](Value i, ValueRange carried) -> Values {
+    Value at = e.at(sPanel, e.mul(i, lanes), 4);
+    Value x = e.load(max.getType(), at);
+    Value key = keyAt(k, i);
+    context.k = p.score ? tokenOf(source, key) : key;
+    if (p.score) {
+      auto modified = p.score(e, x, context);
+      if (failed(modified))
+        refused = true;
+      else
+        x = Emitter::lanesOf(*modified) ? *modified : e.splat(*modified, lanes);
+      x = e.fmul(x, e.splatF32(lanes, kLog2E));
+    }
+    if (pooled()) {
+      x = e.fadd(x, e.splat(pooledBias(source, key), lanes));
+    }
+    if (masked)
+      x = e.select(loadSeen(i), x, e.splatF32(lanes, -INFINITY));
+    e.store(x, at);
+    return {e.fmax(x, carried[0])};
+  })[0];
 }
 
 } // namespace fovea::cpu

@@ -35,8 +35,11 @@ void PrefillBuilder::reserveScratch() {
   pointers = s.reserve(rows * 8);
   spareRow = s.reserve(p.valueDim * 4);
   rowValues = s.reserve(rows * 4);
-  if (p.keep)
+  if (p.keep) {
     seen = s.reserve(paddedKeys * lanes / 8);
+    // Every second register tile at most, and one that is written too much.
+    spans = s.reserve(16 * (paddedKeys / shape.regRows / 2 + 2));
+  }
   if (cached() || p.order)
     rowTokens = s.reserve(rows * 4);
   if (p.order)
@@ -183,7 +186,9 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
 void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
                                 Value keys, Value values) {
   e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
-    Value kind = emitClass(panel, source, k, n, tileKind);
+    PanelClass own = emitClass(panel, source, k, n, tileKind);
+    Value kind = own.kind;
+    const KeySpans &live = own.keys;
     auto body = [&] {
       Value qPanel = e.at(qPanels, e.mul(panel, p.keyDim * lanes), 4);
       Value oPanel = e.at(oPanels, e.mul(panel, p.valueDim * lanes), 4);
@@ -198,7 +203,7 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
       auto prefetch = [&](Value i) { emitPrefetch(panel, i); };
       Value max;
       if (p.keep && !always)
-        max = emitScores(e, shape, keys, qPanel, sPanel, n, most, prefetch,
+        max = emitScores(e, shape, keys, qPanel, sPanel, live, most, prefetch,
                          [&](Value i, const Values &scores) {
                            return e.ifElse(
                                partial, TypeRange(ValueRange(scores)),
@@ -206,24 +211,27 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
                                [&] { return scores; });
                          });
       else
-        max = emitScores(e, shape, keys, qPanel, sPanel, n, most, prefetch, {});
+        max = emitScores(e, shape, keys, qPanel, sPanel, live, most, prefetch,
+                         {});
       if (!max)
         max = max0; // nobody asks
       if (p.keep && always)
         max = e.ifElse(
             partial, type,
-            [&] { return Values{emitAdjust(panel, source, k, n, max0, true)}; },
             [&] {
-              return Values{emitAdjust(panel, source, k, n, max0, false)};
+              return Values{emitAdjust(panel, source, k, live, max0, true)};
+            },
+            [&] {
+              return Values{emitAdjust(panel, source, k, live, max0, false)};
             })[0];
       else if (always)
-        max = emitAdjust(panel, source, k, n, max0, false);
+        max = emitAdjust(panel, source, k, live, max0, false);
       Value alpha = e.splatF32(lanes, 1);
       if (pass == Pass::Values) {
-        emitShares(panel, source, k, n);
+        emitShares(panel, source, k, live);
       } else {
         alpha = e.exp2(e.fsub(max0, max), shape.expDegree);
-        Value sum = emitSoftmax(e, shape, sPanel, n, max);
+        Value sum = emitSoftmax(e, shape, sPanel, live, max);
         Value l = e.fma(l0, alpha, sum);
         e.store(max, st);
         e.store(l, stL);
@@ -231,15 +239,15 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
       if (pass == Pass::Sums)
         return; // values and counts are the second walk's
       if (p.prob && pass == Pass::All)
-        emitWeights(panel, source, k, n);
-      emitValues(e, shape, values, sPanel, oPanel, n, alpha);
+        emitWeights(panel, source, k, live);
+      emitValues(e, shape, values, sPanel, oPanel, live, alpha);
       Value one = e.cI64(1), none = e.cI64(0);
       s.count(StageFunction::TilesFull,
               partial ? e.select(partial, none, one) : one);
       if (partial)
         s.count(StageFunction::TilesPartial, e.select(partial, one, none));
-      Value live = e.minS(e.cI64(lanes), e.sub(rowCount, e.mul(panel, lanes)));
-      s.count(StageFunction::Pairs, e.mul(live, n));
+      Value count = e.minS(e.cI64(lanes), e.sub(rowCount, e.mul(panel, lanes)));
+      s.count(StageFunction::Pairs, e.mul(count, n));
     };
     if (!p.keep)
       body();

@@ -26,24 +26,41 @@ struct PanelShape {
 llvm::SmallVector<std::pair<int64_t, int64_t>> cutRows(int64_t total,
                                                        int64_t most);
 
-/// S[i] = K[i] . Q for i < n rounded up to regRows (the tile repeats its last
-/// key there, so that the maximum is not disturbed). Returns the maximum of
-/// `max` and all scores, per lane, or null if `max` is. Before each register
-/// tile, `ahead(first row)` may emit prefetches; `hide(first row, scores)`, if
-/// any, replaces scores of a register tile.
+/// The keys of a block that a panel computes: spans [lo, hi) in ascending
+/// order, which begin at multiples of regRows and end at such or at n. Without
+/// a table all n of the block.
+struct KeySpans {
+  mlir::Value n;
+  mlir::Value table, count; ///< pairs of i64; null: one span
+};
+
+/// body(lo, hi, carried) for each of the spans.
+Values forSpans(Emitter &e, const KeySpans &keys, mlir::ValueRange init,
+                llvm::function_ref<Values(mlir::Value lo, mlir::Value hi,
+                                          mlir::ValueRange carried)>
+                    body);
+/// body(i, carried) for each key i of the spans.
+Values forKeys(Emitter &e, const KeySpans &keys, mlir::ValueRange init,
+               Emitter::LoopBody body);
+
+/// S[i] = K[i] . Q for the keys, spans rounded up to regRows (the tile repeats
+/// the block's last key there, so that the maximum is not disturbed). Returns
+/// the maximum of `max` and all scores, per lane, or null if `max` is. Before
+/// each register tile, `ahead(first row)` may emit prefetches;
+/// `hide(first row, scores)`, if any, replaces scores of a register tile.
 mlir::Value emitScores(
     Emitter &e, const PanelShape &shape, mlir::Value kTile, mlir::Value qPanel,
-    mlir::Value sPanel, mlir::Value n, mlir::Value max,
+    mlir::Value sPanel, const KeySpans &keys, mlir::Value max,
     llvm::function_ref<void(mlir::Value row)> ahead,
     llvm::function_ref<Values(mlir::Value row, const Values &scores)> hide);
 
-/// S[i] = 2^(S[i] - max) for i < n; returns the sum.
+/// S[i] = 2^(S[i] - max) for the keys; returns the sum.
 mlir::Value emitSoftmax(Emitter &e, const PanelShape &shape, mlir::Value sPanel,
-                        mlir::Value n, mlir::Value max);
+                        const KeySpans &keys, mlir::Value max);
 
-/// O = O * alpha + V^T S over i < n.
+/// O = O * alpha + V^T S over the keys.
 void emitValues(Emitter &e, const PanelShape &shape, mlir::Value vTile,
-                mlir::Value sPanel, mlir::Value oPanel, mlir::Value n,
+                mlir::Value sPanel, mlir::Value oPanel, const KeySpans &keys,
                 mlir::Value alpha);
 
 /// A run of rows of K or V in memory, in one format.

@@ -309,6 +309,58 @@ TEST_P(PrefillTest, PanelsAreClassifiedByTheirPairs) {
   EXPECT_EQ(c.counters.tiles_partial, partial);
 }
 
+// Inside a block that is partial, register tiles of keys that no query of the
+// panel sees are passed over: poison there reaches no result. Spans begin and
+// end everywhere, at the ends of blocks too.
+TEST_P(PrefillTest, KeysThatNobodySeesAreNotComputed) {
+  for (bool scored : {false, true}) {
+    PrefillCase c;
+    c.params = plain(Elem::F32, 16, 24);
+    int64_t tile = c.params.schedule.regRows, keys = c.params.schedule.keys;
+    // The register tiles of each block: of every five, 1 and 3 and 4.
+    auto inSpan = [=](int64_t k) {
+      int64_t t = k % keys / tile + k / keys;
+      return t % 5 == 1 || t % 5 > 2;
+    };
+    Predicate keep = [=](int64_t, int64_t q, int64_t k) {
+      return inSpan(k) && (q + k) % 2 == 0;
+    };
+    c.params.keep = [=](Emitter &e,
+                        const ElementContext &at) -> FailureOr<Value> {
+      int64_t n = Emitter::lanesOf(at.q);
+      auto lanes = [&](int64_t x) { return e.splatInt(n, e.i32, x); };
+      auto eq = arith::CmpIPredicate::eq, sgt = arith::CmpIPredicate::sgt;
+      Value k = e.splat(e.toInt(at.k, e.i32), n);
+      Value t = e.add(e.divU(e.remU(k, lanes(keys)), lanes(tile)),
+                      e.divU(k, lanes(keys)));
+      t = e.remU(t, lanes(5));
+      Value in = e.orI(e.cmp(eq, t, lanes(1)), e.cmp(sgt, t, lanes(2)));
+      Value even = e.cmp(eq, e.remU(e.add(at.q, k), lanes(2)), lanes(0));
+      return e.andI(in, even);
+    };
+    Score score;
+    if (scored) {
+      score = [](double s, int64_t, int64_t, int64_t) { return 2 * s; };
+      c.params.score = [](Emitter &e, Value s,
+                          const ElementContext &) -> FailureOr<Value> {
+        return e.fadd(s, s);
+      };
+    }
+    PrefillKernel kernel(c.params);
+    c.sq = 75, c.sk = 3 * keys + 5;
+    c.qOff = {0};
+    c.allocate(rng);
+    for (int64_t k = 0; k < c.sk; ++k)
+      for (int64_t d = 0; d < 24 && !inSpan(k); ++d) {
+        if (d < 16)
+          c.k.set(0, 0, k, d, NAN);
+        c.v.set(0, 0, k, d, NAN);
+      }
+    c.run(kernel.fn, kernel.memory.get());
+    check(c, keep, score);
+  }
+}
+
 TEST_P(PrefillTest, MaskThatReadsHeads) {
   // Head h sees h + 1 keys back: heads of one group have different runs.
   PrefillCase c;
