@@ -4,6 +4,7 @@
 #include "passes/analysis/MaskFlags.h"
 #include "passes/analysis/MaskText.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -55,6 +56,7 @@ std::string merged(const std::string &name, const std::string &in) {
 } // namespace
 
 func::FuncOp emitMaskFlags(ModuleOp module, StringRef name, MemRefType table) {
+  static_assert(kMaskFlagBytes == 64, "as the text below says");
   module.getContext()->loadDialect<vector::VectorDialect>();
   unsigned rank = table.getRank(), inner = rank - 1;
   unsigned width = table.getElementTypeBitWidth();
@@ -171,6 +173,27 @@ func::FuncOp emitMaskFlags(ModuleOp module, StringRef name, MemRefType table) {
                      metadata + body + "return %l" + result + ", %m" + result +
                      " : i64, i64\n}\n";
   return addFunctionText(module, text);
+}
+
+void narrowMaskFlags(ModuleOp module, int64_t bytes) {
+  auto narrow = [&](Value v) {
+    if (auto vector = dyn_cast<VectorType>(v.getType()))
+      v.setType(VectorType::get({bytes}, vector.getElementType()));
+  };
+  for (auto fn : module.getOps<func::FuncOp>()) {
+    if (!fn.getSymName().starts_with(kMaskFlagPrefix))
+      continue;
+    fn.walk([&](Operation *op) {
+      for (Value v : op->getResults())
+        narrow(v);
+      for (Region &region : op->getRegions())
+        for (Block &block : region)
+          llvm::for_each(block.getArguments(), narrow);
+      auto constant = dyn_cast<arith::ConstantIndexOp>(op);
+      if (constant && constant.value() == kMaskFlagBytes)
+        constant.setValueAttr(IntegerAttr::get(constant.getType(), bytes));
+    });
+  }
 }
 
 } // namespace fovea

@@ -15,6 +15,9 @@ namespace fovea {
 /// equal ones decides as much as was read.
 constexpr int64_t kMaskFlagLimit = int64_t(1) << 20;
 
+/// Bytes that such a function reads at a time where they lie side by side.
+constexpr int64_t kMaskFlagBytes = 64;
+
 /// What every such function's name begins with.
 constexpr llvm::StringLiteral kMaskFlagPrefix = "fovea_mask_flags";
 
@@ -23,6 +26,10 @@ constexpr llvm::StringLiteral kMaskFlagPrefix = "fovea_mask_flags";
 /// The box has entries and lies in the table.
 mlir::func::FuncOp emitMaskFlags(mlir::ModuleOp module, llvm::StringRef name,
                                  mlir::MemRefType table);
+
+/// Lets such functions of the module read `bytes` bytes at a time instead of
+/// kMaskFlagBytes: for a target without registers of that size.
+void narrowMaskFlags(mlir::ModuleOp module, int64_t bytes);
 
 } // namespace fovea
 #endif // FOVEA_PASSES_ANALYSIS_MASKFLAGS_H

@@ -12,6 +12,7 @@
 #include "codegen/gpu/ptx/StageCode.h"
 #include "codegen/gpu/templates/StreamKernel.h"
 #include "codegen/gpu/templates/WarpStages.h"
+#include "passes/analysis/MaskFlags.h"
 
 using namespace mlir;
 using namespace fovea;
@@ -40,9 +41,12 @@ public:
                             std::vector<StageUnit> &units) const override {
     if (!target.emulated && failed(gpu::reportAssembler(module)))
       return failure();
-    return cpu::forEachStage(
-        module, target, units,
-        [&](cpu::StageContext &stage) { return lowerStage(stage); });
+    return cpu::forEachStage(module, target, units,
+                             [&](cpu::StageContext &stage) {
+                               FailureOr<uint64_t> scratch = lowerStage(stage);
+                               narrowMaskFlags(stage.module, kFlagBytes);
+                               return scratch;
+                             });
   }
 
   llvm::Expected<llvm::SmallVector<char, 0>>
@@ -65,6 +69,9 @@ public:
   }
 
 private:
+  /// A thread's registers hold no more flags at a time beside the rest.
+  static constexpr int64_t kFlagBytes = 16;
+
   static llvm::Expected<llvm::SmallVector<char, 0>>
   compileDevice(StageUnit &unit, const TargetInfo &target, UnitOutput output) {
     auto arch = gpu::findArchitecture(target.name);

@@ -8,6 +8,8 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
@@ -49,10 +51,30 @@ createTargetMachine(const Architecture &arch) {
                        llvm::CodeGenOptLevel::Aggressive);
 }
 
-/// All but kernels go into their callers: what a call costs on a GPU no mask
-/// is worth. Inline PTX in which lanes meet must not be moved into a branch or
-/// copied, which the llvm dialect cannot say.
+/// Functions of more instructions stay functions. The classes and bounds of
+/// masks are asked before an item's sums are in registers, so that a call saves
+/// few of them; in their callers, several copies of them would take all there
+/// are.
+static constexpr unsigned kMostInlined = 200;
+
+/// Whether a kernel has products that ptxas would not run asynchronously in a
+/// program with calls.
+static bool usesWgmma(const llvm::Module &module) {
+  for (const llvm::Function &fn : module)
+    for (const llvm::Instruction &inst : llvm::instructions(fn))
+      if (auto *call = llvm::dyn_cast<llvm::CallInst>(&inst))
+        if (auto *code =
+                llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand()))
+          if (llvm::StringRef(code->getAsmString()).contains("wgmma"))
+            return true;
+  return false;
+}
+
+/// All but kernels and long functions go into their callers. Inline PTX in
+/// which lanes meet must not be moved into a branch or copied, which the llvm
+/// dialect cannot say.
 static void setAttributes(llvm::Module &module) {
+  bool calls = !usesWgmma(module);
   llvm::SmallPtrSet<llvm::Function *, 4> kernels;
   if (llvm::NamedMDNode *notes = module.getNamedMetadata("nvvm.annotations"))
     for (llvm::MDNode *note : notes->operands())
@@ -65,7 +87,9 @@ static void setAttributes(llvm::Module &module) {
     fn.addFnAttr(llvm::Attribute::NoUnwind);
     if (!kernels.contains(&fn)) {
       fn.setLinkage(llvm::GlobalValue::InternalLinkage);
-      fn.addFnAttr(llvm::Attribute::AlwaysInline);
+      bool call = calls && fn.getInstructionCount() > kMostInlined;
+      fn.addFnAttr(call ? llvm::Attribute::NoInline
+                        : llvm::Attribute::AlwaysInline);
     }
     for (llvm::Instruction &inst : llvm::instructions(fn)) {
       auto *call = llvm::dyn_cast<llvm::CallInst>(&inst);
@@ -164,6 +188,26 @@ static void hoistAllocas(llvm::Module &module) {
   }
 }
 
+/// Keeps ptxas from copying the bodies of loops: what is worth it the kernels
+/// write out themselves, and copies of a loop over a mask's table take all
+/// registers there are.
+static void keepLoops(llvm::Module &module) {
+  llvm::LLVMContext &context = module.getContext();
+  for (llvm::Function &fn : module) {
+    if (fn.isDeclaration())
+      continue;
+    llvm::DominatorTree tree(fn);
+    llvm::LoopInfo loops(tree);
+    for (llvm::Loop *loop : loops.getLoopsInPreorder()) {
+      llvm::MDNode *disable = llvm::MDNode::get(
+          context, llvm::MDString::get(context, "llvm.loop.unroll.disable"));
+      llvm::MDNode *id = llvm::MDNode::getDistinct(context, {nullptr, disable});
+      id->replaceOperandWith(0, id);
+      loop->setLoopID(id);
+    }
+  }
+}
+
 /// Kernels are whole programs of instructions: refuses what they call beside.
 static llvm::Error checkCalls(const llvm::Module &module) {
   for (const llvm::Function &fn : module)
@@ -210,6 +254,7 @@ generateLlvm(ModuleOp module, const Architecture &arch,
     return error;
   if (llvm::Error error = checkCalls(*code))
     return error;
+  keepLoops(*code);
   return code;
 }
 

@@ -84,9 +84,9 @@ readPtxasReport(llvm::StringRef report) {
     if (kernels.empty())
       continue;
     KernelResources &kernel = kernels.back();
-    if (line.contains("spill stores")) {
-      kernel.spillStores = numberBefore(line, " bytes spill stores");
-      kernel.spillLoads = numberBefore(line, " bytes spill loads");
+    if (line.contains("spill stores")) { // of the kernel, and what it calls
+      kernel.spillStores += numberBefore(line, " bytes spill stores");
+      kernel.spillLoads += numberBefore(line, " bytes spill loads");
     }
     if (line.contains("Used ")) {
       kernel.registers = numberBefore(line, " registers");

@@ -17,7 +17,7 @@ struct KernelResources {
   std::string name;
   /// Registers of a thread.
   unsigned registers = 0;
-  /// Bytes that a thread spills: stores and loads.
+  /// Bytes that a thread spills, in the kernel and the functions it calls.
   unsigned spillStores = 0;
   unsigned spillLoads = 0;
   /// Static shared memory; the dynamic is the kernel's shared_bytes.

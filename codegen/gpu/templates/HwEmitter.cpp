@@ -23,6 +23,13 @@ HwEmitter::HwEmitter(Emitter &e)
   base = e.b.create<hw::SharedMemoryOp>(e.loc, sharedPtr);
 }
 
+void HwEmitter::renewThread() {
+  // ptxas does not see through a shuffle.
+  thread = shuffleIdx(thread, lane);
+  lane = e.andI(thread, c32(31));
+  warp = e.shrU(thread, 5);
+}
+
 Value HwEmitter::shared(Value offset) {
   return e.b.create<LLVM::GEPOp>(e.loc, sharedPtr, e.i8, base,
                                  ArrayRef<LLVM::GEPArg>{offset});

@@ -30,7 +30,11 @@ public:
 
   Emitter &e;
   Value thread, lane, warp; ///< i32
-  Value cta, ctas;          ///< i64
+  /// Names the thread anew: what is computed of it from here on cannot be moved
+  /// in front of this place, where its registers would stand in the way. All
+  /// threads of a warp come here together.
+  void renewThread();
+  Value cta, ctas; ///< i64
 
   // Shared memory; offsets are i32 from the start of it.
   Value shared(Value offset);

@@ -129,14 +129,6 @@ FailureOr<func::FuncOp> StreamKernel::build(std::string &reason) {
   checkAlignment();
   found = e.stackSlot(8);
   skip = e.stackSlot(8);
-  Value warps = h.c32(shape.warpRows);
-  warpRow = e.mul(e.remU(h.warp, warps), 16);
-  // Short blocks leave warps without keys: they repeat what others do.
-  warpAlong = e.remU(e.divU(h.warp, warps), h.c32(shape.warpKeys));
-  warpKey = e.mul(warpAlong, shape.ownKeys);
-  active = e.cmp(kSlt, h.warp, h.c32(shape.warpRows * shape.warpKeys));
-  quadRow = e.shrU(h.lane, 2);
-  quadColumn = e.shl(e.andI(h.lane, h.c32(3)), 1);
   s.forEachItem([&](const Item &item) { emitItem(item); });
   s.finish();
   if (refused) {
@@ -145,6 +137,33 @@ FailureOr<func::FuncOp> StreamKernel::build(std::string &reason) {
     return failure();
   }
   return s.fn;
+}
+
+void StreamKernel::findPlace() {
+  Value warps = h.c32(shape.warpRows);
+  warpRow = e.mul(e.remU(h.warp, warps), 16);
+  // Short blocks leave warps without keys: they repeat what others do.
+  warpAlong = e.remU(e.divU(h.warp, warps), h.c32(shape.warpKeys));
+  warpKey = e.mul(warpAlong, shape.ownKeys);
+  active = e.cmp(kSlt, h.warp, h.c32(shape.warpRows * shape.warpKeys));
+  quadRow = e.shrU(h.lane, 2);
+  quadColumn = e.shl(e.andI(h.lane, h.c32(3)), 1);
+}
+
+/// A part of the kernel that all threads come to: what follows from a thread's
+/// number is computed in it. ptxas would compute it once for all parts, and
+/// hold some forty registers for it while others need theirs.
+void StreamKernel::part(llvm::function_ref<void()> body) {
+  Value *own[] = {&h.thread,  &h.lane, &h.warp,  &warpRow,   &warpKey,
+                  &warpAlong, &active, &quadRow, &quadColumn};
+  SmallVector<Value> before;
+  for (Value *v : own)
+    before.push_back(*v);
+  h.renewThread();
+  findPlace();
+  body();
+  for (auto [v, old] : llvm::zip(own, before))
+    *v = old;
 }
 
 /// Rows are read 16 bytes at a time (codes of some dims 8), o is written four
@@ -193,16 +212,18 @@ void StreamKernel::emitItem(const Item &item) {
   readViews();
   beginItem(item);
   h.barrier(); // the item before this one is done with shared memory
-  loadRows();
-  loadQueries();
+  part([&] {
+    loadRows();
+    loadQueries();
+  });
   pass = p.twice ? Pass::Sums : Pass::All;
   State state = emitKeys(item, emptyState());
   if (p.twice) {
-    closeSums(state);
+    part([&] { closeSums(state); });
     pass = Pass::Values;
     state = emitKeys(item, state);
   }
-  emitResults(item, state);
+  part([&] { emitResults(item, state); });
 }
 
 /// Walks all blocks of the item's keys, kBlocks at a time: a walk only notes
@@ -228,8 +249,11 @@ StreamKernel::State StreamKernel::emitKeys(const Item &item, State state) {
                            e.cI64(StreamShape::kBlocks));
         State before = State::of(c.drop_front(2));
         before.o = resumeOutputs(c[0]);
-        State next = drain(e.minS(rest, e.cI64(StreamShape::kBlocks)), before);
-        e.ifThen(more, [&] { parkOutputs(next.o); });
+        State next;
+        part([&] {
+          next = drain(e.minS(rest, e.cI64(StreamShape::kBlocks)), before);
+          e.ifThen(more, [&] { parkOutputs(next.o); });
+        });
         Values out = {e.add(c[0], StreamShape::kBlocks), more};
         llvm::append_range(out, next.flat());
         return out;

@@ -85,6 +85,8 @@ private:
   static int64_t codePiece(int64_t dim) { return dim % 16 ? 8 : 16; }
 
   // StreamKernel.cpp
+  void findPlace();
+  void part(llvm::function_ref<void()> body);
   void checkAlignment();
   void emitItem(const cpu::Item &item);
   State emitKeys(const cpu::Item &item, State state);
@@ -156,13 +158,14 @@ private:
   bool coded[2] = {false, false}; ///< keys, values have scales
   bool anyCodes = false;
 
-  // Of the kernel.
-  Value chooser;          ///< i64: the list whose runs are noted; null: none
-  Value found, skip;      ///< blocks found in this walk (stack), and not wanted
+  // Of the part of the kernel.
   Value warpRow, warpKey; ///< i32: first row and key of the warp
   Value warpAlong;        ///< i32: its number along the keys
   Value active;           ///< i1: no warp before it has the same rows and keys
   Value quadRow, quadColumn; ///< i32: lane / 4, 2 * (lane % 4)
+  // Of the kernel.
+  Value chooser;     ///< i64: the list whose runs are noted; null: none
+  Value found, skip; ///< blocks found in this walk (stack), and not wanted
   cpu::SegmentClass allSegments;
   // Of the item.
   Values q;                      ///< fragments, where they stay in registers
