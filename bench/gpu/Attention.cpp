@@ -19,7 +19,7 @@ namespace {
 struct Case {
   std::string name;
   double tolerance;
-  std::vector<std::string> shapes;
+  std::vector<std::string> words; // of Step::open
 };
 
 struct Verdict {
@@ -42,10 +42,10 @@ static bool fill(Step &step, const std::string &path) {
   bool read = readFile(path, bytes);
   size_t at = 0;
   for (Argument &argument : step.arguments)
-    if (!argument.info.is_result) {
-      if (at + argument.bytes.size() <= bytes.size())
-        memcpy(argument.bytes.data(), bytes.data() + at, argument.bytes.size());
-      at += argument.bytes.size();
+    for (Tensor *tensor : argument.inputs()) {
+      if (at + tensor->size() <= bytes.size())
+        tensor->bytes = bytes.substr(at, tensor->size());
+      at += tensor->size();
     }
   if (!read || at != bytes.size())
     step.detail = "expected " + std::to_string(at) + " bytes in " + path +
@@ -53,14 +53,14 @@ static bool fill(Step &step, const std::string &path) {
   return read && at == bytes.size();
 }
 
-static Verdict compare(const Case &one, const Argument &result,
+static Verdict compare(const Case &one, const Tensor &result,
                        const std::string &expected) {
   Verdict verdict;
   size_t wrong = 0, worst = 0, count = expected.size() / 8;
   for (size_t i = 0; i < count; ++i) {
     double wanted;
     memcpy(&wanted, expected.data() + 8 * i, 8);
-    double error = distance(valueOf(result, i), wanted);
+    double error = distance(result.value(i), wanted);
     wrong += error > one.tolerance;
     if (error > verdict.error)
       verdict.error = error, worst = i;
@@ -75,7 +75,7 @@ static Verdict compare(const Case &one, const Argument &result,
     memcpy(&wanted, expected.data() + 8 * worst, 8);
     snprintf(text, sizeof text,
              "; %zu of %zu elements; element %zu: expected %.6g, got %.6g",
-             wrong, count, worst, wanted, valueOf(result, worst));
+             wrong, count, worst, wanted, result.value(worst));
     verdict.detail += text;
   }
   return verdict;
@@ -86,15 +86,13 @@ static Verdict judge(const Machine &machine, const Case &one,
   Verdict verdict;
   Step step(machine);
   std::string base = folder + "/" + one.name, expected;
-  bool ran = step.open(base + ".fvb", one.shapes) && fill(step, base + ".in") &&
+  bool ran = step.open(base + ".fvb", one.words) && fill(step, base + ".in") &&
              step.plan() && step.run() && step.wait() && step.fetch();
   verdict.detail = step.detail;
   if (!ran)
     return verdict;
-  const Argument &result = step.arguments.back();
-  size_t count = 1;
-  for (int64_t extent : result.shape)
-    count *= size_t(extent);
+  const Tensor &result = step.arguments.back().tensor;
+  size_t count = result.elements();
   if (!readFile(base + ".expected", expected) || expected.size() != 8 * count) {
     verdict.detail = "expected " + std::to_string(8 * count) + " bytes in " +
                      base + ".expected, got " + std::to_string(expected.size());
@@ -107,15 +105,15 @@ static Verdict judge(const Machine &machine, const Case &one,
 
 static bool readIndex(const std::string &path, std::vector<Case> &cases) {
   std::ifstream stream(path);
-  std::string line, shape;
+  std::string line, word;
   while (std::getline(stream, line)) {
     std::stringstream fields(line);
     Case one;
     if (!(fields >> one.name >> one.tolerance))
       return false;
-    while (fields >> shape)
-      one.shapes.push_back(shape);
-    if (one.shapes.empty())
+    while (fields >> word)
+      one.words.push_back(word);
+    if (one.words.empty())
       return false;
     cases.push_back(one);
   }
@@ -133,21 +131,16 @@ int main(int argc, char **argv) {
     fprintf(stderr, "gpu_attention: no GPU: %s\n", fovea_message());
     return 3;
   }
-  int bad = 0;
-  std::string json = "{\"kernels\": [";
+  Results results("gpu_attention", "{\"kernels\": [");
   printf("| attention | result | |\n|---|---|---|\n");
-  for (size_t i = 0; i < cases.size(); ++i) {
-    Verdict verdict = judge(machine, cases[i], folder);
-    bad += verdict.result != "agrees";
-    printf("| %s | %s | %s |\n", cases[i].name.c_str(), verdict.result.c_str(),
-           verdict.detail.c_str());
-    fflush(stdout); // what has been seen if the next one hangs
-    json += (i ? ",\n" : "\n") + ("{\"name\": " + quoted(cases[i].name)) +
-            ", \"result\": " + quoted(verdict.result) +
-            ", \"detail\": " + quoted(verdict.detail) + "}";
+  for (const Case &one : cases) {
+    Verdict verdict = judge(machine, one, folder);
+    results.bad += verdict.result != "agrees";
+    results.add({{"name", one.name},
+                 {"result", verdict.result},
+                 {"detail", verdict.detail}});
   }
-  bool written = writeResults("gpu_attention", argv[2], json + "\n]}\n");
   printf("\n%zu attention kernels, %d do not agree with the reference.\n",
-         cases.size(), bad);
-  return !written ? 2 : bad ? 1 : 0;
+         cases.size(), results.bad);
+  return results.write(argv[2]);
 }

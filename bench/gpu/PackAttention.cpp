@@ -52,23 +52,61 @@ static std::vector<Case> cases() {
        "bench/specs/int8.mlir",
        {"T=bf16"},
        "b=2,sq=1,sk=1000"},
+      {"paged_int8_bf16_128",
+       "bench/specs/cache.mlir",
+       {"F=#kv.int8<per tok>"},
+       "b=3,rows=[30,1,1],sk=[300,157,1000]"},
   };
 }
 
-/// What gpu_times times, as its times.txt has it: the cases of peers.py.
-static const char timed[] =
-    "time_dense all 1x32x8192x128 1x32x8192x128 1x32x8192x128 1x32x8192x128 "
-    "prefill 8K\n"
-    "time_causal causal 1x32x8192x128 1x32x8192x128 1x32x8192x128 "
-    "1x32x8192x128 prefill 8K causal\n"
-    "time_causal_grouped causal 4x32x2048x128 4x8x2048x128 4x8x2048x128 "
-    "4x32x2048x128 prefill 2K causal, 32 / 8 heads\n"
-    "time_dense_grouped all 16x32x1x128 16x8x4096x128 16x8x4096x128 "
-    "16x32x1x128 decode 16 x 4K, 32 / 8 heads\n"
-    "time_dense_grouped all 16x32x1x128 16x8x16384x128 16x8x16384x128 "
-    "16x32x1x128 decode 16 x 16K, 32 / 8 heads\n"
-    "time_dense_grouped all 16x32x1x128 16x8x65536x128 16x8x65536x128 "
-    "16x32x1x128 decode 16 x 64K, 32 / 8 heads\n";
+/// A bundle that gpu_times times.
+struct Timed {
+  const char *name, *spec;
+  std::vector<std::string> defines;
+};
+
+static std::vector<Timed> timedBundles() {
+  const char *grouped = "KV=8", *int8 = "F=#kv.int8<per tok>";
+  return {{"time_dense", "dense", {"KV=32"}},
+          {"time_causal", "causal", {"KV=32"}},
+          {"time_dense_grouped", "dense", {grouped}},
+          {"time_causal_grouped", "causal", {grouped}},
+          {"time_int8", "int8", {grouped}},
+          {"time_paged", "cache", {grouped}},
+          {"time_paged_int8", "cache", {grouped, int8}}};
+}
+
+/// times.txt: what gpu_times and peers.py time. Heads are 32 / 8 in decode.
+static std::string timedCases() {
+  std::string text =
+      "time_dense all 1x32x8192x128 1x32x8192x128 1x32x8192x128 1x32x8192x128 "
+      ": prefill 8K\n"
+      "time_causal causal 1x32x8192x128 1x32x8192x128 1x32x8192x128 "
+      "1x32x8192x128 : prefill 8K causal\n"
+      "time_causal_grouped causal 4x32x2048x128 4x8x2048x128 4x8x2048x128 "
+      "4x32x2048x128 : prefill 2K causal, 32 / 8 heads\n";
+  for (int batch : {1, 4, 16, 64})
+    for (int keys : {4, 16, 64}) {
+      std::string b = std::to_string(batch), n = std::to_string(1024 * keys);
+      std::string q = " " + b + "x32x1x128", k = " " + b + "x8x" + n + "x128",
+                  scale = " " + b + "x8x" + n,
+                  name = " : decode " + b + " x " + std::to_string(keys) + "K";
+      text += "time_dense_grouped all" + q + k + k + q + name + "\n";
+      text +=
+          "time_int8 all" + q + k + scale + k + scale + q + name + ", int8\n";
+    }
+  // A step of 16 sequences, their caches in pages of 16 tokens.
+  for (int keys : {4, 16, 64})
+    for (bool int8 : {false, true}) {
+      std::string committed = std::to_string(1024 * keys - 1);
+      text += std::string("time_paged") + (int8 ? "_int8" : "") +
+              " all 16x32x128 16x8x128 16x8x128 c=16x8x" + committed +
+              "x128:" + committed + "+1*16" + (int8 ? "/int8" : "") +
+              " 16x32x128 : decode 16 x " + std::to_string(keys) + "K, paged" +
+              (int8 ? ", int8" : "") + "\n";
+    }
+  return text;
+}
 
 static void writeBundle(const Session &session, const std::string &path) {
   const void *bundle = nullptr;
@@ -81,17 +119,17 @@ static void writeBundle(const Session &session, const std::string &path) {
 
 static void packTimed(const std::string &root, const std::string &folder,
                       const std::string &targets) {
-  for (const char *spec : {"dense", "causal"})
-    for (bool grouped : {false, true}) {
-      SpecOptions options;
-      options.path = root + "/bench/specs/" + spec + ".mlir";
-      options.defines = {"T=bf16", "D=128", "H=32", grouped ? "KV=8" : "KV=32"};
-      options.target = targets;
-      Session session(options, 1);
-      writeBundle(session, folder + "/time_" + spec +
-                               (grouped ? "_grouped" : "") + ".fvb");
-    }
-  writeFile(folder + "/times.txt", timed);
+  for (const Timed &one : timedBundles()) {
+    SpecOptions options;
+    options.path = root + "/bench/specs/" + one.spec + ".mlir";
+    options.defines = {"T=bf16", "D=128", "H=32"};
+    options.defines.insert(options.defines.end(), one.defines.begin(),
+                           one.defines.end());
+    options.target = targets;
+    Session session(options, 1);
+    writeBundle(session, folder + "/" + one.name + ".fvb");
+  }
+  writeFile(folder + "/times.txt", timedCases());
 }
 
 [[noreturn]] static void reject(const std::string &what) {
@@ -101,6 +139,18 @@ static void packTimed(const std::string &root, const std::string &folder,
 static llvm::StringRef bytesOf(const HostTensor &tensor) {
   return {reinterpret_cast<const char *>(tensor.bytes.data()),
           tensor.bytes.size()};
+}
+
+/// A cache's keys or values; the word says what is in it.
+static std::string describe(const HostValue &value, const Sequences &sequences,
+                            bool coded) {
+  std::string word;
+  llvm::raw_string_ostream os(word);
+  llvm::interleave(value.tensor.shape, os, "x");
+  for (auto [i, tokens] : llvm::enumerate(value.tokens))
+    os << (i ? "," : ":") << tokens << "+" << sequences.rows[i];
+  os << (coded ? "/int8" : "");
+  return word;
 }
 
 static std::string pack(const Case &one, const std::string &root,
@@ -113,19 +163,21 @@ static std::string pack(const Case &one, const std::string &root,
   SpecModule spec(session);
   CallOptions call;
   call.shape = one.shape;
-  Arguments arguments(session, call, spec.kernel());
+  // Caches are filled where the arguments are made.
+  options.target = "host";
+  Session here(options, 1);
+  Arguments arguments(here, call, spec.kernel());
   auto inputs = toReference(spec.kernel(), arguments.inputs());
   if (!inputs)
     reject(llvm::toString(inputs.takeError()));
   reference::Report report = reportFor(spec.kernel(), /*roundsWeights=*/true);
-  auto wanted = reference::evaluate(spec.kernel(), *inputs, &report);
+  auto wanted = reference::evaluate(spec.kernel(), *inputs, &report,
+                                    arguments.referenceBatch());
   if (!wanted)
     reject(llvm::toString(wanted.takeError()));
-  const auto *want = wanted->size() == 1
-                         ? std::get_if<reference::Tensor>(&wanted->front())
-                         : nullptr;
+  const auto *want = std::get_if<reference::Tensor>(&wanted->front());
   if (!want)
-    reject("expected a kernel with one tensor as its result");
+    reject("expected a kernel whose first result is a tensor");
   mlir::Value result =
       spec.kernel().getBody().front().getTerminator()->getOperand(0);
   double allowed = allowedError(
@@ -140,10 +192,17 @@ static std::string pack(const Case &one, const std::string &root,
     llvm::interleave(shape, os, "x");
   };
   for (const HostValue &value : arguments.inputs()) {
-    if (value.isScalar || value.isCache)
+    if (value.isScalar)
       reject("expected arguments to be tensors, got '" + value.name + "'");
     in += bytesOf(value.tensor);
-    add(value.tensor.shape);
+    if (!value.isCache) {
+      add(value.tensor.shape);
+      continue;
+    }
+    in += bytesOf(value.cachedValues);
+    os << " "
+       << describe(value, arguments.sequences(),
+                   std::string(one.name).find("int8") != std::string::npos);
   }
   add(want->shape);
   writeBundle(session, base + ".fvb");

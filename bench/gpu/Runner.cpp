@@ -228,24 +228,21 @@ int main(int argc, char **argv) {
     fprintf(stderr, "gpu_runner: no GPU: %s\n", reason.c_str());
     return 3;
   }
-  int capability = 10 * major + minor, bad = 0;
-  std::string json = "{\"gpu\": " + quoted(name) +
-                     ", \"capability\": " + std::to_string(capability) +
-                     ", \"driver\": " + std::to_string(version) +
-                     ", \"kernels\": [";
+  int capability = 10 * major + minor;
+  Results results("gpu_runner",
+                  "{\"gpu\": " + quoted(name) +
+                      ", \"capability\": " + std::to_string(capability) +
+                      ", \"driver\": " + std::to_string(version) +
+                      ", \"kernels\": [");
   printf("| kernel | on %s | |\n|---|---|---|\n", name);
-  for (size_t i = 0; i < cases.size(); ++i) {
-    Verdict verdict = judge(*cuda, cases[i], folder, capability);
-    bad += verdict.result == "differs" || verdict.result == "failed";
-    printf("| %s | %s | %s |\n", verdict.name.c_str(), verdict.result.c_str(),
-           verdict.detail.c_str());
-    fflush(stdout); // what has been seen if the next one hangs
-    json += (i ? ",\n" : "\n") + ("{\"name\": " + quoted(verdict.name)) +
-            ", \"result\": " + quoted(verdict.result) +
-            ", \"detail\": " + quoted(verdict.detail) + "}";
+  for (const Case &one : cases) {
+    Verdict verdict = judge(*cuda, one, folder, capability);
+    results.bad += verdict.result == "differs" || verdict.result == "failed";
+    results.add({{"name", verdict.name},
+                 {"result", verdict.result},
+                 {"detail", verdict.detail}});
   }
-  bool written = writeResults("gpu_runner", argv[2], json + "\n]}\n");
   printf("\n%zu kernels, %d do not agree with the emulator.\n", cases.size(),
-         bad);
-  return !written ? 2 : bad ? 1 : 0;
+         results.bad);
+  return results.write(argv[2]);
 }

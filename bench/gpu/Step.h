@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One kernel of a bundle with tensors of given shapes on the first GPU, through
-// the public interface alone: what an engine does. For gpu_attention, which has
-// no compiler beside it.
+// One kernel of a bundle with arguments of given shapes on the first GPU,
+// through the public interface alone: what an engine does. For gpu_attention
+// and gpu_times, which have no compiler beside them.
 #ifndef FOVEA_BENCH_GPU_STEP_H
 #define FOVEA_BENCH_GPU_STEP_H
 
@@ -27,13 +27,60 @@ struct Machine {
   bool open();
 };
 
-/// An argument or a result: its bytes here and its place there.
+/// Memory of the GPU.
+class GpuMemory {
+public:
+  GpuMemory() = default;
+  GpuMemory(const GpuMemory &) = delete;
+  GpuMemory(GpuMemory &&other) { *this = static_cast<GpuMemory &&>(other); }
+  GpuMemory &operator=(GpuMemory &&other);
+  ~GpuMemory();
+  fovea_status allocate(const Machine &of, size_t bytes);
+  /// Writes `bytes` of it: `pattern` again and again.
+  fovea_status fill(const std::string &pattern, size_t bytes);
+
+  void *data = nullptr;
+
+private:
+  const Machine *machine = nullptr;
+};
+
+/// A tensor: its elements there, and here a whole number of them that repeats.
+struct Tensor {
+  int32_t dtype = FOVEA_DTYPE_NONE;
+  std::vector<int64_t> shape;
+  std::string bytes; ///< all of them, or those that repeat
+  GpuMemory there;
+
+  size_t elements() const;
+  size_t elementBytes() const;
+  size_t size() const { return elements() * elementBytes(); }
+  /// An element of a tensor of floats or codes; NaN of another type.
+  double value(size_t index) const;
+  /// A view of all elements, for the C interface; of this object's memory.
+  fovea_tensor onHost() const, onGpu() const;
+};
+
+/// What a cache holds before the step, and the rows of the step.
+struct CacheContent {
+  Tensor keys, values; ///< [sequence, head, token, channel], of rows' type
+  std::vector<int64_t> tokens; ///< committed, by sequence
+  std::vector<int32_t> rows;   ///< of the step: where each sequence's begin
+  bool coded = false;          ///< as int8 with a scale per token and head
+  fovea_kv *kv = nullptr;
+};
+
+/// An argument or a result.
 struct Argument {
   fovea_arg_info info = {};
-  std::vector<int64_t> shape;
-  std::string bytes;
-  void *there = nullptr;
-  fovea_tensor onHost = {}, onGpu = {};
+  Tensor tensor;
+  int64_t scalar = 0;
+  CacheContent cache;
+  fovea_tensor here = {}, there = {};
+
+  bool isTensor() const { return info.kind == FOVEA_TENSOR; }
+  /// What .in files hold, in this order.
+  std::vector<Tensor *> inputs();
 };
 
 /// Functions that return false leave the reason in `detail`.
@@ -44,19 +91,29 @@ public:
   Step &operator=(const Step &) = delete;
   ~Step();
 
-  /// The only kernel of the bundle in this file; `shapes` are those of its
-  /// arguments and results, "2x4x70x64". All bytes are 0xff: NaN.
-  bool open(const std::string &path, const std::vector<std::string> &shapes);
-  /// Plans for the arguments as they are here, and copies them there.
+  /// The only kernel of the bundle in this file. Of each argument and result a
+  /// word, in their order or with "NAME=" before it: a tensor's shape
+  /// "2x4x70x64", an integer, or what a cache holds,
+  /// "3x8x300x128:270+30,156+1*2/int8": the shape of its keys and values, of
+  /// each sequence (or of two) the committed tokens and the rows of the step,
+  /// and the format if it has one. All bytes are 0xff: NaN.
+  bool open(const std::string &path, const std::vector<std::string> &words);
+  /// Copies the arguments there, and plans for them.
   bool plan();
+  /// Plans again.
+  bool update();
   /// Enqueues a run.
   bool run();
   /// Waits for all runs, and tells what one of them found wrong.
   bool wait();
-  /// "6 items, 4 pieces of split ones": of the plan.
+  /// Of the plan; zeros where there is none.
+  fovea_stats stats();
+  /// "6 items, 4 pieces of split ones".
   std::string items();
   /// Copies the results here.
   bool fetch();
+  /// The argument of a name, or null.
+  const Argument *find(const std::string &name) const;
 
   std::vector<Argument> arguments;
   std::string detail;
@@ -64,18 +121,23 @@ public:
 
 private:
   bool ok(fovea_status status);
-  bool shapeOf(Argument &argument, const std::string &text);
+  bool refuse(const Argument &argument, const std::string &word);
+  bool take(Argument &argument, const std::string &word);
+  bool takeTensor(Argument &argument, const std::string &word);
+  bool takeCache(Argument &argument, const std::string &word);
+  bool send(const Tensor &tensor);
+  bool makeCache(size_t index);
+  bool fillSequence(CacheContent &cache, size_t sequence);
 
   const Machine &machine;
   fovea_bundle *bundle = nullptr;
   fovea_kernel *kernel = nullptr;
   fovea_plan *thePlan = nullptr;
-  void *workspace = nullptr;
+  GpuMemory workspace;
+  fovea_batch batch = {};
+  std::vector<uint64_t> ids;
   std::vector<fovea_value> here, there;
 };
-
-/// An element of a tensor of floats; NaN of another type.
-double valueOf(const Argument &argument, size_t index);
 
 } // namespace fovea::gpu
 

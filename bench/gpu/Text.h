@@ -5,8 +5,10 @@
 
 #include <cstdio>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fovea::gpu {
@@ -49,19 +51,48 @@ bool readArguments(int argc, char **argv, const char *program,
   return false;
 }
 
-/// False, and a message, where the results cannot be written.
-inline bool writeResults(const char *program, const std::string &path,
-                         const std::string &json) {
-  std::ofstream stream(path);
-  stream << json;
-  if (stream.flush())
-    return true;
-  fprintf(stderr,
-          "%s: error: expected to write the results to %s, got no "
-          "file that takes them\n",
-          program, path.c_str());
-  return false;
-}
+/// The rows of a program: each a line of a Markdown table on stdout, as soon as
+/// it is known, and an object in a file of JSON.
+class Results {
+public:
+  /// `head` is the JSON up to the first row: "{..\"rows\": [".
+  Results(const char *program, const std::string &head)
+      : program(program), json(head) {}
+
+  void add(std::initializer_list<std::pair<const char *, std::string>> row) {
+    json += count++ ? ",\n" : "\n";
+    const char *separator = "{";
+    for (const auto &[name, value] : row) {
+      printf("| %s ", value.c_str());
+      json += separator + quoted(name) + ": " + quoted(value);
+      separator = ", ";
+    }
+    printf("|\n");
+    json += "}";
+    fflush(stdout); // what has been seen if the next one hangs
+  }
+
+  /// The program's exit code: 2, and a message, where the file cannot be
+  /// written, else 1 where a row is bad.
+  int write(const std::string &path) {
+    std::ofstream stream(path);
+    stream << json << "\n]}\n";
+    if (stream.flush())
+      return bad ? 1 : 0;
+    fprintf(stderr,
+            "%s: error: expected to write the results to %s, got no "
+            "file that takes them\n",
+            program, path.c_str());
+    return 2;
+  }
+
+  int bad = 0;
+  size_t count = 0;
+
+private:
+  const char *program;
+  std::string json;
+};
 
 } // namespace fovea::gpu
 

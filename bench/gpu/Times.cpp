@@ -1,91 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // gpu_times FOLDER JSON: times the kernels that FOLDER/times.txt names on the
-// first GPU, on random bf16 tensors: wall time of runs that are enqueued one
-// behind the other. Three rows of each result are held against float64 first; a
-// wrong one is not timed. Rows are those of peers.py, in Markdown on stdout and
-// in JSON. Exit codes: those of gpu_runner.
-#include "bench/gpu/Step.h"
+// first GPU, on random tensors: wall time of runs that are enqueued one behind
+// the other, beside the bandwidth of a copy. Three rows of each result are held
+// against float64 first (Check.cpp); a wrong one is not timed. Rows are those
+// of peers.py, in Markdown on stdout and in JSON. Exit codes: those of
+// gpu_runner.
+//
+// A line of times.txt: FILE VISIBLE WORDS.. : NAME. FILE is the bundle, without
+// its ending; VISIBLE says what rows see: all, causal, or a file with a byte
+// for each key of the three rows; words are those of Step::open, the integers
+// of a tensor in a file behind them, "rows=32@FILE". With a file the plan is
+// part of a second time, "NAME, mask build included".
+#include "bench/gpu/Check.h"
 #include "bench/gpu/Text.h"
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <sstream>
 
 using namespace fovea::gpu;
 
 namespace {
 struct Case {
-  std::string file, name;
-  bool causal;
-  std::vector<std::string> shapes; // of q, k, v, o
+  std::string file, visible, name;
+  std::vector<std::string> words;
 };
 
 struct Row {
-  std::string ms, rate, note;
+  std::string name, ms, rate, note;
   bool tooLarge = false; // for this GPU, which is no fault
 };
 } // namespace
-
-/// Uniform in [-scale, scale], the same on every machine.
-static void randomise(std::string &bytes, float scale, uint32_t state) {
-  for (size_t i = 0; i + 1 < bytes.size(); i += 2) {
-    state = state * 1664525u + 1013904223u;
-    float value = float(int32_t(state)) * 0x1p-31f * scale;
-    uint32_t word;
-    memcpy(&word, &value, 4);
-    uint16_t half = uint16_t(word >> 16);
-    memcpy(bytes.data() + i, &half, 2);
-  }
-}
-
-/// How far row (b, h, i) of the result is from float64, less what rounding
-/// weights and result to bf16 explains: positive where it is wrong.
-static double excess(const Step &step, bool causal, int64_t b, int64_t h,
-                     int64_t i) {
-  const Argument &q = step.arguments[0], &k = step.arguments[1],
-                 &v = step.arguments[2], &o = step.arguments[3];
-  int64_t heads = q.shape[1], kvHeads = k.shape[1], rows = q.shape[2],
-          keys = k.shape[2], dim = q.shape[3];
-  size_t queryAt = size_t(((b * heads + h) * rows + i) * dim);
-  size_t keyAt = size_t((b * kvHeads + h / (heads / kvHeads)) * keys * dim);
-  int64_t seen = causal ? keys - rows + i + 1 : keys;
-  std::vector<double> weights, want(size_t(dim), 0.0);
-  double sum = 0, most = -INFINITY, largest = 0, error = 0;
-  for (int64_t j = 0; j < seen; ++j) {
-    double score = 0;
-    for (int64_t d = 0; d < dim; ++d)
-      score += valueOf(q, queryAt + size_t(d)) *
-               valueOf(k, keyAt + size_t(j * dim + d));
-    weights.push_back(score / std::sqrt(double(dim)));
-    most = std::max(most, weights.back());
-  }
-  for (int64_t j = 0; j < seen; ++j) {
-    double weight = std::exp(weights[size_t(j)] - most);
-    sum += weight;
-    for (int64_t d = 0; d < dim; ++d)
-      want[size_t(d)] += weight * valueOf(v, keyAt + size_t(j * dim + d));
-  }
-  for (int64_t d = 0; d < dim; ++d) {
-    double wanted = want[size_t(d)] / sum;
-    double apart = std::fabs(valueOf(o, queryAt + size_t(d)) - wanted);
-    largest = std::max(largest, std::fabs(wanted));
-    error = std::isnan(apart) ? INFINITY : std::max(error, apart);
-  }
-  return error - (0x1p-9 + 0x1p-8 * largest); // values are at most 1
-}
-
-static bool isRight(const Step &step, bool causal) {
-  const std::vector<int64_t> &shape = step.arguments[3].shape;
-  for (int64_t part : {0, 1, 2})
-    if (excess(step, causal, (shape[0] - 1) * part / 2,
-               (shape[1] - 1) * part / 2, (shape[2] - 1) * part / 2) > 0)
-      return false;
-  return true;
-}
 
 static double now() {
   return std::chrono::duration<double, std::milli>(
@@ -93,82 +39,158 @@ static double now() {
       .count();
 }
 
-/// Of one run among `count` enqueued ones; negative where one failed.
-static double perRun(Step &step, int count) {
+/// Of one of `count` calls that only enqueue; negative where one failed.
+template <typename Enqueue, typename Wait>
+static double perCall(int count, Enqueue enqueue, Wait wait) {
   double start = now();
   for (int i = 0; i < count; ++i)
-    if (!step.run())
+    if (!enqueue())
       return -1;
-  return step.wait() ? (now() - start) / count : -1;
+  return wait() ? (now() - start) / count : -1;
 }
 
-static Row measure(const Machine &machine, const Case &one,
-                   const std::string &folder) {
-  Row row;
-  Step step(machine);
-  bool ready = step.open(folder + "/" + one.file + ".fvb", one.shapes);
-  for (size_t i = 0; ready && i < step.arguments.size(); ++i) {
-    const fovea_arg_info &info = step.arguments[i].info;
-    if (info.dtype != FOVEA_DTYPE_BF16 || info.rank != 4 ||
-        step.arguments.size() != 4) {
-      row.note = "expected q, k, v and o of bf16";
-      return row;
+/// The median of five batches of about 50 ms; of one where a call alone takes
+/// half a second. Negative where one failed.
+template <typename Enqueue, typename Wait>
+static double median(Enqueue enqueue, Wait wait) {
+  double once = perCall(1, enqueue, wait); // warms up
+  if (once < 500)
+    perCall(3, enqueue, wait), once = perCall(1, enqueue, wait);
+  int count = int(std::clamp(50 / std::max(once, 1e-3), 1.0, 1000.0));
+  std::vector<double> times;
+  for (int i = 0; i < (once < 500 ? 5 : 1); ++i)
+    times.push_back(perCall(count, enqueue, wait));
+  std::sort(times.begin(), times.end());
+  return once < 0 || times[0] < 0 ? -1 : times[times.size() / 2];
+}
+
+static std::string formatted(const char *format, double value) {
+  char text[64];
+  snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+/// GB/s that a copy reads and writes; negative where there is none.
+static double copyBandwidth(const Machine &machine, Row &row) {
+  size_t bytes = size_t(1) << 30;
+  for (;; bytes /= 2) {
+    GpuMemory from, to;
+    fovea_status status = from.allocate(machine, bytes);
+    if (!status)
+      status = to.allocate(machine, bytes);
+    if (status == FOVEA_NO_MEMORY && bytes > 4096)
+      continue;
+    double ms = -1;
+    if (!status)
+      ms = median(
+          [&] {
+            return !fovea_device_copy(machine.ctx, machine.device, to.data,
+                                      machine.device, from.data, bytes,
+                                      machine.stream);
+          },
+          [&] {
+            return !fovea_stream_wait(machine.ctx, machine.device,
+                                      machine.stream);
+          });
+    row.name = "copy of " + std::to_string(bytes >> 10) + " KiB";
+    if (ms < 0) {
+      row.note = fovea_message();
+      return -1;
     }
-    // Queries that a few keys answer: o is large beside its error.
-    if (!info.is_result)
-      randomise(step.arguments[i].bytes, i ? 1 : 16, uint32_t(i + 1));
+    double rate = 2 * double(bytes) / ms / 1e6;
+    row.ms = formatted("%.3f", ms);
+    row.rate = formatted("%.2f TB/s", rate / 1e3);
+    return rate;
   }
+}
+
+/// FLOPs of what a prefill's rows see; bytes of the keys and values that a
+/// decode reads.
+static std::string rateOf(Step &step, const Visible &visible, double ms,
+                          double copy) {
+  if (visible.ofFile())
+    return "";
+  const std::vector<int64_t> &q = step.arguments[0].tensor.shape;
+  const Argument *k = step.find("k");
+  if (q.size() == 4 && q[2] > 1) {
+    const std::vector<int64_t> &keys = k->tensor.shape;
+    double pairs = double(q[0] * q[1] * q[2]) * double(keys[2]) *
+                   visible.share(q[2], keys[2]);
+    return formatted("%.0f TFLOP/s", 4 * pairs * double(q[3]) / ms / 1e9);
+  }
+  double bytes = double(step.stats().kv_bytes);
+  if (!bytes)
+    for (size_t i = 1; i < step.arguments.size(); ++i)
+      if (!step.arguments[i].info.is_result)
+        bytes += double(step.arguments[i].tensor.size());
+  double rate = bytes / ms / 1e6;
+  std::string text = formatted("%.2f TB/s", rate / 1e3);
+  return copy > 0
+             ? text + formatted(" (%.0f %% of the copy)", 100 * rate / copy)
+             : text;
+}
+
+/// The times of a case: one row, or two where it has a mask of its own.
+static std::vector<Row> measure(const Machine &machine, const Case &one,
+                                const std::string &folder, double copy) {
+  Row row;
+  row.name = one.name;
+  Step step(machine);
+  Visible visible;
+  // A path of its own where it is one from the root.
+  std::string file = one.file[0] == '/' ? one.file : folder + "/" + one.file;
+  std::vector<std::string> words;
+  std::vector<std::pair<std::string, std::string>> tables; // name, file
+  for (const std::string &word : one.words) {
+    size_t at = word.find('@');
+    words.push_back(word.substr(0, at));
+    if (at != word.npos)
+      tables.emplace_back(word.substr(0, word.find('=')),
+                          folder + "/" + word.substr(at + 1));
+  }
+  bool ready = visible.read(one.visible, folder, step.detail) &&
+               step.open(file + ".fvb", words) && randomise(step) &&
+               readTables(step, tables);
   if (!ready || !step.plan() || !step.run() || !step.wait() || !step.fetch()) {
     row.note = step.detail;
     row.tooLarge = step.outOfMemory;
-    return row;
+    return {row};
   }
-  if (!isRight(step, one.causal)) {
-    row.note = "wrong: a row is not what float64 gives";
-    return row;
+  std::string wrong = firstWrongRow(step, visible);
+  if (!wrong.empty()) {
+    row.note = "wrong: " + wrong;
+    return {row};
   }
-  perRun(step, 3); // warm
-  double once = perRun(step, 1);
-  int count = int(std::clamp(50 / std::max(once, 1e-3), 1.0, 1000.0));
-  std::vector<double> times;
-  for (int i = 0; i < 5; ++i)
-    times.push_back(perRun(step, count));
-  std::sort(times.begin(), times.end());
-  if (once < 0 || times[0] < 0) {
-    row.note = step.detail;
-    return row;
-  }
-  double ms = times[2];
-  const std::vector<int64_t> &q = step.arguments[0].shape,
-                             &k = step.arguments[1].shape;
-  char text[64];
-  snprintf(text, sizeof text, "%.3f", ms);
-  row.ms = text;
-  if (q[2] == 1) // bound by the bytes of K and V
-    snprintf(text, sizeof text, "%.2f TB/s",
-             4.0 * double(k[0] * k[1] * k[2] * k[3]) / ms / 1e9);
-  else
-    snprintf(text, sizeof text, "%.0f TFLOP/s",
-             4.0 * double(q[0] * q[1] * q[2]) * double(k[2] * k[3]) /
-                 (one.causal ? 2 : 1) / ms / 1e9);
-  row.rate = text;
-  return row;
+  auto timed = [&](auto enqueue) {
+    double ms = median(enqueue, [&] { return step.wait(); });
+    if (ms < 0) {
+      row.note = step.detail;
+      return;
+    }
+    row.ms = formatted("%.3f", ms);
+    row.rate = rateOf(step, visible, ms, copy);
+  };
+  timed([&] { return step.run(); });
+  if (!visible.ofFile() || row.ms.empty())
+    return {row};
+  Row alone = row;
+  row.name += ", mask build included";
+  // As for a mask that is not known before: one behind the other.
+  timed([&] { return step.update() && step.run() && step.wait(); });
+  return {alone, row};
 }
 
-/// Lines "FILE causal|all Q K V O CASE..".
 static bool readCases(const std::string &path, std::vector<Case> &cases) {
   std::ifstream stream(path);
-  std::string line, visible;
+  std::string line, word;
   while (std::getline(stream, line)) {
     std::stringstream fields(line);
     Case one;
-    one.shapes.resize(4);
-    fields >> one.file >> visible;
-    for (std::string &shape : one.shapes)
-      fields >> shape;
+    fields >> one.file >> one.visible;
+    while (fields >> word && word != ":")
+      one.words.push_back(word);
     std::getline(fields >> std::ws, one.name);
-    one.causal = visible == "causal";
-    if (!fields || (!one.causal && visible != "all"))
+    if (one.words.empty() || one.name.empty())
       return false;
     cases.push_back(one);
   }
@@ -186,19 +208,20 @@ int main(int argc, char **argv) {
     fprintf(stderr, "gpu_times: no GPU: %s\n", fovea_message());
     return 3;
   }
-  int bad = 0;
-  std::string json = "{\"rows\": [";
-  for (size_t i = 0; i < cases.size(); ++i) {
-    Row row = measure(machine, cases[i], folder);
-    bad += row.ms.empty() && !row.tooLarge;
-    printf("| Fovea | %s | %s | %s | %s |\n", cases[i].name.c_str(),
-           row.ms.c_str(), row.rate.c_str(), row.note.c_str());
-    fflush(stdout); // what has been seen if the next one hangs
-    json += (i ? ",\n" : "\n") +
-            ("{\"peer\": \"Fovea\", \"case\": " + quoted(cases[i].name)) +
-            ", \"ms\": " + quoted(row.ms) + ", \"rate\": " + quoted(row.rate) +
-            ", \"note\": " + quoted(row.note) + "}";
-  }
-  bool written = writeResults("gpu_times", argv[2], json + "\n]}\n");
-  return !written ? 2 : bad ? 1 : 0;
+  Results results("gpu_times", "{\"rows\": [");
+  auto add = [&](const char *who, const Row &row) {
+    results.add({{"peer", who},
+                 {"case", row.name},
+                 {"ms", row.ms},
+                 {"rate", row.rate},
+                 {"note", row.note}});
+    results.bad += row.ms.empty() && !row.tooLarge;
+  };
+  Row copied;
+  double copy = copyBandwidth(machine, copied);
+  add("the GPU", copied);
+  for (const Case &one : cases)
+    for (const Row &row : measure(machine, one, folder, copy))
+      add("Fovea", row);
+  return results.write(argv[2]);
 }
