@@ -20,33 +20,31 @@ static Value rowOf(Emitter &e, const Selection &chosen, const QueryTile &tile,
 
 static void emitListRuns(StageFunction &s, const Selection &chosen,
                          const QueryTile &tile, const View &list,
-                         const View &count, Value extent,
+                         const View &count, Value extent, EntryLoop entries,
                          StreamParams::RunBody body) {
   Emitter &e = s.e;
   Value unit = e.cI64(chosen.unit), zero = e.cI64(0);
   Value row = rowOf(e, chosen, tile, list, 4);
   Value stored = e.load(e.i32, rowOf(e, chosen, tile, count, 4));
-  Value entries = e.minS(e.toInt(stored, e.i64), list.shape[3]);
   Value last = e.divU(e.add(tile.k1, chosen.unit - 1), unit);
-  e.forLoop(e.divU(tile.k0, unit), e.minS(last, entries), e.cI64(1),
-            [&](Value i) {
-              Value at = e.at(row, e.mul(i, list.stride[3]), 4);
-              Value lo = e.mul(e.toInt(e.load(e.i32, at), e.i64), unit);
-              auto sge = arith::CmpIPredicate::sge;
-              Value bad = e.orI(e.cmp(sge, lo, extent),
-                                e.cmp(arith::CmpIPredicate::slt, lo, zero));
-              e.ifThen(bad, [&] { s.fail(StageListOutOfRange); });
-              // A bad block becomes an empty run; one between the sequence's
-              // length and the extent has no keys.
-              lo = e.select(bad, zero, lo);
-              Value hi = e.minS(e.add(lo, unit), tile.len);
-              body({lo, e.select(bad, zero, hi), zero});
-            });
+  last = e.minS(last, e.minS(e.toInt(stored, e.i64), list.shape[3]));
+  entries(e.divU(tile.k0, unit), last, [&](Value i) {
+    Value at = e.at(row, e.mul(i, list.stride[3]), 4);
+    Value lo = e.mul(e.toInt(e.load(e.i32, at), e.i64), unit);
+    Value bad = e.orI(e.cmp(arith::CmpIPredicate::sge, lo, extent),
+                      e.cmp(arith::CmpIPredicate::slt, lo, zero));
+    e.ifThen(bad, [&] { s.fail(StageListOutOfRange); });
+    // A bad block becomes an empty run; one between the sequence's length and
+    // the extent has no keys.
+    lo = e.select(bad, zero, lo);
+    Value hi = e.minS(e.add(lo, unit), tile.len);
+    body({lo, e.select(bad, zero, hi), zero});
+  });
 }
 
 static void emitLevelRuns(StageFunction &s, const StreamParams &params,
                           const QueryTile &tile, const View &levels,
-                          StreamParams::RunBody body) {
+                          EntryLoop entries, StreamParams::RunBody body) {
   Emitter &e = s.e;
   const Selection &chosen = *params.selection;
   Value unit = e.cI64(chosen.unit), zero = e.cI64(0), one = e.cI64(1);
@@ -54,7 +52,7 @@ static void emitLevelRuns(StageFunction &s, const StreamParams &params,
   Value end = e.minS(tile.k1, tile.len);
   Value last =
       e.minS(e.divU(e.add(end, chosen.unit - 1), unit), levels.shape[3]);
-  e.forLoop(e.divU(tile.k0, unit), last, one, [&](Value i) {
+  entries(e.divU(tile.k0, unit), last, [&](Value i) {
     Value level =
         e.toInt(e.load(e.i8, e.at(row, e.mul(i, levels.stride[3]), 1)), e.i64);
     Value source = e.cI64(-1);
@@ -74,12 +72,13 @@ static void emitLevelRuns(StageFunction &s, const StreamParams &params,
 
 void emitSelectedRuns(StageFunction &s, const StreamParams &params,
                       const QueryTile &tile, const View &table,
-                      const View &count, Value extent,
+                      const View &count, Value extent, EntryLoop entries,
                       StreamParams::RunBody body) {
   if (params.selection->levels)
-    emitLevelRuns(s, params, tile, table, body);
+    emitLevelRuns(s, params, tile, table, entries, body);
   else
-    emitListRuns(s, *params.selection, tile, table, count, extent, body);
+    emitListRuns(s, *params.selection, tile, table, count, extent, entries,
+                 body);
 }
 
 } // namespace fovea::cpu

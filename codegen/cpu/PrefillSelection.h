@@ -8,12 +8,17 @@
 
 namespace fovea::cpu {
 
-/// Emits loops over the chosen blocks of `tile`, or over its blocks by level,
-/// and calls `body` once. `table` is the view of the list or the level map,
-/// `extent` the keys in memory.
+/// Calls the function with the entries [first, last) of a list.
+using EntryLoop =
+    llvm::function_ref<void(mlir::Value first, mlir::Value last,
+                            llvm::function_ref<void(mlir::Value entry)>)>;
+
+/// Emits `entries` over the chosen blocks of `tile`, or over its blocks by
+/// level, and calls `body` once. `table` is the view of the list or the level
+/// map, `extent` the keys in memory.
 void emitSelectedRuns(StageFunction &s, const StreamParams &params,
                       const QueryTile &tile, const View &table,
-                      const View &count, mlir::Value extent,
+                      const View &count, mlir::Value extent, EntryLoop entries,
                       StreamParams::RunBody body);
 
 } // namespace fovea::cpu

@@ -113,8 +113,12 @@ void StreamWalk::emitRuns(const Item &item, StreamParams::RunBody body) {
   if (p.selection)
     return forLists([&](Value listHead) {
       tile.head = listHead;
-      emitSelectedRuns(s, p, tile, list, listCount, sources[0].keys.shape[2],
-                       body);
+      emitSelectedRuns(
+          s, p, tile, list, listCount, sources[0].keys.shape[2],
+          [&](Value first, Value last, llvm::function_ref<void(Value)> each) {
+            forEntries(first, last, each);
+          },
+          body);
     });
   auto clipped = [&](Value lo, Value hi) {
     body({e.maxS(lo, item.k0), e.minS(hi, item.k1), zero});
@@ -269,7 +273,7 @@ void StreamWalk::emitPages(const SegmentRows &segment, const Item &item,
   Value stored = e.toInt(e.load(e.i32, rowOf(listCount)), e.i64);
   Value last = e.divU(e.add(item.k1, chosen.unit - 1), unit);
   last = e.minS(last, e.minS(stored, list.shape.back()));
-  e.forLoop(e.divU(item.k0, unit), last, e.cI64(1), [&](Value i) {
+  forEntries(e.divU(item.k0, unit), last, [&](Value i) {
     Value page = e.toInt(e.load(e.i32, e.at(at, e.mul(i, stride), 4)), e.i64);
     Value from = e.add(segment.base, e.mul(page, unit));
     Value bad = e.orI(e.cmp(kSlt, page, zero), e.cmp(kSge, from, segment.end));

@@ -50,6 +50,13 @@ protected:
     body(head);
   }
 
+  /// Calls body with the entries [first, last) of a list; it emits at most one
+  /// run of keys, of one unit.
+  virtual void forEntries(Value first, Value last,
+                          llvm::function_ref<void(Value entry)> body) {
+    e.forLoop(first, last, e.cI64(1), body);
+  }
+
   // The walk.
 
   void readViews();

@@ -51,6 +51,17 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   return traits;
 }
 
+/// A block of keys lies inside one chosen unit; on a GPU, whose tiles take rows
+/// from anywhere, it holds several units of a list that are shorter.
+static int64_t fitToUnit(int64_t keys, const TargetInfo &target,
+                         const StreamShape &shape) {
+  if (!shape.unit)
+    return keys;
+  if (target.isGpu() && shape.listed && shape.unit < keys)
+    return keys / shape.unit * shape.unit;
+  return std::min(keys, shape.unit);
+}
+
 ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
                                          const TuningTable *tuning) {
   return [&target, tuning](MLIRContext *context, const StreamShape &shape) {
@@ -63,9 +74,10 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
                        (s.decode.prefetchFar ? 4 : 0);
     SmallVector<tile::ScheduleAttr> result;
     auto decode = [&](int64_t rows) {
-      return tile::ScheduleAttr::get(context, "decode", s.decode.lanes,
-                                     s.decode.accumulators, s.decode.keys, rows,
-                                     rows, prefetch, origin(s.decodeTuned));
+      return tile::ScheduleAttr::get(
+          context, "decode", s.decode.lanes, s.decode.accumulators,
+          fitToUnit(s.decode.keys, target, shape), rows, rows, prefetch,
+          origin(s.decodeTuned));
     };
     // Rows past the last live one cost as much as the others, so the step of
     // one position, the common one, has its own variant.
@@ -74,9 +86,9 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
       result.push_back(decode(shape.group));
     result.push_back(decode(s.decode.maxRows));
     result.push_back(tile::ScheduleAttr::get(
-        context, "prefill", s.prefill.lanes, s.prefill.regRows, s.prefill.keys,
-        s.prefill.rows, /*maxRows=*/-1, s.prefill.convert ? 0 : 1,
-        origin(s.prefillTuned)));
+        context, "prefill", s.prefill.lanes, s.prefill.regRows,
+        fitToUnit(s.prefill.keys, target, shape), s.prefill.rows,
+        /*maxRows=*/-1, s.prefill.convert ? 0 : 1, origin(s.prefillTuned)));
     return result;
   };
 }

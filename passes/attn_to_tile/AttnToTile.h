@@ -26,6 +26,8 @@ struct StreamShape {
   int64_t reach, stripe; ///< of the mask: see MaskSolution
   bool tables;           ///< the mask reads tables by tokens or by head
   bool ordered;          ///< rows and keys walk over a grid
+  int64_t unit;          ///< keys of a chosen unit; 0: all are read
+  bool listed;           ///< units are chosen by a list, not by levels
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes

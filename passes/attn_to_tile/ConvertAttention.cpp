@@ -204,7 +204,8 @@ LogicalResult AttentionConverter::chooseSchedules() {
       op.getContext(),
       StreamShape{keyDim, valueDim, keyType.getElementType(),
                   keyType.getFormat(), group, cache != nullptr, mask.identity,
-                  mask.reach, mask.stripe, tables, order != nullptr});
+                  mask.reach, mask.stripe, tables, order != nullptr,
+                  queryBlock ? unit : 0, list != nullptr});
   if (queryBlock)
     fitQueryBlock();
   if (order)
@@ -217,13 +218,13 @@ LogicalResult AttentionConverter::chooseSchedules() {
   return success();
 }
 
-/// Chosen blocks and levels are read per query block: an item lies inside one,
-/// and a block of keys inside one unit. Prefill wants whole vectors of queries.
+/// Chosen blocks and levels are read per query block: an item lies inside one.
+/// Prefill wants whole vectors of queries.
 void AttentionConverter::fitQueryBlock() {
   auto resized = [&](ScheduleAttr s, int64_t tile, int64_t most) {
     return ScheduleAttr::get(op.getContext(), s.getKind(), s.getLanes(),
-                             s.getReg(), std::min(s.getKeys(), unit), tile,
-                             most, s.getPrefetch(), s.getTuned());
+                             s.getReg(), s.getKeys(), tile, most,
+                             s.getPrefetch(), s.getTuned());
   };
   SmallVector<ScheduleAttr> fitting;
   int64_t group = rows.getGroup();

@@ -110,14 +110,15 @@ void StreamKernel::expandTile(const TileRows &tile, Value to) {
   });
 }
 
-/// The scales of n rows, 1 without an address; rows that do not exist have 0.
-void StreamKernel::loadScales(Value to, Value n, RowAddress address) {
+/// The scales of a block, 1 without an address; rows that do not exist have 0.
+void StreamKernel::loadScales(const Block &block, Value to,
+                              RowAddress address) {
   e.ifThen(e.cmp(kSlt, h.thread, h.c32(shape.keys)), [&] {
     Value row = h.wide(h.thread), at = e.add(to, e.mul(h.thread, 4));
     if (!address)
       return h.storeShared(e.cF32(1), at);
-    Value valid = e.select(e.cmp(kSlt, row, n), h.c32(4), h.c32(0));
-    h.copyAsync(4, at, address(e.minS(row, e.sub(n, 1))), valid);
+    Value there = keyAt(block, row).second;
+    h.copyAsync(4, at, address(row), e.select(there, h.c32(4), h.c32(0)));
   });
 }
 

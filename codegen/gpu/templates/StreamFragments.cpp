@@ -107,7 +107,7 @@ Values StreamKernel::adjust(const Block &block, Values s) {
     x = e.fmul(x, by);
     if (!p.score && !pooled())
       continue;
-    Value key = e.add(block.k, column(h.c32(i / 4), h.c32(i % 2)));
+    Value key = keyAt(block, column(h.c32(i / 4), h.c32(i % 2))).first;
     if (p.order)
       key = tokenAt(key);
     if (p.score) {
@@ -128,17 +128,14 @@ Values StreamKernel::adjust(const Block &block, Values s) {
 /// -inf where a pair does not live. One copy of the mask's code: a loop over
 /// the thread's pairs makes bits, which then choose.
 Values StreamKernel::hide(const Block &block, const Values &s) {
-  Value whole = e.cmp(kEq, block.n, e.cI64(shape.keys));
-  Value full = e.cBool(true);
-  if (p.keep)
-    full = e.cmp(kEq, block.kind, e.cI32(FOVEA_TILE_FULL));
+  Value whole = block.whole;
   bool lists = p.selection && p.group > p.selection->heads;
   Value all = e.cmp(kEq, block.chooser, h.c32(0));
   if (lists)
-    full = e.andI(full, all);
+    whole = e.andI(whole, all);
   SmallVector<Type> types(s.size(), e.f32);
   return e.ifElse(
-      e.andI(whole, full), types, [&] { return s; },
+      whole, types, [&] { return s; },
       [&] {
         // A bit for each pair of the thread.
         Type word = s.size() > 32 ? e.i64 : e.i32;
@@ -151,7 +148,7 @@ Values StreamKernel::hide(const Block &block, const Values &s) {
             [&](Value i, ValueRange carried) {
               Value index = e.toInt(i, e.i32);
               Value at = column(e.shrU(index, 2), e.andI(index, h.c32(1)));
-              Value live = e.cmp(kSlt, at, block.n);
+              auto [key, live] = keyAt(block, at);
               Value lower = e.cmp(kNe, e.andI(index, h.c32(2)), h.c32(0));
               Value ofHead = e.select(lower, rowHead[1], rowHead[0]);
               if (lists) {
@@ -169,10 +166,8 @@ Values StreamKernel::hide(const Block &block, const Values &s) {
                       ElementContext context = contextOf(0);
                       context.q = e.select(lower, rowToken[1], rowToken[0]);
                       context.h = ofHead;
-                      Value key = e.add(block.k, at);
-                      if (p.order)
-                        key = tokenAt(key);
-                      return Values{emitKeep(context, key, block.source)};
+                      return Values{emitKeep(
+                          context, p.order ? tokenAt(key) : key, block.source)};
                     },
                     [&] { return Values{live}; })[0];
               Value bit = e.b.create<arith::ShLIOp>(e.loc, e.toInt(live, word),
@@ -198,7 +193,7 @@ Values StreamKernel::weights(const Block &block, Values w) {
     if (p.prob) {
       Value hidden = e.cmp(arith::CmpFPredicate::OEQ, x, e.cF32(0));
       ElementContext context = contextOf(i % 4 / 2);
-      Value key = e.add(block.k, column(h.c32(i / 4), h.c32(i % 2)));
+      Value key = keyAt(block, column(h.c32(i / 4), h.c32(i % 2))).first;
       context.k = tokenOf(block.source, p.order ? tokenAt(key) : key);
       FailureOr<Value> changed = p.prob(e, x, context);
       if (failed(changed))

@@ -36,6 +36,13 @@ StreamShape::StreamShape(const StreamParams &p)
   while (keys % (16 * warpKeys))
     warpKeys /= 2;
   ownKeys = keys / warpKeys;
+  runKeys = p.schedule.keys;
+  runs = 1;
+  if (p.selection && p.selection->list && p.selection->unit < runKeys) {
+    runs = runKeys / p.selection->unit;
+    runKeys = p.selection->unit;
+  }
+  noted = std::max<int64_t>(256 / runs, 4) * runs;
   int64_t at = 0;
   auto take = [&](int64_t bytes) {
     int64_t offset = at;
@@ -53,7 +60,7 @@ StreamShape::StreamShape(const StreamParams &p)
   // own o while blocks are searched.
   ring = take(std::max({kStages * stage, warpKeys * rows * oStride,
                         4 * kThreads * valueDim / 2}));
-  blocks = take(16 * kBlocks);
+  blocks = take(16 * noted);
   // Counts of the warps in a search; of each row addresses of q and of the
   // result, token, head, position.
   rowInfo = take(16 + 28 * rows);
@@ -226,9 +233,9 @@ void StreamKernel::emitItem(const Item &item) {
   part([&] { emitResults(item, state); });
 }
 
-/// Walks all blocks of the item's keys, kBlocks at a time: a walk only notes
-/// which blocks are live, and what it has noted is computed in one loop,
-/// whatever order of runs, sources and segments it comes from.
+/// Walks all blocks of the item's keys, so many as can be noted at a time: a
+/// walk only notes which are live, and what it has noted is computed in one
+/// loop, whatever order of runs, sources and segments it comes from.
 StreamKernel::State StreamKernel::emitKeys(const Item &item, State state) {
   Values init = {e.cI64(0), e.cBool(true)};
   llvm::append_range(init, state.flat());
@@ -245,16 +252,16 @@ StreamKernel::State StreamKernel::emitKeys(const Item &item, State state) {
           });
         h.barrier();
         Value rest = e.sub(e.load(e.i64, found), c[0]);
-        Value more = e.cmp(arith::CmpIPredicate::sgt, rest,
-                           e.cI64(StreamShape::kBlocks));
+        Value more =
+            e.cmp(arith::CmpIPredicate::sgt, rest, e.cI64(shape.noted));
         State before = State::of(c.drop_front(2));
         before.o = resumeOutputs(c[0]);
         State next;
         part([&] {
-          next = drain(e.minS(rest, e.cI64(StreamShape::kBlocks)), before);
+          next = drain(e.minS(rest, e.cI64(shape.noted)), before);
           e.ifThen(more, [&] { parkOutputs(next.o); });
         });
-        Values out = {e.add(c[0], StreamShape::kBlocks), more};
+        Values out = {e.add(c[0], shape.noted), more};
         llvm::append_range(out, next.flat());
         return out;
       });
@@ -291,97 +298,10 @@ Values StreamKernel::resumeOutputs(Value done) {
       });
 }
 
-void StreamKernel::emitRows(const SegmentClass &members, Value index,
-                            const SegmentRows &, Value lo, Value hi) {
-  // Blocks of all classes lie in one list: number segments as the cache does.
-  Value segment = e.cI64(members.members[0]);
-  for (auto [i, m] : llvm::enumerate(members.members))
-    if (i)
-      segment = e.select(e.cmp(kEq, index, e.cI64(i)), e.cI64(m), segment);
-  pushRun(segment, lo, hi);
-}
-
-/// Blocks that several lists have are computed once for each, for the rows of
-/// that list alone.
-void StreamKernel::forLists(llvm::function_ref<void(Value)> body) {
-  int64_t heads = p.selection->heads, lists = p.group / heads;
-  if (lists <= 1)
-    return body(head);
-  e.forLoop(e.cI64(0), e.cI64(lists), e.cI64(1), [&](Value i) {
-    chooser = e.add(i, 1);
-    body(e.add(head, e.mul(i, heads)));
-    chooser = {};
-  });
-}
-
-/// Notes the live blocks among the rows [lo, hi) of a source; each thread looks
-/// at one.
-void StreamKernel::pushRun(Value source, Value lo, Value hi) {
-  Value keys = e.cI64(p.schedule.keys);
-  Value own = e.mul(h.wide(h.thread), keys);
-  e.forLoop(lo, hi, e.cI64(p.schedule.keys * kThreads), [&](Value base) {
-    Value k = e.add(base, own);
-    Value n = e.minS(keys, e.sub(hi, k));
-    Value kind = e.ifElse(
-        e.cmp(kSlt, k, hi), e.i32,
-        [&] {
-          Value kind = classOfItem(source, k, n);
-          return Values{kind ? kind : e.cI32(FOVEA_TILE_FULL)};
-        },
-        [&] { return Values{e.cI32(FOVEA_TILE_EMPTY)}; })[0];
-    Value live = e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY));
-    Value bits = h.ballot(live);
-    Value lower = e.sub(e.b.create<arith::ShLIOp>(e.loc, h.c32(1), h.lane), 1);
-    Value place = h.popcount(e.andI(bits, lower));
-    auto countAt = [&](Value warp) {
-      return e.add(e.mul(warp, 4), shape.rowInfo);
-    };
-    e.ifThen(e.cmp(kEq, h.lane, h.c32(0)),
-             [&] { h.storeShared(h.popcount(bits), countAt(h.warp)); });
-    h.barrier();
-    Value total = h.c32(0);
-    for (int64_t w = 0; w < kWarps; ++w) {
-      Value n = h.loadShared(e.i32, countAt(h.c32(w)));
-      place = e.select(e.cmp(kSlt, h.c32(w), h.warp), e.add(place, n), place);
-      total = e.add(total, n);
-    }
-    h.barrier();
-    Value before = e.load(e.i64, found);
-    Value at = e.sub(e.add(before, h.wide(place)), e.load(e.i64, skip));
-    Value fits =
-        e.cmp(arith::CmpIPredicate::ult, at, e.cI64(StreamShape::kBlocks));
-    e.ifThen(e.andI(live, fits), [&] {
-      Value to = e.add(e.mul(e.toInt(at, e.i32), 16), shape.blocks);
-      // Sources and lists are few.
-      Value from = chooser ? e.add(source, e.shl(chooser, 16)) : source;
-      Value parts[] = {e.toInt(k, e.i32), e.toInt(n, e.i32),
-                       e.toInt(from, e.i32), kind};
-      for (auto [i, part] : llvm::enumerate(parts))
-        h.storeShared(part, e.add(to, 4 * int64_t(i)));
-    });
-    e.store(e.add(before, h.wide(total)), found);
-  });
-}
-
-StreamKernel::Block StreamKernel::loadBlock(Value index) {
-  Value at = e.add(e.mul(e.toInt(index, e.i32), 16), shape.blocks);
-  auto part = [&](int64_t i) { return h.loadShared(e.i32, e.add(at, 4 * i)); };
-  Value stages = h.c32(StreamShape::kStages);
-  Block block;
-  block.k = h.wide(part(0));
-  block.n = h.wide(part(1));
-  Value from = part(2);
-  block.source = h.wide(e.andI(from, h.c32(0xffff)));
-  block.chooser = e.shrU(from, 16);
-  block.kind = part(3);
-  block.stage = e.add(e.mul(e.remU(e.toInt(index, e.i32), stages), shape.stage),
-                      shape.ring);
-  return block;
-}
-
 /// Computes the noted blocks; while one is computed the next is copied.
 StreamKernel::State StreamKernel::drain(Value count, State state) {
   Value zero = e.cI64(0), one = e.cI64(1);
+  count = e.divU(count, e.cI64(shape.runs));
   e.ifThen(e.cmp(kSlt, zero, count), [&] { issue(loadBlock(zero)); });
   h.commitCopies();
   Values result =
@@ -407,7 +327,7 @@ StreamKernel::State StreamKernel::drain(Value count, State state) {
 void StreamKernel::count(const Block &block) {
   if (pass == Pass::Sums)
     return; // the second walk counts
-  Value one = e.cI64(1), none = e.cI64(0);
+  Value one = e.cI64(1), none = e.cI64(0), keys = block.n;
   if (!p.keep) {
     s.count(StageFunction::TilesFull, one);
   } else {
@@ -415,7 +335,16 @@ void StreamKernel::count(const Block &block) {
     s.count(StageFunction::TilesFull, e.select(full, one, none));
     s.count(StageFunction::TilesPartial, e.select(full, none, one));
   }
-  s.count(StageFunction::Pairs, e.mul(rowCount, block.n));
+  if (shape.runs > 1) {
+    keys = none;
+    forRunsOf(block, [&](Value mine, Value n, Value) {
+      Value sum = e.select(mine, n, h.c32(0));
+      for (int64_t mask = 1; mask < 32; mask *= 2)
+        sum = e.add(sum, h.shuffleXor(sum, mask));
+      keys = e.add(keys, h.wide(sum));
+    });
+  }
+  s.count(StageFunction::Pairs, e.mul(rowCount, keys));
 }
 
 Values StreamKernel::State::flat() const {

@@ -7,14 +7,15 @@
 //
 //   for item (persistent CTAs)
 //     rows of q to shared memory
-//     for up to kBlocks live blocks: find them, all threads at once
+//     for so many live blocks as can be noted: find them, all threads at once
 //       for block: the next one's copies | scores, mask, softmax, values
 //     states of the warps merged, results
 //
-// Six files: items, blocks and the ring (StreamKernel.cpp), tiles from global
-// to shared memory (StreamRows.cpp), what becomes of codes there
-// (StreamCodes.cpp) and of rows that are rotated (StreamRotate.cpp), fragments
-// (StreamFragments.cpp), results (StreamResults.cpp).
+// Seven files: items and the ring (StreamKernel.cpp), the blocks of their keys
+// (StreamBlocks.cpp), tiles from global to shared memory (StreamRows.cpp), what
+// becomes of codes there (StreamCodes.cpp) and of rows that are rotated
+// (StreamRotate.cpp), fragments (StreamFragments.cpp), results
+// (StreamResults.cpp).
 #ifndef FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H
 #define FOVEA_CODEGEN_GPU_TEMPLATES_STREAMKERNEL_H
 
@@ -31,9 +32,13 @@ struct StreamShape {
   int64_t warpRows, warpKeys; ///< warps side by side along rows and keys
   int64_t rows, keys;         ///< of an item, of a block; whole fragments
   int64_t ownKeys;            ///< keys of a block that a warp takes
-  int64_t keyDim, valueDim;   ///< padded to what a fragment takes
-  int64_t qStride, vStride;   ///< bytes of a row of q and keys, of values
-  int64_t oStride;            ///< of a row of f32 sums
+  /// Keys that are noted at a time, and how many of these runs are a block:
+  /// several where chosen units are shorter than it.
+  int64_t runKeys, runs;
+  int64_t noted;            ///< runs that a walk notes; whole blocks
+  int64_t keyDim, valueDim; ///< padded to what a fragment takes
+  int64_t qStride, vStride; ///< bytes of a row of q and keys, of values
+  int64_t oStride;          ///< of a row of f32 sums
   // Offsets.
   int64_t q, ring, kTile, vTile, kScale, vScale, stage, blocks, rowInfo, state,
       total;
@@ -41,8 +46,6 @@ struct StreamShape {
   /// The accumulators take half of a thread's registers.
   bool wide() const { return valueDim > 128; }
 
-  /// Blocks found at a time.
-  static constexpr int64_t kBlocks = 256;
   /// Tiles of a ring.
   static constexpr int64_t kStages = 2;
 };
@@ -67,10 +70,13 @@ private:
     static State of(mlir::ValueRange flat);
   };
   enum class Pass { All, Sums, Values };
-  /// A block in shared memory. k, n and source are i64, kind i32.
+  /// A block in shared memory. k, n and source are i64, kind i32; k is the
+  /// first key that lives.
   struct Block {
     Value k, n, source, kind;
+    Value whole;   ///< i1: every pair of every column lives
     Value chooser; ///< i32: which list has it, from 1; 0: all rows see it
+    Value runs;    ///< i32: offset of what is noted of its runs
     Value stage;   ///< i32: offset of its tiles
   };
 
@@ -90,16 +96,29 @@ private:
   void checkAlignment();
   void emitItem(const cpu::Item &item);
   State emitKeys(const cpu::Item &item, State state);
-  void emitRows(const cpu::SegmentClass &members, Value index,
-                const cpu::SegmentRows &segment, Value lo, Value hi) override;
-  void forLists(llvm::function_ref<void(Value listHead)> body) override;
-  void pushRun(Value source, Value lo, Value hi);
   Value parkedAt(int64_t i);
   void parkOutputs(const Values &o);
   Values resumeOutputs(Value done);
   State drain(Value count, State state);
-  Block loadBlock(Value index);
   void count(const Block &block);
+
+  // StreamBlocks.cpp
+  void emitRows(const cpu::SegmentClass &members, Value index,
+                const cpu::SegmentRows &segment, Value lo, Value hi) override;
+  void forLists(llvm::function_ref<void(Value listHead)> body) override;
+  void forEntries(Value first, Value last,
+                  llvm::function_ref<void(Value)> body) override;
+  void pushRun(Value source, Value lo, Value hi);
+  void note(Value source, Value k, Value n, Value there);
+  void noteAt(Value at, Value wanted, llvm::ArrayRef<Value> parts);
+  void closeBlock();
+  Block loadBlock(Value index);
+  /// The key of a column (i64) of the block, and whether there is one; where
+  /// there is none, a key that can be read.
+  std::pair<Value, Value> keyAt(const Block &block, Value column);
+  void
+  forRunsOf(const Block &block,
+            llvm::function_ref<void(Value mine, Value n, Value kind)> body);
 
   // StreamRows.cpp
   void loadRows();
@@ -107,10 +126,11 @@ private:
   /// Address of row i of o (i64), as loadRows noted it.
   Value outAddress(Value row);
   void issue(const Block &block);
-  void loadTile(const TileRows &tile, Value to, Value n, RowAddress address);
+  void loadTile(const TileRows &tile, Value to, RowAddress there,
+                RowAddress address);
 
   // StreamCodes.cpp
-  void loadScales(Value to, Value n, RowAddress address);
+  void loadScales(const Block &block, Value to, RowAddress address);
   void ifCodes(int part, Value source, llvm::function_ref<void()> body);
   void expandCodes(const Block &block);
   void expandTile(const TileRows &tile, Value to);
@@ -165,7 +185,9 @@ private:
   Value quadRow, quadColumn; ///< i32: lane / 4, 2 * (lane % 4)
   // Of the kernel.
   Value chooser;     ///< i64: the list whose runs are noted; null: none
-  Value found, skip; ///< blocks found in this walk (stack), and not wanted
+  Value entry;       ///< i1: the thread has an entry of it; null: no list
+  Value entryKey;    ///< i64: and the keys of it that others have
+  Value found, skip; ///< runs found in this walk (stack), and not wanted
   cpu::SegmentClass allSegments;
   // Of the item.
   Values q;                      ///< fragments, where they stay in registers

@@ -83,7 +83,7 @@ void StreamKernel::rotateKeys(const Block &block) {
             .shift;
   View tree = treeView(s, p.rope);
   auto position = [&](Value row) {
-    Value token = treePosition(e, tree, itemB, e.add(block.k, row));
+    Value token = treePosition(e, tree, itemB, keyAt(block, row).first);
     return e.sub(token, shift);
   };
   auto scale = [&](Value row) {

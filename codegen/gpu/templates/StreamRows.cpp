@@ -58,13 +58,16 @@ Value StreamKernel::outAddress(Value row) {
 }
 
 void StreamKernel::loadQueries() {
-  loadTile({elem, p.keyDim, shape.keyDim, shape.qStride, shape.rows},
-           h.c32(shape.q), rowCount, [&](Value row) -> Value {
-             Value at = e.add(e.mul(e.toInt(row, e.i32), 8),
-                              rowField(shape, kQueryAddress));
-             return e.b.create<LLVM::IntToPtrOp>(e.loc, e.ptr,
-                                                 h.loadShared(e.i64, at));
-           });
+  loadTile(
+      {elem, p.keyDim, shape.keyDim, shape.qStride, shape.rows}, h.c32(shape.q),
+      [&](Value row) { return e.cmp(kSlt, row, rowCount); },
+      [&](Value row) -> Value {
+        row = e.minS(row, e.sub(rowCount, 1));
+        Value at = e.add(e.mul(e.toInt(row, e.i32), 8),
+                         rowField(shape, kQueryAddress));
+        return e.b.create<LLVM::IntToPtrOp>(e.loc, e.ptr,
+                                            h.loadShared(e.i64, at));
+      });
   h.commitCopies();
   h.waitCopies(0);
   h.barrier();
@@ -83,16 +86,16 @@ void StreamKernel::loadQueries() {
       llvm::append_range(q, queryFragment(step));
 }
 
-/// Starts the copies of a tile's rows to shared memory, those from n on and the
-/// columns that pad it as zeros; codes go to the second half of their row's
-/// place (StreamCodes.cpp).
-void StreamKernel::loadTile(const TileRows &tile, Value to, Value n,
+/// Starts the copies of a tile's rows to shared memory, those that are not
+/// there and the columns that pad it as zeros; codes go to the second half of
+/// their row's place (StreamCodes.cpp).
+void StreamKernel::loadTile(const TileRows &tile, Value to, RowAddress there,
                             RowAddress address) {
   bool codes = tile.elem == Elem::I8;
   int64_t bytes = codes ? codePiece(tile.dim) : 16;
   int64_t each = codes ? bytes : 8; // columns of a piece
   int64_t pieces = tile.padded / each, all = tile.rows * pieces;
-  Value thread = h.wide(h.thread), last = e.sub(n, 1);
+  Value thread = h.wide(h.thread);
   Value count = e.cI64(pieces), dim = e.cI64(tile.dim);
   // Piece `number` of a row, a few rows (`skip`) behind `row`: where the rows
   // of a thread are so far apart that its column stays, only the rows differ.
@@ -102,14 +105,13 @@ void StreamKernel::loadTile(const TileRows &tile, Value to, Value n,
     at = e.add(at, e.mul(e.toInt(number, e.i32), bytes));
     at = e.add(at, skip * tile.stride + (codes ? tile.padded : 0));
     row = e.add(row, skip);
-    Value there = e.cmp(kSlt, row, n);
+    Value read = there(row);
     if (tile.dim < tile.padded) // whole pieces: dims are multiples of 8
-      there = e.andI(there, e.cmp(kSlt, column, dim));
+      read = e.andI(read, e.cmp(kSlt, column, dim));
     // What is not read needs an address.
     column = e.minS(column, e.sub(dim, each));
-    Value from = address(e.minS(row, last));
-    h.copyAsync(bytes, at, e.at(from, column, sizeOf(tile.elem)),
-                e.select(there, h.c32(bytes), h.c32(0)));
+    h.copyAsync(bytes, at, e.at(address(row), column, sizeOf(tile.elem)),
+                e.select(read, h.c32(bytes), h.c32(0)));
   };
   bool straight = kThreads % pieces == 0;
   auto copies = [&](Value from, int64_t end) { // pieces from, from + kThreads..
@@ -129,7 +131,8 @@ void StreamKernel::loadTile(const TileRows &tile, Value to, Value n,
   };
   // The addresses of many copies at once would not fit beside the accumulators.
   int64_t few = 4 * kThreads;
-  if (all > 8 * kThreads && all % few == 0)
+  int64_t most = shape.runs > 1 ? few : 8 * kThreads;
+  if (all > most && all % few == 0)
     e.forLoop(e.cI64(0), e.cI64(all), e.cI64(few),
               [&](Value base) { copies(e.add(thread, base), few); });
   else
@@ -145,7 +148,8 @@ void StreamKernel::issue(const Block &block) {
   auto load = [&](TileRows tile, Elem from, Value to,
                   llvm::function_ref<Value(Value)> address) {
     tile.elem = from;
-    loadTile(tile, to, block.n, address);
+    auto there = [&](Value row) { return keyAt(block, row).second; };
+    loadTile(tile, to, there, address);
   };
   if (cached()) {
     SegmentRows rows =
@@ -156,7 +160,7 @@ void StreamKernel::issue(const Block &block) {
       slot = e.remU(slot, rows.ring);
     auto rowOf = [&](const PartRows &part) {
       return [&](Value row) {
-        Value own = e.add(slot, row);
+        Value own = e.add(slot, e.sub(keyAt(block, row).first, block.k));
         if (rows.wraps)
           own =
               e.select(e.cmp(kSge, own, rows.ring), e.sub(own, rows.ring), own);
@@ -180,9 +184,9 @@ void StreamKernel::issue(const Block &block) {
           if (!scalePart.data)
             return;
           if (from == Elem::I8)
-            loadScales(scales, block.n, rowOf(scalePart));
+            loadScales(block, scales, rowOf(scalePart));
           else
-            loadScales(scales, block.n, {});
+            loadScales(block, scales, {});
         };
         if (llvm::all_of(p.segments, has)) {
           emit();
@@ -214,9 +218,10 @@ void StreamKernel::issue(const Block &block) {
       if (!p.order)
         base = addressOf(e, view, {itemB, kvHead, block.k}, bytes);
       return [&, base, bytes](Value row) {
+        Value key = keyAt(block, row).first;
         if (!p.order)
-          return e.at(base, e.mul(row, view.stride[2]), bytes);
-        Value token = tokenAt(e.add(block.k, row));
+          return e.at(base, e.mul(e.sub(key, block.k), view.stride[2]), bytes);
+        Value token = tokenAt(key);
         return addressOf(e, view, {itemB, kvHead, token}, bytes);
       };
     };
@@ -225,9 +230,9 @@ void StreamKernel::issue(const Block &block) {
       load(tile, from, to, rowOf(view, sizeOf(from)));
       Value scaleAt = e.add(block.stage, scales);
       if (scaleView.data)
-        loadScales(scaleAt, block.n, rowOf(scaleView, 4));
+        loadScales(block, scaleAt, rowOf(scaleView, 4));
       else if (any)
-        loadScales(scaleAt, block.n, {});
+        loadScales(block, scaleAt, {});
     };
     auto emit = [&] {
       part(keys, source.keyElem, kTile, views.keys, shape.kScale,
