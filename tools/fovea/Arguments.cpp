@@ -457,17 +457,27 @@ void Call::update() {
     throw runtimeFailure(status, session.options().path);
 }
 
-void Call::run() {
+void Call::enqueue() {
   fovea_status status =
       fovea_run(thePlan, 0, values().data(), int(values().size()), workspace,
                 session.stream());
+  if (status != FOVEA_OK)
+    throw runtimeFailure(status, session.options().path);
+}
+
+void Call::wait() {
   // What a kernel on a GPU finds wrong is told by a call that waits for it.
   fovea_counters counters{};
   counters.size = sizeof(counters);
-  if (status == FOVEA_OK && session.onGpu())
-    status = fovea_plan_counters(thePlan, &counters, 0);
-  if (status != FOVEA_OK)
+  if (!session.onGpu())
+    return;
+  if (fovea_status status = fovea_plan_counters(thePlan, &counters, 0))
     throw runtimeFailure(status, session.options().path);
+}
+
+void Call::run() {
+  enqueue();
+  wait();
   for (size_t i = 0; session.onGpu() && i < there.size(); ++i)
     if (session.args()[i].is_result && there[i].kind == FOVEA_TENSOR) {
       const fovea_tensor &host = *arguments.values()[i].u.tensor;

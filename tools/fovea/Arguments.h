@@ -127,6 +127,10 @@ public:
   void update();
   /// Returns when the results are on the host.
   void run();
+  /// The run alone: on a GPU it is only enqueued, and results stay there.
+  void enqueue();
+  /// Waits for what is enqueued, and fails with what a stage found wrong.
+  void wait();
   /// One phase of the run alone, shared out by `executor`; the phases before it
   /// have run.
   void runPhase(int phase, const fovea_executor &executor);

@@ -24,11 +24,14 @@ struct Options {
 
 static void printJson(const Session &session, const Arguments &arguments,
                       const Work &work, const Measurement &m) {
+  bool gpu = session.onGpu();
   llvm::json::Object ceilings{{"fma_gflops", m.fmaGflops},
                               {"read_gbytes_per_s", m.readGBs},
                               {"fma_gflops_1_thread", m.fmaGflops1},
                               {"read_gbytes_per_s_1_thread", m.readGBs1},
                               {"fma_isa", m.fmaIsa}};
+  if (gpu)
+    ceilings = llvm::json::Object{{"copy_gbytes_per_s", m.copyGBs}};
   llvm::json::Object object{
       {"kernel", fovea_kernel_name(session.kernel())},
       {"target", session.target()},
@@ -44,10 +47,15 @@ static void printJson(const Session &session, const Arguments &arguments,
       {"bytes", work.bytes},
       {"gflops_useful", double(work.flopsUseful) / m.medianMs * 1e-6},
       {"gbytes_per_s", double(work.bytes) / m.medianMs * 1e-6},
-      {"share_of_fma_peak", m.shareOfFma},
-      {"share_of_read_bandwidth", m.shareOfRead},
       {"ceilings", std::move(ceilings)},
       {"schedule", work.schedule()}};
+  if (gpu) {
+    object["device"] = session.options().device;
+    object["share_of_copy_bandwidth"] = m.shareOfCopy;
+  } else {
+    object["share_of_fma_peak"] = m.shareOfFma;
+    object["share_of_read_bandwidth"] = m.shareOfRead;
+  }
   if (arguments.batch()) {
     object["rows_per_s"] =
         double(arguments.sequences().totalRows()) / m.medianMs * 1e3;
@@ -62,20 +70,27 @@ static void printJson(const Session &session, const Arguments &arguments,
 static void printText(const Session &session, const Arguments &arguments,
                       const Work &work, const Measurement &m) {
   llvm::raw_ostream &os = llvm::outs();
-  os << llvm::formatv("kernel {0} for {1}, {2}, {3} thread{4}\n",
+  bool gpu = session.onGpu();
+  os << llvm::formatv("kernel {0} for {1}, {2}, ",
                       fovea_kernel_name(session.kernel()), session.target(),
-                      arguments.shapeText(), session.threads(),
-                      session.threads() > 1 ? "s" : "");
+                      arguments.shapeText());
+  if (gpu)
+    os << "on " << session.options().device << "\n";
+  else
+    os << session.threads() << " thread" << (session.threads() > 1 ? "s" : "")
+       << "\n";
   os << llvm::formatv("  {0:f3} ms median of {1} (best {2:f3})\n", m.medianMs,
                       m.rounds, m.bestMs);
-  os << llvm::formatv(
-      "  {0:f1} useful GFLOP/s, {1:f1} % of the FMA peak ({2:f1} GFLOP/s, "
-      "{3})\n",
-      double(work.flopsUseful) / m.medianMs * 1e-6, 100 * m.shareOfFma,
-      m.fmaGflops, m.fmaIsa);
-  os << llvm::formatv(
-      "  {0:f2} GB/s, {1:f1} % of the read bandwidth ({2:f1} GB/s)\n",
-      double(work.bytes) / m.medianMs * 1e-6, 100 * m.shareOfRead, m.readGBs);
+  os << llvm::formatv("  {0:f1} useful GFLOP/s",
+                      double(work.flopsUseful) / m.medianMs * 1e-6);
+  if (!gpu)
+    os << llvm::formatv(", {0:f1} % of the FMA peak ({1:f1} GFLOP/s, {2})",
+                        100 * m.shareOfFma, m.fmaGflops, m.fmaIsa);
+  os << llvm::formatv("\n  {0:f2} GB/s, {1:f1} % of the {2} bandwidth ({3:f1} "
+                      "GB/s)\n",
+                      double(work.bytes) / m.medianMs * 1e-6,
+                      100 * (gpu ? m.shareOfCopy : m.shareOfRead),
+                      gpu ? "copy" : "read", gpu ? m.copyGBs : m.readGBs);
   if (arguments.batch()) {
     os << llvm::formatv(
         "  {0:f0} rows/s; {1} bytes of keys and values are read",
@@ -94,7 +109,7 @@ static void printText(const Session &session, const Arguments &arguments,
 }
 
 static int bench(const Options &options) {
-  if (!hostHasAVX2())
+  if (options.spec.device == "cpu" && !hostHasAVX2())
     throw Failure(ExitMachine, "expected a CPU with AVX2 and FMA to measure "
                                "ceilings with, got one without");
   Progress progress(!options.json);
@@ -123,6 +138,7 @@ void cli::addBench(CLI::App &app, int &exitCode) {
       "bench", "Time a call, as shares of ceilings measured in the same run");
   static Options options;
   options.spec.addTo(*command);
+  options.spec.addDeviceTo(*command);
   options.call.addTo(*command, true);
   command->add_option("--threads", options.threads, "Threads that run it")
       ->check(CLI::Range(1, 1024));
@@ -136,6 +152,10 @@ void cli::addBench(CLI::App &app, int &exitCode) {
       "bandwidth and the call in turn; shares are the best call over the best "
       "ceilings. Useful "
       "FLOPs count visible (query, key) pairs only; bytes are those that must "
-      "be read or written once.");
+      "be read or written once. On a GPU runs are enqueued one behind the "
+      "other, "
+      "and the ceiling is the bandwidth of a copy there, whose reads and "
+      "writes "
+      "both count.");
   command->callback([&exitCode] { exitCode = bench(options); });
 }

@@ -155,8 +155,104 @@ static bool isWide(const std::string &target) {
   return false;
 }
 
+namespace {
+/// Two buffers on the session's GPU, beyond its caches where there is room.
+class CopyMeter {
+public:
+  explicit CopyMeter(const Session &session) : session(session) {
+    for (bytes = size_t(1) << 30; bytes > 4096; bytes /= 2) {
+      fovea_status status = allocate();
+      if (status == FOVEA_OK)
+        return;
+      release();
+      if (status != FOVEA_NO_MEMORY)
+        throw runtimeFailure(status, "copy");
+    }
+    throw Failure(ExitMachine, "expected device memory to measure a copy with, "
+                               "got none beside the call's");
+  }
+  ~CopyMeter() { release(); }
+  CopyMeter(const CopyMeter &) = delete;
+  CopyMeter &operator=(const CopyMeter &) = delete;
+
+  /// GB/s of `count` copies, read and written.
+  double measure(int count) {
+    double start = secondsNow();
+    for (int i = 0; i < count; ++i)
+      check(fovea_device_copy(session.context(), session.device(), to,
+                              session.device(), from, bytes, session.stream()));
+    check(fovea_stream_wait(session.context(), session.device(),
+                            session.stream()));
+    return 2e-9 * double(bytes) * count / (secondsNow() - start);
+  }
+
+private:
+  fovea_status allocate() {
+    fovea_status status =
+        fovea_device_alloc(session.context(), session.device(), bytes, &from);
+    return status ? status
+                  : fovea_device_alloc(session.context(), session.device(),
+                                       bytes, &to);
+  }
+  void release() {
+    for (void **memory : {&from, &to}) {
+      fovea_device_free(session.context(), session.device(), *memory);
+      *memory = nullptr;
+    }
+  }
+  static void check(fovea_status status) {
+    if (status != FOVEA_OK)
+      throw runtimeFailure(status, "copy");
+  }
+
+  const Session &session;
+  size_t bytes = 0;
+  void *from = nullptr, *to = nullptr;
+};
+} // namespace
+
+/// Seconds of one of `count` calls that are enqueued one behind the other.
+static double enqueued(Call &call, int count) {
+  double start = secondsNow();
+  for (int i = 0; i < count; ++i)
+    call.enqueue();
+  call.wait();
+  return (secondsNow() - start) / count;
+}
+
+static Measurement measureOnGpu(const Session &session, Call &call,
+                                const Work &work, double seconds,
+                                Progress &progress) {
+  CopyMeter copy(session);
+  copy.measure(1); // clocks
+  enqueued(call, 3);
+  double estimate = enqueued(call, 1);
+  // Launches overlap with runs: a batch is what an engine does in a step.
+  int batch = int(std::clamp(0.02 / std::max(estimate, 1e-9), 1.0, 1000.0));
+  int rounds =
+      int(std::clamp(seconds / (estimate * batch + 0.01), 5.0, 2000.0));
+  std::vector<double> times, copies;
+  for (int round = 0; round < rounds; ++round) {
+    progress.show("measuring " + std::to_string(round + 1) + " of " +
+                  std::to_string(rounds));
+    copies.push_back(copy.measure(2));
+    times.push_back(enqueued(call, batch));
+  }
+  progress.show("");
+  Measurement m;
+  m.rounds = rounds;
+  m.medianMs = median(times) * 1e3;
+  m.bestMs = *std::min_element(times.begin(), times.end()) * 1e3;
+  m.copyGBs = median(copies);
+  m.shareOfCopy = double(work.bytes) / m.bestMs * 1e-6 /
+                  *std::max_element(copies.begin(), copies.end());
+  return m;
+}
+
 Measurement measure(const Session &session, Call &call, const Work &work,
                     double seconds, Progress &progress) {
+  if (session.onGpu())
+    return measureOnGpu(session, call, work, seconds, progress);
   bool wide = isWide(session.target());
   CeilingMeter together(session.threads(), wide), alone(1, wide);
   call.run(); // pages, caches, frequencies

@@ -17,9 +17,12 @@ struct Measurement {
   /// The best call over the best ceilings of the same run.
   double shareOfFma = 0, shareOfRead = 0;
   std::string fmaIsa; ///< "avx512" or "avx2": as the measured code
+  /// On a GPU, instead of the others: bytes that a copy reads and writes.
+  double copyGBs = 0, shareOfCopy = 0;
 };
 
-/// Runs `call` for about `seconds`, at least five times.
+/// Runs `call` for about `seconds`, at least five times. On a GPU calls are
+/// enqueued one behind the other, and a copy on the same stream is the ceiling.
 Measurement measure(const Session &session, Call &call, const Work &work,
                     double seconds, Progress &progress);
 
