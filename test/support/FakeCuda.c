@@ -4,7 +4,8 @@
  * version, capability, memory and with the failures that the environment says:
  * FAKE_CUDA_VERSION, FAKE_CUDA_GPUS, FAKE_CUDA_CAPABILITY=90,
  * FAKE_CUDA_MEMORY=<bytes>, FAKE_CUDA_FAILS=<call>:<CUresult>. This file says
- * what there is; FakeCudaRun.c has memory, streams and launches. */
+ * what there is; FakeCudaRun.c has memory and launches, FakeCudaStreams.c the
+ * order of work (FAKE_CUDA_LAZY=1). */
 #include "test/support/FakeCudaCalls.h"
 
 #include <stdio.h>

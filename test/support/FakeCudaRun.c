@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * Memory, streams, graphs and launches of the fake driver. Work is done when it
- * is enqueued, or when the graph that it was captured into is launched. Device
- * memory faults unless a call of the driver touches it, so that a runtime that
- * reads it dies; and a launch refuses what is no device memory. Functions are
+ * Memory, modules and launches of the fake driver. Device memory faults unless
+ * a call of the driver touches it, so that a runtime that reads it dies; and a
+ * launch refuses what is no device memory. Functions are
  * x86-64 code that runs through the emulator of FAKE_CUDA_EMULATOR: of a test's
  * own, or the emulated code that a compiled bundle has beside the GPU's. */
 #define _GNU_SOURCE
@@ -19,23 +18,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-typedef unsigned long long pointer;
-
 /* --- contexts ------------------------------------------------------------ */
 
 static int context;
 static __thread int depth;
 
-static int current(void) { return depth > 0 ? 0 : 201; }
-
-#define CALL(name)                                                             \
-  do {                                                                         \
-    int result_ = fake_result(name);                                           \
-    if (!result_)                                                              \
-      result_ = current();                                                     \
-    if (result_)                                                               \
-      return result_;                                                          \
-  } while (0)
+int fake_current(void) { return depth > 0 ? 0 : 201; }
 
 int cuDevicePrimaryCtxRetain(void **out, int device) {
   *out = &context;
@@ -55,11 +43,6 @@ int cuCtxPopCurrent_v2(void **out) {
   --depth;
   return 0;
 }
-int cuCtxSynchronize(void) {
-  CALL("cuCtxSynchronize");
-  return 0;
-}
-
 /* --- memory -------------------------------------------------------------- */
 
 static struct range {
@@ -76,7 +59,7 @@ static void open_memory(int open) {
                open ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
-static int lies(const void *p, size_t bytes, int pinned) {
+int fake_lies(const void *p, size_t bytes, int pinned) {
   const char *at = p;
   for (int i = 0; i < 256; ++i)
     if (ranges[i].base && ranges[i].pinned == pinned && at >= ranges[i].base &&
@@ -133,6 +116,7 @@ int cuMemAlloc_v2(pointer *out, size_t bytes) {
 }
 int cuMemFree_v2(pointer p) {
   CALL("cuMemFree_v2");
+  fake_finish(); /* as the driver does */
   return give((char *)p, 0);
 }
 int cuMemGetInfo_v2(size_t *available, size_t *total) {
@@ -151,45 +135,26 @@ int cuMemHostAlloc(void **out, size_t bytes, unsigned flags) {
 }
 int cuMemFreeHost(void *p) {
   CALL("cuMemFreeHost");
+  fake_finish();
   return give(p, 1);
 }
 
-/* --- streams and graphs -------------------------------------------------- */
-
-struct function {
-  fovea_stage_fn code;
-};
-
-struct work {
-  enum { COPY, FILL, LAUNCH } kind;
-  char *to;
-  const char *from;
-  size_t bytes;
-  unsigned char value;
-  struct function *function;
-  void *values[4];
-  struct work *next;
-};
-
-struct stream {
-  int capturing;
-  struct work *first, **last;
-};
+/* --- work ----------------------------------------------------------------- */
 
 static int check_pointers(const fovea_abi_args *args,
                           const fovea_abi_plan *plan) {
-  if (!lies(args->views, args->n_views * sizeof *args->views, 0) ||
-      !lies(args->scalars, sizeof *args->scalars, 0) || args->summaries)
+  if (!fake_lies(args->views, args->n_views * sizeof *args->views, 0) ||
+      !fake_lies(args->scalars, sizeof *args->scalars, 0) || args->summaries)
     return 700;
   for (uint32_t i = 0; i < args->n_views; ++i)
     /* An empty one may be at the end of a workspace. */
-    if (args->views[i].data && !lies(args->views[i].data, 0, 0))
+    if (args->views[i].data && !fake_lies(args->views[i].data, 0, 0))
       return 700;
   const void *tables[] = {plan->items, plan->symbols, plan->q_off,
                           plan->k_len, plan->row_off, plan->sources,
                           plan->rows,  plan->moves};
   for (int i = 0; i < 8; ++i)
-    if (tables[i] && !lies(tables[i], 1, 0))
+    if (tables[i] && !fake_lies(tables[i], 1, 0))
       return 700;
   return 0;
 }
@@ -210,9 +175,10 @@ static const void *emulator(void) {
 static int launch(const struct work *w) {
   const int64_t *range = w->values[2];
   char *scratch = w->values[3];
-  if (!lies(w->values[0], sizeof(fovea_abi_args), 0) ||
-      !lies(w->values[1], sizeof(fovea_abi_plan), 0) || !lies(range, 16, 0) ||
-      !lies(scratch, sizeof(fovea_abi_counters) + 4, 0))
+  if (!fake_lies(w->values[0], sizeof(fovea_abi_args), 0) ||
+      !fake_lies(w->values[1], sizeof(fovea_abi_plan), 0) ||
+      !fake_lies(range, 16, 0) ||
+      !fake_lies(scratch, sizeof(fovea_abi_counters) + 4, 0))
     return 700;
   fovea_abi_args args;
   memcpy(&args, w->values[0], sizeof args);
@@ -229,12 +195,12 @@ static int launch(const struct work *w) {
   return 0;
 }
 
-static int perform(const struct work *w) {
+int fake_perform(const struct work *w) {
   open_memory(1);
   int result = 0;
-  if (w->kind == COPY)
+  if (w->kind == FAKE_COPY)
     memcpy(w->to, w->from, w->bytes);
-  else if (w->kind == FILL)
+  else if (w->kind == FAKE_FILL)
     memset(w->to, w->value, w->bytes);
   else
     result = launch(w);
@@ -242,142 +208,40 @@ static int perform(const struct work *w) {
   return result;
 }
 
-static int enqueue(void *on, const struct work *w) {
-  struct stream *stream = on;
-  if (!stream || !stream->capturing)
-    return perform(w);
-  if (w->kind == COPY && !lies(w->from, w->bytes, 0))
-    return 900; /* of memory that may have changed by then */
-  if (w->kind == COPY && !lies(w->to, w->bytes, 0) && !lies(w->to, w->bytes, 1))
-    return 900;
-  struct work *kept = malloc(sizeof *kept);
-  *kept = *w;
-  kept->next = NULL;
-  *stream->last = kept;
-  stream->last = &kept->next;
-  return 0;
-}
-
-int cuStreamCreate(void **out, unsigned flags) {
-  (void)flags;
-  CALL("cuStreamCreate");
-  struct stream *stream = calloc(1, sizeof *stream);
-  stream->last = &stream->first;
-  *out = stream;
-  return 0;
-}
-int cuStreamDestroy_v2(void *stream) {
-  CALL("cuStreamDestroy_v2");
-  free(stream);
-  return 0;
-}
-int cuStreamSynchronize(void *on) {
-  CALL("cuStreamSynchronize");
-  struct stream *stream = on;
-  return stream && stream->capturing ? 900 : 0;
-}
-int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
-  (void)stream, (void)flags;
-  CALL("cuStreamWaitEvent");
-  return event ? 0 : 400;
-}
-int cuEventCreate(void **out, unsigned flags) {
-  (void)flags;
-  CALL("cuEventCreate");
-  *out = malloc(1);
-  return 0;
-}
-int cuEventDestroy_v2(void *event) {
-  CALL("cuEventDestroy_v2");
-  free(event);
-  return 0;
-}
-int cuEventRecord(void *event, void *on) {
-  CALL("cuEventRecord");
-  struct stream *stream = on;
-  return !event ? 400 : stream && stream->capturing ? 900 : 0;
-}
-
 int cuMemcpyHtoDAsync_v2(pointer to, const void *from, size_t bytes,
                          void *stream) {
   CALL("cuMemcpyHtoDAsync_v2");
   struct work w = {
-      .kind = COPY, .to = (char *)to, .from = from, .bytes = bytes};
-  return lies(w.to, bytes, 0) && !lies(from, 1, 0) ? enqueue(stream, &w) : 1;
+      .kind = FAKE_COPY, .to = (char *)to, .from = from, .bytes = bytes};
+  return fake_lies(w.to, bytes, 0) && !fake_lies(from, 1, 0)
+             ? fake_enqueue(stream, &w)
+             : 1;
 }
 int cuMemcpyDtoHAsync_v2(void *to, pointer from, size_t bytes, void *stream) {
   CALL("cuMemcpyDtoHAsync_v2");
   struct work w = {
-      .kind = COPY, .to = to, .from = (char *)from, .bytes = bytes};
-  return lies(w.from, bytes, 0) && !lies(to, 1, 0) ? enqueue(stream, &w) : 1;
+      .kind = FAKE_COPY, .to = to, .from = (char *)from, .bytes = bytes};
+  return fake_lies(w.from, bytes, 0) && !fake_lies(to, 1, 0)
+             ? fake_enqueue(stream, &w)
+             : 1;
 }
 int cuMemcpyDtoDAsync_v2(pointer to, pointer from, size_t bytes, void *stream) {
   CALL("cuMemcpyDtoDAsync_v2");
-  struct work w = {
-      .kind = COPY, .to = (char *)to, .from = (char *)from, .bytes = bytes};
-  return lies(w.from, bytes, 0) && lies(w.to, bytes, 0) ? enqueue(stream, &w)
-                                                        : 1;
+  struct work w = {.kind = FAKE_COPY,
+                   .to = (char *)to,
+                   .from = (char *)from,
+                   .bytes = bytes};
+  return fake_lies(w.from, bytes, 0) && fake_lies(w.to, bytes, 0)
+             ? fake_enqueue(stream, &w)
+             : 1;
 }
 int cuMemsetD8Async(pointer to, unsigned char value, size_t bytes,
                     void *stream) {
   CALL("cuMemsetD8Async");
   struct work w = {
-      .kind = FILL, .to = (char *)to, .bytes = bytes, .value = value};
-  return lies(w.to, bytes, 0) ? enqueue(stream, &w) : 1;
+      .kind = FAKE_FILL, .to = (char *)to, .bytes = bytes, .value = value};
+  return fake_lies(w.to, bytes, 0) ? fake_enqueue(stream, &w) : 1;
 }
-
-int cuStreamBeginCapture_v2(void *on, int mode) {
-  (void)mode;
-  CALL("cuStreamBeginCapture_v2");
-  struct stream *stream = on;
-  if (!stream || stream->capturing)
-    return 900;
-  stream->capturing = 1;
-  return 0;
-}
-int cuStreamEndCapture(void *on, void **out) {
-  struct stream *stream = on;
-  stream->capturing = 0;
-  *out = stream->first;
-  stream->first = NULL;
-  stream->last = &stream->first;
-  CALL("cuStreamEndCapture");
-  return 0;
-}
-int cuGraphInstantiateWithFlags(void **out, void *graph,
-                                unsigned long long flags) {
-  (void)flags;
-  CALL("cuGraphInstantiateWithFlags");
-  struct work *copy = NULL, **last = &copy;
-  for (struct work *w = graph; w; w = w->next) {
-    *last = malloc(sizeof *w);
-    **last = *w;
-    (*last)->next = NULL;
-    last = &(*last)->next;
-  }
-  *out = copy;
-  return 0;
-}
-int cuGraphLaunch(void *graph, void *stream) {
-  (void)stream;
-  CALL("cuGraphLaunch");
-  for (struct work *w = graph; w; w = w->next) {
-    int result = perform(w);
-    if (result)
-      return result;
-  }
-  return 0;
-}
-static int release(struct work *w) {
-  while (w) {
-    struct work *next = w->next;
-    free(w);
-    w = next;
-  }
-  return 0;
-}
-int cuGraphDestroy(void *graph) { return release(graph); }
-int cuGraphExecDestroy(void *graph) { return release(graph); }
 
 /* --- code ---------------------------------------------------------------- */
 
@@ -433,6 +297,7 @@ int cuModuleLoadDataEx(void **out, const void *image, unsigned n, int *options,
 }
 int cuModuleUnload(void *module) {
   CALL("cuModuleUnload");
+  fake_finish();
   struct module *m = module;
   if (m->pages)
     munmap(m->pages, m->bytes);
@@ -473,8 +338,8 @@ int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z,
   CALL("cuLaunchKernel");
   if (!x || y != 1 || z != 1 || !threads || ty != 1 || tz != 1)
     return 1;
-  struct work w = {.kind = LAUNCH, .function = function};
+  struct work w = {.kind = FAKE_LAUNCH, .function = function};
   for (int i = 0; i < 4; ++i)
     memcpy(&w.values[i], parameters[i], sizeof(void *));
-  return enqueue(stream, &w);
+  return fake_enqueue(stream, &w);
 }
