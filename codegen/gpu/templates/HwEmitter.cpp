@@ -98,6 +98,10 @@ Value HwEmitter::exp2(Value x) {
   return e.b.create<hw::Exp2Op>(e.loc, e.f32, x);
 }
 
+Value HwEmitter::max(Value x, Value y) {
+  return e.b.create<arith::MaxNumFOp>(e.loc, x, y);
+}
+
 void HwEmitter::barrier() { e.b.create<hw::BarrierOp>(e.loc, 0, kThreads); }
 
 void HwEmitter::warpBarrier() { e.b.create<hw::WarpBarrierOp>(e.loc); }
@@ -110,6 +114,10 @@ Value HwEmitter::shuffleXor(Value v, int64_t mask) {
 Value HwEmitter::shuffleIdx(Value v, Value from) {
   return e.b.create<hw::ShuffleOp>(e.loc, v.getType(), hw::Shuffle::Idx, v,
                                    from);
+}
+
+Value HwEmitter::any(Value predicate) {
+  return e.b.create<hw::VoteOp>(e.loc, e.i1, hw::Vote::Any, predicate);
 }
 
 Value HwEmitter::ballot(Value predicate) {

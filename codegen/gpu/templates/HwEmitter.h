@@ -62,6 +62,8 @@ public:
   Value pack(Elem elem, Value low, Value high);
   std::pair<Value, Value> unpack(Elem elem, Value pair);
   Value exp2(Value x);
+  /// The greater one; of a NaN and a number the number.
+  Value max(Value x, Value y);
 
   // Meeting points.
   void barrier();
@@ -69,6 +71,8 @@ public:
   Value shuffleXor(Value v, int64_t mask);
   /// What lane `from` (i32) has.
   Value shuffleIdx(Value v, Value from);
+  /// Whether the predicate holds in any lane of the warp, i1.
+  Value any(Value predicate);
   /// Bits of the warp's lanes (i32) and how many are set.
   Value ballot(Value predicate);
   Value popcount(Value bits);

@@ -17,6 +17,15 @@ namespace fovea::gpu {
 using namespace cpu;
 using namespace cpu::prefill;
 
+/// How far above a row's maximum, in powers of two, scores may lie before it is
+/// taken over: weights of 2^8 fit f16, and their sums f32.
+static constexpr float kLateRescale = 8;
+
+bool StreamKernel::plainScores() const {
+  return !p.score && !pooled() && !p.twice && p.scale > 0 &&
+         (!coded[0] || p.rope.rule);
+}
+
 StreamKernel::State StreamKernel::emptyState() {
   State state;
   state.o.assign(shape.valueDim / 2, e.cF32(0));
@@ -93,8 +102,11 @@ ElementContext StreamKernel::contextOf(int half) {
   return context;
 }
 
-/// Scales and modifiers; in powers of two.
+/// Scales and modifiers; in powers of two, but for the factor of all scores
+/// where there is nothing else.
 Values StreamKernel::adjust(const Block &block, Values s) {
+  if (plainScores())
+    return s;
   Values scales;
   bool scaled = coded[0] && !p.rope.rule; // rotated keys have theirs in them
   if (scaled)
@@ -125,63 +137,62 @@ Values StreamKernel::adjust(const Block &block, Values s) {
   return s;
 }
 
-/// -inf where a pair does not live. One copy of the mask's code: a loop over
-/// the thread's pairs makes bits, which then choose.
-Values StreamKernel::hide(const Block &block, const Values &s) {
-  Value whole = block.whole;
-  bool lists = p.selection && p.group > p.selection->heads;
+/// Whether all pairs of a block live, i1.
+Value StreamKernel::isFull(const Block &block) {
+  if (!hasLists())
+    return block.whole;
+  return e.andI(block.whole, e.cmp(kEq, block.chooser, h.c32(0)));
+}
+
+/// A bit for each of the thread's pairs of a block that is not full: which of
+/// them live. One copy of the mask's code, in a loop.
+Value StreamKernel::livePairs(const Block &block) {
+  Type word = pairWord();
+  Value zero = e.cI64(0), one = e.cI64(1);
   Value all = e.cmp(kEq, block.chooser, h.c32(0));
-  if (lists)
-    whole = e.andI(whole, all);
-  SmallVector<Type> types(s.size(), e.f32);
-  return e.ifElse(
-      whole, types, [&] { return s; },
-      [&] {
-        // A bit for each pair of the thread.
-        Type word = s.size() > 32 ? e.i64 : e.i32;
-        auto number = [&](uint64_t v) {
-          return e.constant(e.b.getIntegerAttr(word, int64_t(v)));
-        };
-        Value one = e.cI64(1);
-        Value bits = e.forLoop(
-            e.cI64(0), e.cI64(s.size()), one, {number(0)},
-            [&](Value i, ValueRange carried) {
-              Value index = e.toInt(i, e.i32);
-              Value at = column(e.shrU(index, 2), e.andI(index, h.c32(1)));
-              auto [key, live] = keyAt(block, at);
-              Value lower = e.cmp(kNe, e.andI(index, h.c32(2)), h.c32(0));
-              Value ofHead = e.select(lower, rowHead[1], rowHead[0]);
-              if (lists) {
-                Value own =
-                    e.divU(e.sub(ofHead, head), e.cI64(p.selection->heads));
-                own = e.cmp(kEq, e.add(e.toInt(own, e.i32), 1), block.chooser);
-                live = e.andI(live, e.orI(all, own));
-              }
-              if (p.keep)
-                live = e.ifElse(
-                    e.andI(live,
-                           e.cmp(kNe, block.kind, e.cI32(FOVEA_TILE_FULL))),
-                    e.i1,
-                    [&] {
-                      ElementContext context = contextOf(0);
-                      context.q = e.select(lower, rowToken[1], rowToken[0]);
-                      context.h = ofHead;
-                      return Values{emitKeep(
-                          context, p.order ? tokenAt(key) : key, block.source)};
-                    },
-                    [&] { return Values{live}; })[0];
-              Value bit = e.b.create<arith::ShLIOp>(e.loc, e.toInt(live, word),
-                                                    e.toInt(i, word));
-              return Values{e.orI(carried[0], bit)};
-            })[0];
-        Values hidden;
-        for (auto [i, x] : llvm::enumerate(s)) {
-          Value live =
-              e.cmp(kNe, e.andI(bits, number(uint64_t(1) << i)), number(0));
-          hidden.push_back(e.select(live, x, e.cF32(-INFINITY)));
-        }
-        return hidden;
-      });
+  Value partial = e.cmp(kNe, block.kind, e.cI32(FOVEA_TILE_FULL));
+  auto lives = [&](Value index) {
+    Value at = column(e.shrU(index, 2), e.andI(index, h.c32(1)));
+    auto [key, live] = keyAt(block, at);
+    Value lower = e.cmp(kNe, e.andI(index, h.c32(2)), h.c32(0));
+    Value ofHead = e.select(lower, rowHead[1], rowHead[0]);
+    if (hasLists()) {
+      Value own = e.divU(e.sub(ofHead, head), e.cI64(p.selection->heads));
+      own = e.cmp(kEq, e.add(e.toInt(own, e.i32), 1), block.chooser);
+      live = e.andI(live, e.orI(all, own));
+    }
+    if (!p.keep)
+      return live;
+    auto keep = [&, key = key] {
+      ElementContext context = contextOf(0);
+      context.q = e.select(lower, rowToken[1], rowToken[0]);
+      context.h = ofHead;
+      return Values{
+          emitKeep(context, p.order ? tokenAt(key) : key, block.source)};
+    };
+    return Value(e.ifElse(e.andI(live, partial), e.i1, keep,
+                          [&] { return Values{live}; })[0]);
+  };
+  Value none = e.constant(e.b.getIntegerAttr(word, 0));
+  return e.forLoop(
+      zero, e.cI64(pairs()), one, {none}, [&](Value i, ValueRange carried) {
+        Value bit = e.b.create<arith::ShLIOp>(
+            e.loc, e.toInt(lives(e.toInt(i, e.i32)), word), e.toInt(i, word));
+        return Values{e.orI(carried[0], bit)};
+      })[0];
+}
+
+/// -inf where a pair does not live.
+Values StreamKernel::hide(const Values &s, Value bits) {
+  auto number = [&](uint64_t v) {
+    return e.constant(e.b.getIntegerAttr(pairWord(), int64_t(v)));
+  };
+  Values hidden;
+  for (auto [i, x] : llvm::enumerate(s)) {
+    Value live = e.cmp(kNe, e.andI(bits, number(uint64_t(1) << i)), number(0));
+    hidden.push_back(e.select(live, x, e.cF32(-INFINITY)));
+  }
+  return hidden;
 }
 
 /// What the probability region and the values' scales make of the weights.
@@ -235,7 +246,16 @@ Values StreamKernel::addValues(const Block &block, const Values &w, Values o) {
 }
 
 StreamKernel::State StreamKernel::compute(const Block &block, State state) {
-  Values s = hide(block, adjust(block, scores(block)));
+  // The mask's code runs while there are no scores, which take registers.
+  Value full = isFull(block),
+        none = e.constant(e.b.getIntegerAttr(pairWord(), 0));
+  Value bits = e.ifElse(
+      full, pairWord(), [&] { return Values{none}; },
+      [&] { return Values{livePairs(block)}; })[0];
+  Values s = adjust(block, scores(block));
+  s = e.ifElse(
+      full, TypeRange(ValueRange(s)), [&] { return s; },
+      [&] { return hide(s, bits); });
   auto rowOf = [](size_t i) { return i % 4 / 2; };
   if (pass == Pass::Values) {
     Value inverse[2];
@@ -251,27 +271,55 @@ StreamKernel::State StreamKernel::compute(const Block &block, State state) {
     state.o = addValues(block, weights(block, s), state.o);
     return state;
   }
-  Value alpha[2];
+  Value factor;
+  if (plainScores())
+    factor = e.cF32(float(p.scale * kLog2E));
+  // What attn.partial returns is the maximum; scales of values times a weight
+  // may be more than f16 holds.
+  bool late = !p.partial && !(coded[1] && elem == Elem::F16);
+  State next = state;
+  Value grows = e.cBool(false);
   for (int r : {0, 1}) {
-    Value most = state.m[r];
+    Value most;
     for (auto [i, x] : llvm::enumerate(s))
       if (int(rowOf(i)) == r)
-        most = e.fmax(x, most);
+        most = most ? h.max(x, most) : x;
     for (int64_t mask : {1, 2})
-      most = e.fmax(h.shuffleXor(most, mask), most);
-    alpha[r] = h.exp2(e.fsub(state.m[r], most));
-    state.m[r] = most;
-    state.l[r] = e.fmul(state.l[r], alpha[r]);
+      most = h.max(h.shuffleXor(most, mask), most);
+    if (factor)
+      most = e.fmul(most, factor);
+    next.m[r] = h.max(most, state.m[r]);
+    Value by = e.fsub(next.m[r], state.m[r]);
+    grows = e.orI(grows, e.cmp(arith::CmpFPredicate::OGT, by,
+                               e.cF32(late ? kLateRescale : 0)));
   }
+  // Maxima are taken over, and sums rescaled, only where weights would become
+  // large otherwise: after a few blocks that is rare.
+  state = State::of(e.ifElse(
+      h.any(grows), TypeRange(ValueRange(state.flat())),
+      [&] {
+        Value alpha[2];
+        for (int r : {0, 1}) {
+          alpha[r] = h.exp2(e.fsub(state.m[r], next.m[r]));
+          next.l[r] = e.fmul(state.l[r], alpha[r]);
+        }
+        if (pass != Pass::Sums)
+          for (auto [i, x] : llvm::enumerate(next.o))
+            x = e.fmul(x, alpha[rowOf(i)]);
+        return next.flat();
+      },
+      [&] { return state.flat(); }));
+  Value less[2];
+  for (int r : {0, 1})
+    less[r] = e.fsub(e.cF32(0), state.m[r]);
   for (auto [i, x] : llvm::enumerate(s)) {
-    x = h.exp2(e.fsub(x, state.m[rowOf(i)]));
+    Value below = less[rowOf(i)];
+    x = h.exp2(factor ? e.fma(x, factor, below) : e.fadd(x, below));
     Value &sum = state.l[rowOf(i)];
     sum = e.fadd(sum, x);
   }
   if (pass == Pass::Sums)
     return state;
-  for (auto [i, x] : llvm::enumerate(state.o))
-    x = e.fmul(x, alpha[rowOf(i)]);
   state.o = addValues(block, weights(block, s), state.o);
   return state;
 }

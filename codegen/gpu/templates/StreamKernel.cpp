@@ -304,46 +304,56 @@ StreamKernel::State StreamKernel::drain(Value count, State state) {
   count = e.divU(count, e.cI64(shape.runs));
   e.ifThen(e.cmp(kSlt, zero, count), [&] { issue(loadBlock(zero)); });
   h.commitCopies();
+  // What is counted of the blocks is added to memory once: how many are full,
+  // and their keys.
+  Values carried = {h.c32(0), h.c32(0)};
+  llvm::append_range(carried, state.flat());
   Values result =
-      e.forLoop(zero, count, one, state.flat(), [&](Value i, ValueRange c) {
+      e.forLoop(zero, count, one, carried, [&](Value i, ValueRange c) {
+        h.waitCopies(0);
+        // The block is there for all threads, and all are done with the one
+        // before it, whose place the next one takes.
+        h.barrier();
         Value next = e.add(i, one);
         e.ifThen(e.cmp(kSlt, next, count), [&] { issue(loadBlock(next)); });
         h.commitCopies();
-        h.waitCopies(StreamShape::kStages - 1);
-        h.barrier();
         Block block = loadBlock(i);
         if (anyCodes)
           expandCodes(block);
         if (p.rope.rule)
           rotateKeys(block);
-        Values out = compute(block, State::of(c)).flat();
-        this->count(block);
-        h.barrier();
+        Value full = e.cmp(kEq, block.kind, e.cI32(FOVEA_TILE_FULL));
+        Values out = {e.add(c[0], e.toInt(full, e.i32)),
+                      e.add(c[1], keysOf(block))};
+        llvm::append_range(out,
+                           compute(block, State::of(c.drop_front(2))).flat());
         return out;
       });
-  return State::of(result);
+  h.barrier();
+  if (pass != Pass::Sums) // the second walk counts
+    countBlocks(count, h.wide(result[0]), h.wide(result[1]));
+  return State::of(ValueRange(result).drop_front(2));
 }
 
-void StreamKernel::count(const Block &block) {
-  if (pass == Pass::Sums)
-    return; // the second walk counts
-  Value one = e.cI64(1), none = e.cI64(0), keys = block.n;
-  if (!p.keep) {
-    s.count(StageFunction::TilesFull, one);
-  } else {
-    Value full = e.cmp(kEq, block.kind, e.cI32(FOVEA_TILE_FULL));
-    s.count(StageFunction::TilesFull, e.select(full, one, none));
-    s.count(StageFunction::TilesPartial, e.select(full, none, one));
-  }
-  if (shape.runs > 1) {
-    keys = none;
-    forRunsOf(block, [&](Value mine, Value n, Value) {
-      Value sum = e.select(mine, n, h.c32(0));
-      for (int64_t mask = 1; mask < 32; mask *= 2)
-        sum = e.add(sum, h.shuffleXor(sum, mask));
-      keys = e.add(keys, h.wide(sum));
-    });
-  }
+/// How many keys of a block there are, i32.
+Value StreamKernel::keysOf(const Block &block) {
+  if (shape.runs == 1)
+    return e.toInt(block.n, e.i32);
+  Value keys = h.c32(0);
+  forRunsOf(block, [&](Value mine, Value n, Value) {
+    keys = e.add(keys, e.select(mine, n, h.c32(0)));
+  });
+  for (int64_t mask = 1; mask < 32; mask *= 2)
+    keys = e.add(keys, h.shuffleXor(keys, mask));
+  return keys;
+}
+
+void StreamKernel::countBlocks(Value blocks, Value full, Value keys) {
+  if (!p.keep)
+    full = blocks;
+  s.count(StageFunction::TilesFull, full);
+  if (p.keep)
+    s.count(StageFunction::TilesPartial, e.sub(blocks, full));
   s.count(StageFunction::Pairs, e.mul(rowCount, keys));
 }
 

@@ -87,6 +87,10 @@ private:
     int64_t dim, padded, stride, rows;
   };
   using RowAddress = llvm::function_ref<Value(Value row)>;
+  /// Rows that lie `step` bytes (i64) from one another.
+  struct Run {
+    Value first, step;
+  };
   /// Codes that are copied at a time, and the alignment of their rows.
   static int64_t codePiece(int64_t dim) { return dim % 16 ? 8 : 16; }
 
@@ -100,7 +104,8 @@ private:
   void parkOutputs(const Values &o);
   Values resumeOutputs(Value done);
   State drain(Value count, State state);
-  void count(const Block &block);
+  Value keysOf(const Block &block);
+  void countBlocks(Value blocks, Value full, Value keys);
 
   // StreamBlocks.cpp
   void emitRows(const cpu::SegmentClass &members, Value index,
@@ -128,6 +133,7 @@ private:
   void issue(const Block &block);
   void loadTile(const TileRows &tile, Value to, RowAddress there,
                 RowAddress address);
+  void loadRun(const TileRows &tile, Value to, Value n, const Run &run);
 
   // StreamCodes.cpp
   void loadScales(const Block &block, Value to, RowAddress address);
@@ -157,10 +163,19 @@ private:
   /// Beyond, they would not fit beside the accumulators.
   bool queriesInRegisters() const { return shape.keyDim <= 64; }
   Values queryFragment(int64_t step);
+  /// Scores are nothing but products: their factor is part of the exponent.
+  bool plainScores() const;
   State compute(const Block &block, State state);
   Values scores(const Block &block);
   Values adjust(const Block &block, Values s);
-  Values hide(const Block &block, const Values &s);
+  Value isFull(const Block &block);
+  Value livePairs(const Block &block);
+  Values hide(const Values &s, Value bits);
+  /// The thread's pairs of a block, and an integer with a bit for each.
+  int64_t pairs() const { return shape.ownKeys / 2; }
+  Type pairWord() { return pairs() > 32 ? e.i64 : e.i32; }
+  /// Rows of an item have lists of their own.
+  bool hasLists() const { return p.selection && p.group > p.selection->heads; }
   Values weights(const Block &block, Values p);
   Values addValues(const Block &block, const Values &weights, Values o);
   /// Factors of a block's columns, by tile and element of a pair.

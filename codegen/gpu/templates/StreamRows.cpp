@@ -139,6 +139,49 @@ void StreamKernel::loadTile(const TileRows &tile, Value to, RowAddress there,
     copies(thread, all);
 }
 
+/// The same for rows at equal distances. Where a thread's pieces have one
+/// column only its row moves, and so only what is added to its address.
+void StreamKernel::loadRun(const TileRows &tile, Value to, Value n,
+                           const Run &run) {
+  bool codes = tile.elem == Elem::I8;
+  int64_t bytes = codes ? codePiece(tile.dim) : 16;
+  int64_t pieces = tile.padded * sizeOf(tile.elem) / bytes;
+  if (kThreads % pieces)
+    return loadTile(
+        tile, to, [&](Value row) { return e.cmp(kSlt, row, n); },
+        [&](Value row) {
+          row = e.minS(row, e.sub(n, 1));
+          return e.at(run.first, e.mul(row, run.step), 1);
+        });
+  int64_t skip = kThreads / pieces;
+  Value count = h.c32(pieces);
+  Value row = e.divU(h.thread, count), number = e.remU(h.thread, count);
+  Value at = e.add(e.mul(row, tile.stride), to);
+  at = e.add(e.add(at, e.mul(number, bytes)), codes ? tile.padded : 0);
+  Value from = e.at(run.first, e.mul(h.wide(row), run.step), 1);
+  from = e.at(from, h.wide(number), bytes);
+  Value far = e.mul(run.step, skip);
+  // Rows that exist from the thread's first on; of columns that pad, none.
+  Value left = e.sub(e.toInt(n, e.i32), row);
+  if (tile.dim < tile.padded)
+    left = e.select(
+        e.cmp(kSlt, e.mul(number, bytes), h.c32(tile.dim * sizeOf(tile.elem))),
+        left, h.c32(0));
+  for (int64_t i = 0; i < tile.rows; i += skip) {
+    auto copy = [&] {
+      Value there = e.cmp(kSlt, h.c32(i), left);
+      h.copyAsync(bytes, e.add(at, i * tile.stride), from,
+                  e.select(there, h.c32(bytes), h.c32(0)));
+    };
+    if (i + skip <= tile.rows)
+      copy();
+    else
+      e.ifThen(e.cmp(kSlt, row, h.c32(tile.rows - i)), copy);
+    if (i + skip < tile.rows)
+      from = e.at(from, far, 1);
+  }
+}
+
 /// Starts the copies of a block's keys and values.
 void StreamKernel::issue(const Block &block) {
   Value kTile = e.add(block.stage, shape.kTile);
@@ -212,22 +255,26 @@ void StreamKernel::issue(const Block &block) {
       views.keys = s.view(source.keys, 4);
       views.values = s.view(source.values, 4);
     }
+    bool apart = p.order || shape.runs > 1; // keys that are no one run
     auto rowOf = [&](const View &view, unsigned bytes) {
-      // In front of the loop over pieces, where the rows are one run.
-      Value base;
-      if (!p.order)
-        base = addressOf(e, view, {itemB, kvHead, block.k}, bytes);
-      return [&, base, bytes](Value row) {
+      return [&, bytes](Value row) {
         Value key = keyAt(block, row).first;
-        if (!p.order)
-          return e.at(base, e.mul(e.sub(key, block.k), view.stride[2]), bytes);
-        Value token = tokenAt(key);
-        return addressOf(e, view, {itemB, kvHead, token}, bytes);
+        if (p.order)
+          key = tokenAt(key);
+        return addressOf(e, view, {itemB, kvHead, key}, bytes);
       };
     };
-    auto part = [&](const TileRows &tile, Elem from, Value to, const View &view,
+    auto part = [&](TileRows tile, Elem from, Value to, const View &view,
                     int64_t scales, const View &scaleView, bool any) {
-      load(tile, from, to, rowOf(view, sizeOf(from)));
+      unsigned bytes = sizeOf(from);
+      if (apart) {
+        load(tile, from, to, rowOf(view, bytes));
+      } else {
+        tile.elem = from;
+        loadRun(tile, to, block.n,
+                {addressOf(e, view, {itemB, kvHead, block.k}, bytes),
+                 e.mul(view.stride[2], bytes)});
+      }
       Value scaleAt = e.add(block.stage, scales);
       if (scaleView.data)
         loadScales(block, scaleAt, rowOf(scaleView, 4));
