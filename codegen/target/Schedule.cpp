@@ -164,25 +164,32 @@ static constexpr int64_t kNarrowReach = 256;
 /// Blocks of fewer keys cost more than what they skip.
 static constexpr int64_t kLeastBlockKeys = 16;
 
-/// The row's tile for a masked stream. What a large tile saves in reading and
-/// conversion it loses in hidden pairs: items of two panels and blocks of half
-/// the keys cost a causal mask 0 to 4 % and take 5 to 45 % from masks with
-/// edges in every tile (docs/performance.md). Where a query sees few keys an
-/// item is one panel, whose keys begin where its own queries' do, and likewise
-/// where tables decide: if they show few keys a second panel costs up to 13 %,
-/// if many its lack up to 3 %. A block is no longer than the stripes between
-/// which it can skip.
+/// Register tiles of more keys than this find few that nobody sees.
+static constexpr int kFineRows = 8;
+
+/// The row's tile for a masked stream (measured in docs/performance.md,
+/// "Tuning"). Blocks stay as long as the row has them: a panel passes over the
+/// register tiles of keys in them that none of its queries sees, which pays for
+/// tiles of fewer keys. A block is no longer than the stripes between which it
+/// can skip: those need no pairs, and no finer tile.
+///
+/// Panels of an item share what is read and converted, but all of them ask for
+/// the pairs of the item's keys. Where a query sees few keys, an item is one
+/// panel, whose keys begin where its own queries' do; where tables by tokens
+/// scatter them, four; else two.
 static PrefillSchedule fitToMask(PrefillSchedule s,
                                  const StreamTraits &traits) {
   // Blocks of a walk are boxes of the grid.
   if (traits.mask.empty() || traits.ordered)
     return s;
   bool narrow = traits.reach >= 0 && traits.reach <= kNarrowReach;
-  s.rows = std::min(s.rows, narrow || traits.tables ? s.lanes : 2 * s.lanes);
-  s.keys = s.keys / 2;
+  int panels = narrow ? 1 : traits.tables ? 4 : 2;
+  s.rows = std::min(s.rows, panels * s.lanes);
   if (traits.stripe)
     s.keys =
         int(std::min<int64_t>(s.keys, alignTo(traits.stripe, kLeastBlockKeys)));
+  else
+    s.regRows = std::min(s.regRows, kFineRows);
   return s;
 }
 

@@ -56,8 +56,8 @@ struct StreamTraits {
   /// sees (-1: no number), and the keys of stripes with gaps (0: there are
   /// none). No part of a tuning table's key: they follow from the mask.
   int64_t reach = -1, stripe = 0;
-  /// The mask reads tables by tokens or by head (likewise), which say where its
-  /// edges are when it runs.
+  /// The mask reads tables by tokens (likewise), which say where its edges are
+  /// when it runs.
   bool tables = false;
   bool ordered = false; ///< rows and keys walk over a grid, in boxes
 };

@@ -195,11 +195,13 @@ LogicalResult AttentionConverter::chooseSchedules() {
   rows = RowsAttr::get(op.getContext(), group, kvGroup, heads / group);
   auto keyType = cast<ViewType>(
       (cache ? cache->largest().getKeys() : sources[0]).getType());
-  // Tables of tokens have summaries; those by head say how wide a window is.
-  bool tables = mask.summaries ||
-                (mask.byHead && llvm::any_of(mask.operands, [](Value operand) {
-                   return isa<ViewType>(operand.getType());
-                 }));
+  // Tables of tokens have summaries, or two indices and more; of one index,
+  // those by head say no more than how wide a window is.
+  bool tables =
+      mask.summaries || llvm::any_of(mask.operands, [](Value operand) {
+        auto view = dyn_cast<ViewType>(operand.getType());
+        return view && view.getRank() > 1;
+      });
   schedules = p.schedules(
       op.getContext(),
       StreamShape{keyDim, valueDim, keyType.getElementType(),

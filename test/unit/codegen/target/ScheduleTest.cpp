@@ -56,39 +56,44 @@ TEST(Schedule, theWiderDimDecides) {
   EXPECT_NE(a.reason, chooseFor(v3, 64, 64, FOVEA_DTYPE_F32).reason);
 }
 
-TEST(Schedule, masksTakeSmallerTiles) {
+TEST(Schedule, masksTakeSmallerItems) {
   for (const TargetInfo &target : cpuTargets()) {
-    StreamTraits traits;
-    traits.keyDim = traits.valueDim = 64;
-    PrefillSchedule dense = chooseSchedule(target, traits).prefill;
-    auto chosen = [&](int64_t reach, int64_t stripe) {
-      traits.mask = "some";
-      traits.reach = reach;
-      traits.stripe = stripe;
-      PrefillSchedule s = chooseSchedule(target, traits).prefill;
-      EXPECT_EQ(whyNot(target, s), "");
-      EXPECT_EQ(s.regRows, dense.regRows);
-      return s;
-    };
-    // No number, too large a number: two panels and half the keys.
-    for (int64_t reach : {int64_t(-1), int64_t(257)}) {
-      EXPECT_EQ(chosen(reach, 0).rows, 2 * dense.lanes);
-      EXPECT_EQ(chosen(reach, 0).keys, dense.keys / 2);
+    for (fovea_dtype dtype : {FOVEA_DTYPE_F32, FOVEA_DTYPE_BF16}) {
+      StreamTraits traits;
+      traits.dtype = dtype;
+      traits.keyDim = traits.valueDim = 64;
+      PrefillSchedule dense = chooseSchedule(target, traits).prefill;
+      auto chosen = [&](int64_t reach, int64_t stripe) {
+        traits.mask = "some";
+        traits.reach = reach;
+        traits.stripe = stripe;
+        PrefillSchedule s = chooseSchedule(target, traits).prefill;
+        EXPECT_EQ(whyNot(target, s), "");
+        EXPECT_EQ(s.regRows,
+                  stripe ? dense.regRows : std::min(dense.regRows, 8));
+        return s;
+      };
+      // No number, too large a number: two panels.
+      for (int64_t reach : {int64_t(-1), int64_t(257)}) {
+        EXPECT_EQ(chosen(reach, 0).rows, 2 * dense.lanes);
+        EXPECT_EQ(chosen(reach, 0).keys, dense.keys);
+      }
+      // A query that sees few keys: one panel.
+      EXPECT_EQ(chosen(256, 0).rows, dense.lanes);
+      // Stripes: blocks about as long.
+      EXPECT_EQ(chosen(-1, 4).keys, 16);
+      EXPECT_EQ(chosen(-1, 17).keys, 32);
+      EXPECT_EQ(chosen(-1, 500).keys, dense.keys);
+      // Tables decide: four panels, but one if they show few keys.
+      traits.tables = true;
+      EXPECT_EQ(chosen(-1, 0).rows, 4 * dense.lanes);
+      EXPECT_EQ(chosen(256, 0).rows, dense.lanes);
+      EXPECT_EQ(chosen(-1, 0).keys, dense.keys);
+      traits.tables = false;
+      // Boxes of a walk stay whole.
+      traits.ordered = true;
+      EXPECT_EQ(toString(chosen(4, 4)), toString(dense));
     }
-    // A query that sees few keys: one panel.
-    EXPECT_EQ(chosen(256, 0).rows, dense.lanes);
-    // Stripes: blocks about as long.
-    EXPECT_EQ(chosen(-1, 4).keys, 16);
-    EXPECT_EQ(chosen(-1, 17).keys, 32);
-    EXPECT_EQ(chosen(-1, 500).keys, dense.keys / 2);
-    // Tables decide: one panel.
-    traits.tables = true;
-    EXPECT_EQ(chosen(-1, 0).rows, dense.lanes);
-    EXPECT_EQ(chosen(-1, 0).keys, dense.keys / 2);
-    traits.tables = false;
-    // Boxes of a walk stay whole.
-    traits.ordered = true;
-    EXPECT_EQ(toString(chosen(4, 4)), toString(dense));
   }
 }
 
