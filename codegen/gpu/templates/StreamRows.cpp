@@ -5,6 +5,8 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace fovea::gpu {
@@ -139,44 +141,39 @@ void StreamKernel::loadTile(const TileRows &tile, Value to, RowAddress there,
     copies(thread, all);
 }
 
-/// The same for rows at equal distances. Where a thread's pieces have one
-/// column only its row moves, and so only what is added to its address.
+/// The same for rows at equal distances. A thread's columns are the same in all
+/// of its rows, so that only what is added to its address moves.
 void StreamKernel::loadRun(const TileRows &tile, Value to, Value n,
                            const Run &run) {
   bool codes = tile.elem == Elem::I8;
   int64_t bytes = codes ? codePiece(tile.dim) : 16;
   int64_t pieces = tile.padded * sizeOf(tile.elem) / bytes;
-  if (kThreads % pieces)
-    return loadTile(
-        tile, to, [&](Value row) { return e.cmp(kSlt, row, n); },
-        [&](Value row) {
-          row = e.minS(row, e.sub(n, 1));
-          return e.at(run.first, e.mul(row, run.step), 1);
-        });
-  int64_t skip = kThreads / pieces;
-  Value count = h.c32(pieces);
-  Value row = e.divU(h.thread, count), number = e.remU(h.thread, count);
-  Value at = e.add(e.mul(row, tile.stride), to);
-  at = e.add(e.add(at, e.mul(number, bytes)), codes ? tile.padded : 0);
+  // So many threads lie along a row, and go over it.
+  int64_t across = std::gcd(pieces, kThreads), skip = kThreads / across;
+  Value row = e.divU(h.thread, h.c32(across));
+  Value column = e.mul(e.remU(h.thread, h.c32(across)), bytes);
+  Value at = e.add(e.add(e.mul(row, tile.stride), to), column);
   Value from = e.at(run.first, e.mul(h.wide(row), run.step), 1);
-  from = e.at(from, h.wide(number), bytes);
+  from = e.at(from, h.wide(column), 1);
   Value far = e.mul(run.step, skip);
-  // Rows that exist from the thread's first on; of columns that pad, none.
-  Value left = e.sub(e.toInt(n, e.i32), row);
-  if (tile.dim < tile.padded)
-    left = e.select(
-        e.cmp(kSlt, e.mul(number, bytes), h.c32(tile.dim * sizeOf(tile.elem))),
-        left, h.c32(0));
+  Value left = e.sub(e.toInt(n, e.i32), row); // rows that exist from here on
   for (int64_t i = 0; i < tile.rows; i += skip) {
-    auto copy = [&] {
-      Value there = e.cmp(kSlt, h.c32(i), left);
-      h.copyAsync(bytes, e.add(at, i * tile.stride), from,
-                  e.select(there, h.c32(bytes), h.c32(0)));
+    auto copies = [&] {
+      for (int64_t along = 0; along < pieces * bytes; along += across * bytes) {
+        Value there = e.cmp(kSlt, h.c32(i), left);
+        int64_t dim =
+            tile.dim * sizeOf(tile.elem); // columns that pad are zeros
+        if (along + across * bytes > dim)
+          there = e.andI(there, e.cmp(kSlt, column, h.c32(dim - along)));
+        int64_t place = i * tile.stride + along + (codes ? tile.padded : 0);
+        h.copyAsync(bytes, e.add(at, place), e.at(from, along),
+                    e.select(there, h.c32(bytes), h.c32(0)));
+      }
     };
     if (i + skip <= tile.rows)
-      copy();
+      copies();
     else
-      e.ifThen(e.cmp(kSlt, row, h.c32(tile.rows - i)), copy);
+      e.ifThen(e.cmp(kSlt, row, h.c32(tile.rows - i)), copies);
     if (i + skip < tile.rows)
       from = e.at(from, far, 1);
   }
