@@ -79,6 +79,7 @@ struct CudaDriver {
   CALL(eventCreate, "cuEventCreate", (void **, unsigned))                      \
   CALL(eventDestroy, "cuEventDestroy_v2", (void *))                            \
   CALL(eventRecord, "cuEventRecord", (void *, void *))                         \
+  CALL(eventSynchronize, "cuEventSynchronize", (void *))                       \
   CALL(launch, "cuLaunchKernel",                                               \
        (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,    \
         unsigned, void *, void **, void **))                                   \

@@ -36,6 +36,8 @@ GpuGraph::~GpuGraph() {
       device.driver->contextSynchronize();
     if (!use.status())
       forget();
+    if (!use.status() && ran)
+      device.driver->eventDestroy(ran);
   }
   device.deallocate(memory);
   device.deallocate(graph.memory);
@@ -54,6 +56,14 @@ fovea_status GpuGraph::create() {
   if (!sent.create(nodes) || !calls.create(graph.ids.size()) ||
       !lanes.create(nodes))
     return noMemory("a graph's arguments", nodes * sizeof(GpuArgs));
+  {
+    UseGpu use(device);
+    constexpr unsigned withoutTiming = 2;
+    if (fovea_status st = use.status() ? use.status()
+                                       : FOVEA_CUDA(*device.driver, eventCreate,
+                                                    &ran, withoutTiming))
+      return st;
+  }
   if (fovea_status st = device.allocate("a graph's buffers",
                                         size_t(graph.bytes), graph.memory))
     return st;
@@ -202,7 +212,7 @@ fovea_status GpuGraph::finish(fovea_stream on) {
     if (st)
       return st;
   }
-  return FOVEA_OK;
+  return FOVEA_CUDA(*device.driver, eventRecord, ran, on);
 }
 
 fovea_status GpuGraph::run(fovea_stream on) {
@@ -213,8 +223,18 @@ fovea_status GpuGraph::run(fovea_stream on) {
   UseGpu use(device);
   if (use.status())
     return use.status();
+  // All runs have the graph's buffers, and its arguments.
+  if (last != on)
+    if (fovea_status st =
+            FOVEA_CUDA(*device.driver, streamWaitEvent, on, ran, 0u))
+      return st;
+  last = on;
   if (fovea_status st = takeLanes(on))
     return st;
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    if (isFirst(i))
+      if (fovea_status st = graph.nodes[i].plan->gpu->beforeRun(on))
+        return st;
   if (fovea_status st = arguments(on))
     return st;
   fovea_status st;

@@ -51,6 +51,8 @@ private:
   bool capturable = true;  ///< every host function only enqueues
   void *executable = nullptr;
   fovea_stream stream = nullptr; ///< of the capture: its lanes are in it
+  fovea_stream last = nullptr;   ///< of the last run
+  void *ran = nullptr;           ///< event: behind the last run
 };
 
 /// The GPU of a graph's kernels, or NULL; fails where they are on several

@@ -2,6 +2,7 @@
 // Copies plans to a GPU and launches their kernels.
 #include "runtime/cuda/Plan.h"
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Cache.h"
 
 namespace fovea::rt {
 
@@ -277,7 +278,19 @@ fovea_status GpuPlan::enqueueState(const GpuLane &lane,
 }
 
 fovea_status GpuPlan::finish(GpuLane &lane, fovea_stream stream) {
-  return FOVEA_CUDA(*device.driver, eventRecord, lane.done, stream);
+  fovea_status st = FOVEA_CUDA(*device.driver, eventRecord, lane.done, stream);
+  for (const CacheStep &cache : plan.caches)
+    if (!st && cache.kv && cache.kv->gpu)
+      st = cache.kv->gpu->afterRun(stream);
+  return st;
+}
+
+fovea_status GpuPlan::beforeRun(fovea_stream stream) const {
+  for (const CacheStep &cache : plan.caches)
+    if (cache.kv && cache.kv->gpu)
+      if (fovea_status st = cache.kv->gpu->beforeRun(stream))
+        return st;
+  return FOVEA_OK;
 }
 
 fovea_status GpuPlan::counters(fovea_counters &sum, bool reset) {
@@ -314,6 +327,8 @@ fovea_status runOnGpu(fovea_plan &plan, Bound &bound, fovea_stream stream) {
   if (fovea_status st = gpu.lane(stream, lane))
     return st;
   if (fovea_status st = gpu.upload(stream))
+    return st;
+  if (fovea_status st = gpu.beforeRun(stream))
     return st;
   GpuArgs args;
   gpu.relocate(bound, lane->args, args);

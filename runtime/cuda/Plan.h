@@ -59,6 +59,8 @@ public:
                        fovea_stream stream) const;
   /// Enqueues the copy of what the kernels counted.
   fovea_status enqueueState(const GpuLane &lane, fovea_stream stream) const;
+  /// A run is about to be enqueued: behind the work on its caches' pools.
+  fovea_status beforeRun(fovea_stream stream) const;
   /// A run has been enqueued.
   fovea_status finish(GpuLane &lane, fovea_stream stream);
   /// Waits for all runs and adds what they counted.

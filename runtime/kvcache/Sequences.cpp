@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Sequences of a managed cache: their index by id, new, fork, trim, free.
 #include "runtime/base/Status.h"
+#include "runtime/cuda/Cache.h"
 #include "runtime/kvcache/Cache.h"
 
 using namespace fovea::rt;
@@ -238,6 +239,8 @@ fovea_status fovea_kv_fork(fovea_kv *kv, uint64_t parent, int64_t len,
               ULL(parent), LL(kv->seqs[i].committed), LL(len));
   if (!st)
     st = kv->canCut(i, len, "fork");
+  if (!st && kv->gpu)
+    kv->gpu->changed();
   return st ? st : kv->fork(i, len, child);
 }
 
@@ -254,6 +257,8 @@ static fovea_status unlocked(fovea_kv *kv, uint64_t seq, int32_t &i) {
                 "expected a sequence outside the batch that is being "
                 "reserved, got %llu",
                 ULL(seq));
+  if (kv->gpu)
+    kv->gpu->changed();
   return FOVEA_OK;
 }
 
@@ -282,9 +287,14 @@ fovea_status fovea_kv_commit(fovea_kv *kv, uint64_t seq, const int32_t *keep,
   int32_t i = -1;
   if (fovea_status st = unlocked(kv, seq, i))
     return st;
-  if (stream)
+  if (stream && !kv->gpu)
     return fail(FOVEA_INVALID, "expected no stream on the CPU, got %p", stream);
-  return kv->commit(i, keep, n);
+  if (!kv->gpu)
+    return kv->commit(i, keep, n);
+  UseGpu use(kv->gpu->deviceOf());
+  fovea_status st = use.status() ? use.status() : kv->commit(i, keep, n);
+  // Later work of the host on this stream sees the rows in their places.
+  return st || !stream ? st : kv->gpu->beforeRun(stream);
 }
 
 fovea_status fovea_kv_length(const fovea_kv *kv, uint64_t seq, int64_t *len,

@@ -122,11 +122,7 @@ fovea_status fovea_kv::launch(const Service &service, fovea_abi_plan &plan,
   const fovea_executor &exec = ctx().exec;
   const int64_t pieces = layer < 0 ? limits.layers : n;
   if (gpu) {
-    int32_t code = 0;
-    if (fovea_status st =
-            gpu->launch(*service.records[chosen], plan, layer, &code))
-      return st;
-    work.error.code = code;
+    return gpu->launch(*service.records[chosen], plan, layer);
   } else if (exec.workers > 1 && pieces > 1 &&
              bytes * (layer < 0 ? limits.layers : 1) >= parallelBytes) {
     exec.parallel_for(
@@ -296,6 +292,10 @@ fovea_status fovea_kv::write(const fovea_batch &b, int layer,
                                "got another");
   if (fovea_status st = canRun())
     return st;
+  // Nobody says which stream has made k and v.
+  if (gpu)
+    if (fovea_status st = gpu->waitForAll())
+      return st;
   const uint32_t g = storage.n - 1; // new rows enter the last segment
   const bool contiguous = storage.fresh >= 0 && !pagedNew();
   for (int i = 0; i < b.n; ++i) {
@@ -366,8 +366,11 @@ fovea_status fovea_kv::write(const fovea_batch &b, int layer,
   if (!st && storage.fresh < 0)
     st = runPages(touchedPages(b, items, nItems), layer);
   // The caller's memory, which it may free: no kernel gets a stale address.
-  if (gpu)
+  if (gpu) {
     mine[cache.key_slot].data = mine[cache.value_slot].data = nullptr;
+    if (fovea_status ended = gpu->waitForPools(); ended && !st)
+      return ended;
+  }
   return st;
 }
 

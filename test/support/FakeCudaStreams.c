@@ -3,7 +3,8 @@
  * Streams, events and graphs of the fake driver. Work is done when it is
  * enqueued, or when the graph that it was captured into is launched; with
  * FAKE_CUDA_LAZY=1 no sooner than somebody waits for it, and then nothing but
- * what that needs: work that no event orders comes too late, or too early. */
+ * what that needs: work that no event orders comes too late, or too early. With
+ * FAKE_CUDA_LAZY=2 the work of all streams is mixed then. */
 #include "test/support/FakeCudaCalls.h"
 
 #include <stdlib.h>
@@ -50,22 +51,37 @@ static void append(struct work ***last, const struct work *w) {
   *last = &kept->next;
 }
 
-/* Does the first `number` works of a stream. */
+static void run(struct stream *stream, size_t number);
+
+/* Does the next work of a stream. */
+static void step(struct stream *stream) {
+  struct work *w = stream->kept;
+  stream->kept = w->next;
+  if (!stream->kept)
+    stream->kept_last = &stream->kept;
+  ++stream->done;
+  int result = 0;
+  if (w->kind == FAKE_WAIT)
+    run(w->before, w->number);
+  else
+    result = fake_perform(w);
+  failed = failed ? failed : result;
+  free(w->held);
+  free(w);
+}
+
+/* Does the first `number` works of a stream; with FAKE_CUDA_LAZY=2 one of each
+ * other stream between them. */
 static void run(struct stream *stream, size_t number) {
+  static int nested;
   while (stream->done < number) {
-    struct work *w = stream->kept;
-    stream->kept = w->next;
-    if (!stream->kept)
-      stream->kept_last = &stream->kept;
-    ++stream->done;
-    int result = 0;
-    if (w->kind == FAKE_WAIT)
-      run(w->before, w->number);
-    else
-      result = fake_perform(w);
-    failed = failed ? failed : result;
-    free(w->held);
-    free(w);
+    if (!nested++ && fake_number("FAKE_CUDA_LAZY", 0) > 1)
+      for (struct stream *s = streams; s; s = s->next)
+        if (s != stream && s->done < s->enqueued)
+          step(s);
+    if (stream->done < number) /* another stream may have waited for this one */
+      step(stream);
+    --nested;
   }
 }
 

@@ -74,6 +74,8 @@ struct Copy {
     if (!status)
       status = fovea_device_copy(ctx, gpu, dl.data, FOVEA_CPU,
                                  from.bytes.data(), from.bytes.size(), nullptr);
+    if (!status) // runs are on other streams
+      status = fovea_stream_wait(ctx, gpu, nullptr);
   }
   void fetch() {
     if (!status)
@@ -236,6 +238,7 @@ TEST_F(CudaRun, ErrorsOfStagesComeWithTheNextCall) {
   fovea_value args[] = {q.value(), v.value(), integer(40), o.value()};
   ASSERT_FOVEA(fovea_plan_update(plan.plan, nullptr, args, 4));
   ASSERT_FOVEA(fovea_run(plan.plan, 0, args, 4, plan.workspace, nullptr));
+  ASSERT_FOVEA(fovea_stream_wait(on.ctx, gpu, nullptr));
   EXPECT_REFUSED(FOVEA_INVALID,
                  "kernel 'sum': stage 'main' of an earlier run found an entry "
                  "of a list or table out of range (error 7)",
@@ -417,6 +420,7 @@ struct GpuLayers {
     fovea_value externals[] = {dq.value(), dv.value(), result.value()};
     EXPECT_EQ(fovea_graph_run(graph, externals, 3, rows, stream), FOVEA_OK)
         << fovea_message();
+    EXPECT_EQ(fovea_stream_wait(plan.ctx, gpu, stream), FOVEA_OK);
     result.fetch();
     std::vector<float> now(v.bytes.size() / 4);
     for (int64_t i = 0; i < rows; ++i)

@@ -1,47 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Steps over a cache whose pages are on a GPU, with the fake driver: the same
 // model as on the CPU says what is right.
-#include "test/unit/runtime/Serving.h"
+#include "test/unit/runtime/CudaServing.h"
 
-#include <cstdlib>
-#include <dlfcn.h>
 #include <unistd.h>
 
 using namespace fovea::test;
 
 namespace {
-
-class CudaServing : public testing::Test {
-protected:
-  static void SetUpTestSuite() { setenv("FOVEA_CUDA_LIBRARY", FAKE_CUDA, 1); }
-  void SetUp() override {
-    unsetenv("FAKE_CUDA_FAILS");
-    for (const char *name : {"cuStreamBeginCapture_v2", "cuGraphLaunch"})
-      callsBefore[name] = fake<int (*)(const char *)>("fake_cuda_calls")(name);
-  }
-  static ServingLimits onGpu(int layers = 1) {
-    ServingLimits limits;
-    limits.gpu = true;
-    limits.layers = layers;
-    limits.seqs = 8;
-    limits.maxLen = 256;
-    return limits;
-  }
-  template <typename Function>
-  static Function fake(const char *name) {
-    void *library = dlopen(FAKE_CUDA, RTLD_NOW);
-    return reinterpret_cast<Function>(
-        reinterpret_cast<uintptr_t>(dlsym(library, name)));
-  }
-  static size_t deviceMemory() {
-    return fake<size_t (*)()>("fake_cuda_memory")();
-  }
-  int calls(const char *name) {
-    return fake<int (*)(const char *)>("fake_cuda_calls")(name) -
-           callsBefore[name];
-  }
-  std::map<std::string, int> callsBefore;
-};
 
 TEST_F(CudaServing, PrefillsChunksAndDecodes) {
   for (CacheKind kind : {CacheKind::Plain, CacheKind::Rich})
@@ -101,19 +67,7 @@ TEST_F(CudaServing, GraphsReplayOverACache) {
   s.begin(1);
   s.begin(2);
   s.prepare({{1, 40}}); // the largest step
-  fovea_graph *graph = nullptr;
-  ASSERT_FOVEA(fovea_graph_create(s.loaded.ctx, &graph));
-  fovea_value cache{};
-  cache.kind = FOVEA_CACHE;
-  cache.u.kv = s.kv;
-  int ids[] = {fovea_graph_buffer(graph, &s.q->dl, 0, 1),
-               fovea_graph_buffer(graph, &s.v->dl, 0, 1),
-               fovea_graph_buffer(graph, &s.k->dl, 0, 1),
-               fovea_graph_scalar(graph, cache),
-               fovea_graph_scalar(graph, integer(s.window)),
-               fovea_graph_buffer(graph, &s.o->dl, 0, 1)};
-  ASSERT_FOVEA(fovea_graph_kernel(graph, s.plan, 0, ids, 6));
-  ASSERT_FOVEA(fovea_graph_finish(graph));
+  fovea_graph *graph = graphOf(s);
   for (const Rows &step : {Rows{{1, 40}}, Rows{{1, 1}, {2, 7}},
                            Rows{{2, 1}, {1, 1}}, Rows{{2, 1}, {1, 1}}}) {
     s.prepare(step);

@@ -97,6 +97,8 @@ public:
                                   of->bytes.size(), nullptr),
                 FOVEA_OK)
           << fovea_message();
+      // Runs may be on other streams.
+      EXPECT_EQ(fovea_stream_wait(s.loaded.ctx, device, nullptr), FOVEA_OK);
     }
     fovea_value value() const { return {FOVEA_TENSOR, {&dl}}; }
     const Serving &s;
