@@ -83,6 +83,8 @@ struct There {
         fovea_device_copy(gpu.context(), to, dst, from, src, bytes, nullptr),
         FOVEA_OK)
         << fovea_message();
+    // Runs are on other streams.
+    EXPECT_EQ(fovea_stream_wait(gpu.context(), kFakeGpu, nullptr), FOVEA_OK);
   }
   fovea_value value() const { return {FOVEA_TENSOR, {&dl}}; }
 
