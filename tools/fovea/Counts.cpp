@@ -166,6 +166,24 @@ int64_t countPairs(const fovea_mask_info &mask, int64_t b, int64_t h,
   return countPairs(mask, b, h, q0, q1, 0, mask.k_len[b]);
 }
 
+int64_t liveKeys(const fovea_mask_info &mask, int64_t b, int64_t h, int64_t q0,
+                 int64_t q1, int64_t k0, int64_t k1, int64_t step) {
+  int64_t keys = 0;
+  for (int64_t k = k0; k < k1; k += step) {
+    int64_t end = std::min(k + step, k1);
+    bool live = false;
+    if ((q1 - q0) * (end - k) > kLeafPairs)
+      live = classOf(mask, b, h, q0, q1, k, end) != FOVEA_TILE_EMPTY;
+    else // a pair that is seen is found sooner than what proves that none is
+      for (int64_t q = q0; q < q1 && !live; ++q)
+        for (int64_t at = k; at < end && !live; ++at)
+          live = keeps(mask, b, h, q, at);
+    if (live)
+      keys += end - k;
+  }
+  return keys;
+}
+
 std::vector<fovea_abi_run> visibleKeys(const fovea_mask_info &mask, int64_t b,
                                        int64_t h, int64_t q0, int64_t q1) {
   std::vector<fovea_abi_run> keys;

@@ -4,10 +4,20 @@
 #include "tools/fovea/Work.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <tuple>
 
 namespace fovea::cli {
+
+int64_t PartWork::registerKeys() const {
+  // As #tile.schedule prints it.
+  const std::string field = ", reg = ";
+  size_t at = schedule.find(field);
+  if (variant.compare(0, 7, "prefill") != 0 || at == std::string::npos)
+    return keys;
+  return std::max(std::atoi(schedule.c_str() + at + field.size()), 1);
+}
 
 static void insist(fovea_status status, const Session &session) {
   if (status != FOVEA_OK)
@@ -99,6 +109,7 @@ private:
          row += variant.classRows) {
       int64_t rows =
           std::min<int64_t>(variant.classRows, first + work.rows - row);
+      std::pair<int64_t, int64_t> span = queries(row, rows);
       auto visit = [&](int32_t kind, int64_t lo, int64_t hi) {
         int64_t count = (hi - lo + variant.keys - 1) / variant.keys;
         if (kind == FOVEA_TILE_EMPTY) {
@@ -109,13 +120,16 @@ private:
         bool full = kind == FOVEA_TILE_FULL;
         (full ? work.fullTiles : work.partialTiles) += count;
         (full ? work.fullKeys : work.partialKeys) += hi - lo;
+        if (!full)
+          work.liveKeys += liveKeys(mask, b, h, span.first, span.second, lo, hi,
+                                    variant.registerKeys());
       };
-      auto [q0, q1] = queries(row, rows);
       for (const fovea_abi_run &run : runs)
         if (shared || !mask.classify)
           visit(FOVEA_TILE_FULL, run.lo, run.hi);
         else
-          classifyRun(mask, b, h, q0, q1, run.lo, run.hi, variant.keys, visit);
+          classifyRun(mask, b, h, span.first, span.second, run.lo, run.hi,
+                      variant.keys, visit);
     }
     return work;
   }

@@ -76,7 +76,7 @@ static TimeParts prefillCycles(const StreamWork &stream, const ItemWork &item,
   const StreamFacts &facts = stream.facts;
   double vectors = double(part.classRows) / lanes; // of queries in a tile
   double keyDim = stream.mask.key_dim, valueDim = stream.mask.value_dim;
-  double keys = double(item.fullKeys + item.partialKeys);
+  double keys = double(item.fullKeys + item.liveKeys);
   double tiles = double(item.fullTiles + item.partialTiles);
   TimeParts t;
   t.products = keys * vectors * (keyDim + valueDim) / 2 / c.fmaShare;

@@ -99,6 +99,10 @@ ItemWork Recount::tiles(const Region &region, int64_t positions,
                     bool full = kind == FOVEA_TILE_FULL;
                     (full ? work.fullTiles : work.partialTiles) += count;
                     (full ? work.fullKeys : work.partialKeys) += hi - lo;
+                    if (!full)
+                      work.liveKeys +=
+                          liveKeys(mask, region.b, region.h, q0, q1, lo, hi,
+                                   std::min(part.registerKeys(), keys));
                     work.pairs += (q1 - q0) * group * (hi - lo);
                   });
     }
@@ -184,7 +188,7 @@ void Recount::gather(std::vector<Advice> &advice) {
     visible += countPairs(mask, region.b, region.h, region.q0, region.q1);
     ItemWork packed = item;
     packed.fullKeys = packed.fullTiles = packed.emptyTiles = 0;
-    packed.partialKeys = packed.blockKeys = keys;
+    packed.partialKeys = packed.liveKeys = packed.blockKeys = keys;
     packed.partialTiles = (keys + part.keys - 1) / part.keys;
     gatheredMs +=
         time(packed, positions, part.keys) +
@@ -272,7 +276,7 @@ void Recount::permute(std::vector<Advice> &advice) {
           ItemWork item;
           item.rows = tile.queries * group;
           item.partialTiles = tile.keyTiles[i];
-          item.partialKeys = tile.keyTiles[i] * c.keys;
+          item.partialKeys = item.liveKeys = tile.keyTiles[i] * c.keys;
           item.blockKeys =
               item.partialKeys * c.positions / positionsOf(part.rows);
           c.executed += tile.queries * item.partialKeys;

@@ -21,6 +21,10 @@ struct PartWork {
   std::string variant, schedule;
   int32_t rows = 0, keys = 0, classRows = 0;
   int64_t items = 0;
+
+  /// Keys of a register tile of the prefill, of whose keys some may be passed
+  /// over; all of a block where none is.
+  int64_t registerKeys() const;
 };
 
 /// One item of a stream. A tile is the rows that are classified together (a
@@ -31,7 +35,10 @@ struct ItemWork {
   int64_t blocks = 0, blockKeys = 0; ///< of keys, whatever their class
   int64_t fullTiles = 0, partialTiles = 0, emptyTiles = 0;
   int64_t fullKeys = 0, partialKeys = 0; ///< of those tiles
-  int64_t pairs = 0;                     ///< (row that exists, key) executed
+  /// Of the keys of partial tiles those in register tiles that a query sees: a
+  /// kernel passes over the others.
+  int64_t liveKeys = 0;
+  int64_t pairs = 0; ///< (row that exists, key) executed
   bool split = false;
 };
 
