@@ -87,7 +87,7 @@ fovea_status GpuDevice::allocate(const char *what, size_t bytes,
     driver->memGetInfo(&available, &total);
     return fail(FOVEA_NO_MEMORY,
                 "expected %zu bytes of device memory for %s, got %zu free of "
-                "%zu on GPU %d (%s)",
+                "%zu on GPU %d (%s); ask for less, or free some of it",
                 bytes, what, available, total, id, name);
   }
   if (fovea_status st = driver->check(result, "memAlloc"))

@@ -82,7 +82,7 @@ static fovea_status initialise(const Loaded &loaded) {
   if (version < leastCudaDriver)
     return fail(FOVEA_UNSUPPORTED,
                 "expected NVIDIA's driver for CUDA %d.%d or later, got one for "
-                "CUDA %d.%d",
+                "CUDA %d.%d; install a newer one",
                 leastCudaDriver / 1000, leastCudaDriver % 1000 / 10,
                 version / 1000, version % 1000 / 10);
   CuResult result = driver.init(0);

@@ -74,24 +74,25 @@ static std::string whyNot(const StreamParams &p) {
   auto is16 = [](Elem elem) { return elem == Elem::F16 || elem == Elem::BF16; };
   if (!is16(p.queryElem))
     return "expected queries of f16 or bf16 on a GPU, got f32: its matrix "
-           "products take 16-bit operands";
+           "products take 16-bit operands; a CPU's target takes f32";
   for (auto [name, dim] : {std::pair("key", p.keyDim), {"value", p.valueDim}})
     if (dim < 8 || dim > 256 || dim % 8)
       return std::string("expected a ") + name +
              " dim that is a multiple of 8 up to 256 on a GPU, got " +
-             std::to_string(dim);
+             std::to_string(dim) +
+             (dim < 256 ? "; pad it with zeros, or take a CPU's target"
+                        : "; a CPU's target takes it");
   auto known = [&](Elem elem) {
     return elem == p.queryElem || elem == Elem::I8;
   };
   for (const StreamSource &source : p.sources)
     if (!known(source.keyElem) || !known(source.valueElem))
       return "expected keys and values in the format of the queries, or int8, "
-             "on "
-             "a GPU";
+             "on a GPU; convert them, or take a CPU's target";
   for (const CacheSource &segment : p.segments)
     if (!known(segment.kElem) || !known(segment.vElem))
       return "expected segments of a cache in the format of the queries, or "
-             "int8, on a GPU";
+             "int8, on a GPU; say one of these, or take a CPU's target";
   const PrefillSchedule &s = p.schedule;
   if (s.rows < 1 || s.rows > 64 || s.keys < 1 || s.keys > 128)
     return "expected at most 64 rows and 128 keys on a GPU, got " +
