@@ -5,6 +5,7 @@
 #include "codegen/cpu/DecodeStream.h"
 #include "codegen/gpu/emulator/Emulator.h"
 #include "codegen/gpu/emulator/lowering/HwToEmulator.h"
+#include "codegen/gpu/ptx/StageCode.h"
 #include "dialects/hw/Hw.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -45,7 +46,8 @@ LogicalResult makeEmulatedStage(ModuleOp module, StringRef name) {
   assert(kernels.size() == 1 && "a unit has one kernel");
   std::string kernel = (name + ".kernel").str();
   kernels[0].setSymName(kernel);
-  if (failed(lowerToEmulator(module)))
+  // The entry of a launch on a GPU, so that it is what runs here.
+  if (failed(readRange(kernels[0])) || failed(lowerToEmulator(module)))
     return failure();
   auto launcher = module.lookupSymbol<LLVM::LLVMFuncOp>(kernel);
   launcher.setLinkage(LLVM::Linkage::Internal);
@@ -79,8 +81,16 @@ LogicalResult makeEmulatedStage(ModuleOp module, StringRef name) {
   b.create<LLVM::StoreOp>(loc, constant(i32, 0), error);
   Value table = b.create<LLVM::LoadOp>(
       loc, ptr, at(entry->getArgument(0), offsetof(fovea_abi_args, device)));
-  SmallVector<Value> operands = {launch, table};
-  llvm::append_range(operands, entry->getArguments());
+  Value range = b.create<LLVM::AllocaOp>(loc, ptr, i64, constant(i64, 2), 8);
+  b.create<LLVM::StoreOp>(loc, entry->getArgument(2), range);
+  b.create<LLVM::StoreOp>(loc, entry->getArgument(3),
+                          at(range, sizeof(int64_t)));
+  SmallVector<Value> operands = {launch,
+                                 table,
+                                 entry->getArgument(0),
+                                 entry->getArgument(1),
+                                 range,
+                                 entry->getArgument(4)};
   Value code = b.create<LLVM::CallOp>(loc, launcher, operands).getResult();
   Value ok = b.create<LLVM::ICmpOp>(loc, LLVM::ICmpPredicate::eq, code,
                                     constant(i32, FOVEA_EMULATOR_OK));

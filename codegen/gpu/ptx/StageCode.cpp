@@ -52,9 +52,7 @@ LogicalResult reportAssembler(ModuleOp module) {
   return success();
 }
 
-/// Makes the kernel read which items are its launch's from memory, so that a
-/// captured launch runs those of any plan.
-static LogicalResult readRange(hw::KernelOp kernel) {
+LogicalResult readRange(hw::KernelOp kernel) {
   MLIRContext *context = kernel.getContext();
   Location loc = kernel.getLoc();
   auto inputs = llvm::to_vector(kernel.getFunctionType().getInputs());

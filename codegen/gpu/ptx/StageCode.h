@@ -5,6 +5,7 @@
 
 #include "codegen/gpu/ptx/Architecture.h"
 #include "codegen/target/Backend.h"
+#include "dialects/hw/Hw.h"
 
 namespace fovea::gpu {
 
@@ -12,6 +13,11 @@ namespace fovea::gpu {
 /// there is no ptxas, so that the bundle holds PTX alone and the driver
 /// compiles it when it is loaded. Fails where one was named that is not there.
 mlir::LogicalResult reportAssembler(mlir::ModuleOp module);
+
+/// Makes a kernel (args, plan, begin, end, scratch) one (args, plan, range,
+/// scratch), which reads the items that are its launch's from memory, so that a
+/// captured launch runs those of any plan.
+mlir::LogicalResult readRange(hw::KernelOp kernel);
 
 /// Compiles a module with one kernel (args, plan, begin, end, scratch), which
 /// becomes one (args, plan, range, scratch) called `symbol`
