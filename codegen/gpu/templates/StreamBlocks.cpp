@@ -141,6 +141,7 @@ StreamKernel::Block StreamKernel::loadBlock(Value index) {
   block.chooser = e.shrU(from, 16);
   block.stage = e.add(e.mul(e.remU(e.toInt(index, e.i32), stages), shape.stage),
                       shape.ring);
+  block.places = placesOf(index);
   Value full = e.cI32(FOVEA_TILE_FULL);
   if (shape.runs == 1) {
     block.n = h.wide(part(1));

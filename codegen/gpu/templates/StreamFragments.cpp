@@ -153,7 +153,8 @@ Value StreamKernel::livePairs(const Block &block) {
   Value partial = e.cmp(kNe, block.kind, e.cI32(FOVEA_TILE_FULL));
   auto lives = [&](Value index) {
     Value at = column(e.shrU(index, 2), e.andI(index, h.c32(1)));
-    auto [key, live] = keyAt(block, at);
+    Value key, live;
+    std::tie(key, live) = keyAt(block, at);
     Value lower = e.cmp(kNe, e.andI(index, h.c32(2)), h.c32(0));
     Value ofHead = e.select(lower, rowHead[1], rowHead[0]);
     if (hasLists()) {
@@ -163,7 +164,7 @@ Value StreamKernel::livePairs(const Block &block) {
     }
     if (!p.keep)
       return live;
-    auto keep = [&, key = key] {
+    auto keep = [&] {
       ElementContext context = contextOf(0);
       context.q = e.select(lower, rowToken[1], rowToken[0]);
       context.h = ofHead;

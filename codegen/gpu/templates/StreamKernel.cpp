@@ -66,6 +66,8 @@ StreamShape::StreamShape(const StreamParams &p)
   rowInfo = take(16 + 28 * rows);
   // Of each row and warp along the keys: m, l, the factor of o.
   state = take(12 * warpKeys * rows);
+  // Of each row of two blocks of a cache, its page and the offset in it.
+  places = take(p.segments.empty() ? 0 : 8 * kStages * keys);
   total = at;
 }
 
@@ -303,19 +305,31 @@ Values StreamKernel::resumeOutputs(Value done) {
 StreamKernel::State StreamKernel::drain(Value count, State state) {
   Value zero = e.cI64(0), one = e.cI64(1);
   count = e.divU(count, e.cI64(shape.runs));
+  // Where rows of a cache lie is looked up two blocks ahead, so that nobody
+  // waits for the pages' numbers.
+  Values ahead;
+  if (cached()) {
+    notePlaces(zero, lookUp(zero, count));
+    ahead = lookUp(one, count);
+    h.barrier();
+  }
   e.ifThen(e.cmp(kSlt, zero, count), [&] { issue(loadBlock(zero)); });
   h.commitCopies();
   // What is counted of the blocks is added to memory once: how many are full,
   // and their keys.
   Values carried = {h.c32(0), h.c32(0)};
+  llvm::append_range(carried, ahead);
   llvm::append_range(carried, state.flat());
+  size_t before = 2 + ahead.size();
   Values result =
       e.forLoop(zero, count, one, carried, [&](Value i, ValueRange c) {
+        Value next = e.add(i, one);
+        if (cached())
+          notePlaces(next, c.slice(2, ahead.size()));
         h.waitCopies(0);
         // The block is there for all threads, and all are done with the one
         // before it, whose place the next one takes.
         h.barrier();
-        Value next = e.add(i, one);
         e.ifThen(e.cmp(kSlt, next, count), [&] { issue(loadBlock(next)); });
         h.commitCopies();
         Block block = loadBlock(i);
@@ -326,14 +340,16 @@ StreamKernel::State StreamKernel::drain(Value count, State state) {
         Value full = e.cmp(kEq, block.kind, e.cI32(FOVEA_TILE_FULL));
         Values out = {e.add(c[0], e.toInt(full, e.i32)),
                       e.add(c[1], keysOf(block))};
-        llvm::append_range(out,
-                           compute(block, State::of(c.drop_front(2))).flat());
+        if (cached())
+          llvm::append_range(out, lookUp(e.add(next, one), count));
+        State own = State::of(c.drop_front(before));
+        llvm::append_range(out, compute(block, own).flat());
         return out;
       });
   h.barrier();
   if (pass != Pass::Sums) // the second walk counts
     countBlocks(count, h.wide(result[0]), h.wide(result[1]));
-  return State::of(ValueRange(result).drop_front(2));
+  return State::of(ValueRange(result).drop_front(before));
 }
 
 /// How many keys of a block there are, i32.

@@ -41,7 +41,7 @@ struct StreamShape {
   int64_t oStride;          ///< of a row of f32 sums
   // Offsets.
   int64_t q, ring, kTile, vTile, kScale, vScale, stage, blocks, rowInfo, state,
-      total;
+      places, total;
 
   /// The accumulators take half of a thread's registers.
   bool wide() const { return valueDim > 128; }
@@ -78,6 +78,7 @@ private:
     Value chooser; ///< i32: which list has it, from 1; 0: all rows see it
     Value runs;    ///< i32: offset of what is noted of its runs
     Value stage;   ///< i32: offset of its tiles
+    Value places;  ///< i32: offset of where its rows lie in a cache
   };
 
   /// Rows in memory and as a tile: `dim` elements of `elem` become `padded` of
@@ -131,6 +132,10 @@ private:
   /// Address of row i of o (i64), as loadRows noted it.
   Value outAddress(Value row);
   void issue(const Block &block);
+  /// Offset of where the rows of block number `index` (i64) lie, i32.
+  Value placesOf(Value index);
+  Values lookUp(Value index, Value count);
+  void notePlaces(Value index, mlir::ValueRange place);
   void loadTile(const TileRows &tile, Value to, RowAddress there,
                 RowAddress address);
   void loadRun(const TileRows &tile, Value to, Value n, const Run &run);

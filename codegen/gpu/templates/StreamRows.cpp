@@ -179,6 +179,41 @@ void StreamKernel::loadRun(const TileRows &tile, Value to, Value n,
   }
 }
 
+Value StreamKernel::placesOf(Value index) {
+  Value slot = e.andI(e.toInt(index, e.i32), h.c32(StreamShape::kStages - 1));
+  return e.add(e.mul(slot, 8 * shape.keys), shape.places);
+}
+
+/// The page and the offset in it, i32, of the thread's row of block number
+/// `index` of a cache, if there is such a block.
+Values StreamKernel::lookUp(Value index, Value count) {
+  return e.ifElse(
+      e.cmp(kSlt, index, count), {e.i32, e.i32},
+      [&] {
+        Block block = loadBlock(index);
+        SegmentRows rows = loadSegment(s, p.segments, allSegments, block.source,
+                                       itemB, kvHead);
+        Value row = h.wide(e.minS(h.thread, h.c32(shape.keys - 1)));
+        Value slot = e.sub(keyAt(block, row).first, rows.base);
+        if (rows.wraps)
+          slot = e.remU(slot, rows.ring);
+        auto [page, offset] = locateSlot(e, rows, slot);
+        return Values{e.loadAt(e.i32, rows.table, page),
+                      e.toInt(offset, e.i32)};
+      },
+      [&] { return Values(2, h.c32(0)); });
+}
+
+/// Lets all threads see what lookUp found.
+void StreamKernel::notePlaces(Value index, ValueRange place) {
+  e.ifThen(e.cmp(kSlt, h.thread, h.c32(shape.keys)), [&] {
+    Value pair = e.b.create<LLVM::UndefOp>(e.loc, e.vec(2, e.i32));
+    for (int64_t i : {0, 1})
+      pair = e.b.create<LLVM::InsertElementOp>(e.loc, pair, place[i], h.c32(i));
+    h.storeShared(pair, e.add(placesOf(index), e.mul(h.thread, 8)));
+  });
+}
+
 /// Starts the copies of a block's keys and values.
 void StreamKernel::issue(const Block &block) {
   Value kTile = e.add(block.stage, shape.kTile);
@@ -194,21 +229,14 @@ void StreamKernel::issue(const Block &block) {
   if (cached()) {
     SegmentRows rows =
         loadSegment(s, p.segments, allSegments, block.source, itemB, kvHead);
-    // A block has no more rows than the ring: it wraps once.
-    Value slot = e.sub(block.k, rows.base);
-    if (rows.wraps)
-      slot = e.remU(slot, rows.ring);
     auto rowOf = [&](const PartRows &part) {
       return [&](Value row) {
-        Value own = e.add(slot, e.sub(keyAt(block, row).first, block.k));
-        if (rows.wraps)
-          own =
-              e.select(e.cmp(kSge, own, rows.ring), e.sub(own, rows.ring), own);
-        auto [page, offset] = locateSlot(e, rows, own);
-        Value number = e.toInt(e.loadAt(e.i32, rows.table, page), e.i64);
+        Value at = e.add(e.mul(e.toInt(row, e.i32), 8), block.places);
+        Value place = h.loadShared(e.vec(2, e.i32), at);
+        Value page = h.wide(e.extract(place, 0));
+        Value offset = h.wide(e.extract(place, 1));
         return e.at(part.data,
-                    e.add(e.mul(number, part.page), e.mul(offset, part.row)),
-                    1);
+                    e.add(e.mul(page, part.page), e.mul(offset, part.row)), 1);
       };
     };
     // One copy of the code for each format.
