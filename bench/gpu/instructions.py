@@ -37,6 +37,7 @@ WARPS = 4
 
 DEFAULT = [(f"causal, D = {d}, bf16", "examples/masks/causal.mlir", [f"D={d}", "T=bf16"])
            for d in (64, 128, 192, 256)]
+DEFAULT += [("dense, D = 128, bf16", "bench/specs/dense.mlir", ["D=128", "T=bf16"])]
 DEFAULT += [("int8, D = 128, bf16", "bench/specs/int8.mlir", ["D=128", "T=bf16"]),
             ("paged<16>, bf16 and int8, D = 128", "examples/systems/paged-int8.mlir", [])]
 

@@ -129,6 +129,7 @@ Item StageFunction::itemAt(Value i) {
     return e.toInt(e.load(e.i32, e.at(p, offset)), e.i64);
   };
   Item item;
+  item.index = i;
   item.b = narrow(offsetof(fovea_abi_item, b));
   item.head = narrow(offsetof(fovea_abi_item, head));
   item.row = narrow(offsetof(fovea_abi_item, row));
@@ -146,10 +147,13 @@ void StageFunction::forEachItem(llvm::function_ref<void(const Item &)> body) {
     e.forLoop(begin, end, e.cI64(1), [&](Value i) { body(itemAt(i)); });
     return;
   }
-  e.forLoop(e.add(begin, grid->cta), end, grid->ctas, [&](Value i) {
-    count(Items, e.cI64(1));
-    body(itemAt(i));
-  });
+  // In 32 bits, which a plan's items fit: registers are scarce there.
+  auto narrow = [&](Value v) { return e.toInt(v, e.i32); };
+  e.forLoop(narrow(e.add(begin, grid->cta)), narrow(end), narrow(grid->ctas),
+            [&](Value i) {
+              count(Items, e.cI64(1));
+              body(itemAt(e.toInt(i, e.i64)));
+            });
 }
 
 Value StageFunction::reserve(int64_t bytes) {

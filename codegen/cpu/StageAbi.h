@@ -21,6 +21,7 @@ struct View {
 /// The fields of one item of the plan, all i64.
 struct Item {
   mlir::Value b, head, row, slot, k0, k1, count, flags;
+  mlir::Value index; ///< its number in the plan
 };
 
 /// The class (fovea_tile_class, i32) of rows of `tokens` tokens (i64) in a tile

@@ -48,6 +48,8 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   traits.stripe = shape.stripe;
   traits.tables = shape.tables;
   traits.ordered = shape.ordered;
+  traits.chosen = shape.unit != 0;
+  traits.modified = shape.modified;
   return traits;
 }
 

@@ -36,8 +36,10 @@ struct ScheduleRow {
 // 4 KB are best, 8 KB lose a tenth in paged caches; where AVX2 makes the
 // arithmetic the bound, longer blocks save some of it.
 //
-// On a GPU the rows of a CTA are its tile: four warps of 16, or where there are
-// few, 16 that fill one matrix product.
+// On a GPU the rows of a CTA are its tile: four warps of 32 or 16, or where
+// there are few, 16 that fill one matrix product. A warp reads all keys and
+// values of a block from shared memory, which is the bound at 16 rows; 32 halve
+// it, where the registers of a thread hold as many sums.
 static constexpr ScheduleRow kTable[] = {
     // isa, storage, max dim,
     //     prefill {regRows, lanes, keys, rows, convert}
@@ -75,10 +77,14 @@ static constexpr ScheduleRow kTable[] = {
          {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM80, StorageClass::F32, 576,
          {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM80, StorageClass::Half, 64,
+         {1, 128, 64, 128, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM80, StorageClass::Half, 128,
-         {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
+         {1, 128, 32, 128, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM80, StorageClass::Half, 576,
          {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM80, StorageClass::Int8, 64,
+         {1, 128, 64, 128, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM80, StorageClass::Int8, 128,
          {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM80, StorageClass::Int8, 576,
@@ -87,10 +93,14 @@ static constexpr ScheduleRow kTable[] = {
          {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM90, StorageClass::F32, 576,
          {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM90, StorageClass::Half, 64,
+         {1, 128, 64, 128, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM90, StorageClass::Half, 128,
-         {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
+         {1, 128, 32, 128, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM90, StorageClass::Half, 576,
          {1, 64, 32, 64, false}, {1, 8, 64, 16, false, false, false}},
+    {IsaClass::SM90, StorageClass::Int8, 64,
+         {1, 128, 64, 128, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM90, StorageClass::Int8, 128,
          {1, 64, 64, 64, false}, {1, 8, 64, 16, false, false, false}},
     {IsaClass::SM90, StorageClass::Int8, 576,
@@ -193,6 +203,23 @@ static PrefillSchedule fitToMask(PrefillSchedule s,
   return s;
 }
 
+/// Sums of 32 rows of more than 64 channels leave registers for nothing but the
+/// products: masks and modifiers take 16. Fewer sums leave room for them, but
+/// not for the scores of 64 keys when each is modified. What is chosen, or
+/// walked in boxes, is made for tiles of 64, and calls over a cache seldom have
+/// more rows.
+static PrefillSchedule fitToGpu(PrefillSchedule s, const StreamTraits &traits) {
+  if (s.rows <= 64)
+    return s;
+  bool wide = std::max(traits.keyDim, traits.valueDim) > 64;
+  if (traits.chosen || traits.ordered || traits.cached ||
+      (wide && (traits.modified || !traits.mask.empty())))
+    return {1, 64, 64, 64, false};
+  if (traits.modified)
+    s.keys = std::min(s.keys, 32);
+  return s;
+}
+
 Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
   int64_t dim = std::max(traits.keyDim, traits.valueDim);
   StorageClass wanted = storageClass(traits.dtype);
@@ -206,7 +233,7 @@ Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
   }
   Schedule chosen;
   chosen.prefill =
-      target.isGpu() ? last->prefill : fitToMask(last->prefill, traits);
+      (target.isGpu() ? fitToGpu : fitToMask)(last->prefill, traits);
   chosen.decode = last->decode;
   chosen.reason = "table row: " + describeRow(*last);
   return chosen;
@@ -223,9 +250,10 @@ std::string whyNot(const TargetInfo &target, const PrefillSchedule &s) {
                    "power of two for {1}, got {2}x{3}",
                    lanes, target.name, s.regRows, s.lanes)
         .str();
-  // Accumulators, a row of queries, and what is broadcast.
+  // Accumulators, a row of queries, and what is broadcast; what a GPU's warps
+  // hold is the template's (test/codegen/gpu/backend/budgets.test).
   int64_t perRow = s.lanes / lanes, taken = s.regRows * perRow + perRow + 1;
-  if (taken > int64_t(target.vectorRegisters))
+  if (!target.isGpu() && taken > int64_t(target.vectorRegisters))
     return formatv("expected a tile within the {0} vector registers of {1}, "
                    "got {2}x{3}, which takes {4}",
                    target.vectorRegisters, target.name, s.regRows, s.lanes,

@@ -59,7 +59,9 @@ struct StreamTraits {
   /// The mask reads tables by tokens (likewise), which say where its edges are
   /// when it runs.
   bool tables = false;
-  bool ordered = false; ///< rows and keys walk over a grid, in boxes
+  bool ordered = false;  ///< rows and keys walk over a grid, in boxes
+  bool chosen = false;   ///< keys are chosen by lists or levels
+  bool modified = false; ///< scores or weights have code of their own
 };
 
 /// How K and V are stored, as far as the tables care.

@@ -28,6 +28,7 @@ struct StreamShape {
   bool ordered;          ///< rows and keys walk over a grid
   int64_t unit;          ///< keys of a chosen unit; 0: all are read
   bool listed;           ///< units are chosen by a list, not by levels
+  bool modified;         ///< scores or weights have code of their own
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes

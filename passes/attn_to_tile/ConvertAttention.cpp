@@ -202,12 +202,15 @@ LogicalResult AttentionConverter::chooseSchedules() {
         auto view = dyn_cast<ViewType>(operand.getType());
         return view && view.getRank() > 1;
       });
+  bool modified = op.getScoreAttr() || !op.getScoreRegion().empty() ||
+                  prob.kind == ProbRule::Linear ||
+                  prob.kind == ProbRule::General;
   schedules = p.schedules(
       op.getContext(),
       StreamShape{keyDim, valueDim, keyType.getElementType(),
                   keyType.getFormat(), group, cache != nullptr, mask.identity,
                   mask.reach, mask.stripe, tables, order != nullptr,
-                  queryBlock ? unit : 0, list != nullptr});
+                  queryBlock ? unit : 0, list != nullptr, modified});
   if (queryBlock)
     fitQueryBlock();
   if (order)

@@ -28,27 +28,46 @@ bool StreamKernel::plainScores() const {
 
 StreamKernel::State StreamKernel::emptyState() {
   State state;
-  state.o.assign(shape.valueDim / 2, e.cF32(0));
-  for (int i : {0, 1}) {
-    state.m[i] = e.cF32(kNoMax);
-    state.l[i] = e.cF32(0);
-  }
+  state.o.assign(shape.rowTiles * shape.valueDim / 2, e.cF32(0));
+  state.m.assign(ownRows(), e.cF32(kNoMax));
+  state.l.assign(ownRows(), e.cF32(0));
   return state;
 }
 
-/// 16 columns of the warp's rows of q: a of mma.
-Values StreamKernel::queryFragment(int64_t step) {
+Value StreamKernel::ownRow(Value r) {
+  return e.add(e.add(warpRow, quadRow), e.mul(r, 8));
+}
+
+unsigned StreamKernel::elementRow(size_t i, size_t count) const {
+  return 2 * (i / (count / shape.rowTiles)) + i % 4 / 2;
+}
+
+unsigned StreamKernel::elementTile(size_t i, size_t count) const {
+  return i % (count / shape.rowTiles) / 4;
+}
+
+/// 16 columns of 16 of the warp's rows of q: a of mma.
+Values StreamKernel::queryFragment(int64_t step, int64_t rowTile) {
   // Lanes 0 to 15 name the rows of the left half, 16 to 31 those of the right.
   Value row = e.add(warpRow, e.andI(h.lane, h.c32(15)));
   Value half = e.mul(e.shrU(h.lane, 4), 16);
-  Value at = e.add(e.add(e.mul(row, shape.qStride), half), shape.q + 32 * step);
+  Value at = e.add(e.add(e.mul(row, shape.qStride), half),
+                   shape.q + 16 * rowTile * shape.qStride + 32 * step);
   return h.ldmatrix(at, 4, /*trans=*/false);
+}
+
+/// Adds a product to tile number `tile` of the fragments c.
+void StreamKernel::addProduct(Values &c, int64_t tile, ArrayRef<Value> a,
+                              ArrayRef<Value> b) {
+  auto at = c.begin() + 4 * tile;
+  Values d = h.mma(elem, a, b, ValueRange(ArrayRef<Value>(at, at + 4)));
+  std::copy(d.begin(), d.end(), at);
 }
 
 /// S of the warp's rows and its keys of the block, not scaled.
 Values StreamKernel::scores(const Block &block) {
   int64_t tiles = shape.ownKeys / 8;
-  Values s(4 * tiles, e.cF32(0));
+  Values s(4 * tiles * shape.rowTiles, e.cF32(0));
   // Lanes name, eight each: left and right half of 16 channels for eight keys,
   // then of the next eight keys.
   Value key = e.add(e.andI(h.lane, h.c32(7)), e.mul(e.shrU(h.lane, 4), 8));
@@ -56,18 +75,19 @@ Values StreamKernel::scores(const Block &block) {
   Value base = e.add(e.mul(e.add(key, warpKey), shape.qStride), half);
   base = e.add(e.add(base, block.stage), shape.kTile);
   for (int64_t step = 0; step < shape.keyDim / 16; ++step) {
-    Values a = queriesInRegisters()
-                   ? Values(ArrayRef<Value>(q).slice(4 * step, 4))
-                   : queryFragment(step);
+    SmallVector<Values> a;
+    for (int64_t t = 0; t < shape.rowTiles; ++t)
+      a.push_back(queriesInRegisters()
+                      ? Values(ArrayRef<Value>(q).slice(
+                            4 * (step * shape.rowTiles + t), 4))
+                      : queryFragment(step, t));
     for (int64_t tile = 0; tile < tiles; tile += 2) {
       Values b = h.ldmatrix(e.add(base, 8 * tile * shape.qStride + 32 * step),
                             4, false);
-      for (int64_t j : {0, 1}) {
-        auto at = s.begin() + 4 * (tile + j);
-        Values d = h.mma(elem, a, ArrayRef<Value>(b).slice(2 * j, 2),
-                         ValueRange(ArrayRef<Value>(at, at + 4)));
-        std::copy(d.begin(), d.end(), at);
-      }
+      for (int64_t t = 0; t < shape.rowTiles; ++t)
+        for (int64_t j : {0, 1})
+          addProduct(s, t * tiles + tile + j, a[t],
+                     ArrayRef<Value>(b).slice(2 * j, 2));
     }
   }
   return s;
@@ -89,14 +109,15 @@ Values StreamKernel::columnScales(const Block &block, int64_t from) {
   return scales;
 }
 
-/// The pair that a map is applied to, but for the key: row `half` of the
+/// The pair that a map is applied to, but for the key: row r (i32) of the
 /// thread.
-ElementContext StreamKernel::contextOf(int half) {
+ElementContext StreamKernel::contextOf(Value r) {
   ElementContext context;
+  Value row = ownRow(r);
   context.b = itemB;
   context.len = len;
-  context.q = rowToken[half];
-  context.h = rowHead[half];
+  context.q = tokenOfRow(row);
+  context.h = headOfRow(row);
   if (p.group == 1)
     context.head = head;
   return context;
@@ -112,18 +133,22 @@ Values StreamKernel::adjust(const Block &block, Values s) {
   if (scaled)
     scales = columnScales(block, shape.kScale);
   float factor = p.score ? p.scale : p.scale * kLog2E;
+  SmallVector<ElementContext> rows;
+  for (unsigned r = 0; p.score && r < ownRows(); ++r)
+    rows.push_back(contextOf(h.c32(r)));
   for (auto [i, x] : llvm::enumerate(s)) {
     Value by = e.cF32(factor);
+    unsigned tile = elementTile(i, s.size());
     if (scaled)
-      by = e.fmul(by, scales[i / 4 * 2 + i % 2]);
+      by = e.fmul(by, scales[tile * 2 + i % 2]);
     x = e.fmul(x, by);
     if (!p.score && !pooled())
       continue;
-    Value key = keyAt(block, column(h.c32(i / 4), h.c32(i % 2))).first;
+    Value key = keyAt(block, column(h.c32(tile), h.c32(i % 2))).first;
     if (p.order)
       key = tokenAt(key);
     if (p.score) {
-      ElementContext context = contextOf(i % 4 / 2);
+      ElementContext context = rows[elementRow(i, s.size())];
       context.k = tokenOf(block.source, key);
       FailureOr<Value> modified = p.score(e, x, context);
       if (failed(modified))
@@ -152,12 +177,14 @@ Value StreamKernel::livePairs(const Block &block) {
   Value all = e.cmp(kEq, block.chooser, h.c32(0));
   Value partial = e.cmp(kNe, block.kind, e.cI32(FOVEA_TILE_FULL));
   auto lives = [&](Value index) {
-    Value at = column(e.shrU(index, 2), e.andI(index, h.c32(1)));
+    Value each = h.c32(pairs() / shape.rowTiles);
+    Value tile = e.shrU(e.remU(index, each), 2);
     Value key, live;
-    std::tie(key, live) = keyAt(block, at);
-    Value lower = e.cmp(kNe, e.andI(index, h.c32(2)), h.c32(0));
-    Value ofHead = e.select(lower, rowHead[1], rowHead[0]);
+    std::tie(key, live) = keyAt(block, column(tile, e.andI(index, h.c32(1))));
+    Value r = e.add(e.mul(e.divU(index, each), 2),
+                    e.andI(e.shrU(index, 1), h.c32(1)));
     if (hasLists()) {
+      Value ofHead = headOfRow(ownRow(r));
       Value own = e.divU(e.sub(ofHead, head), e.cI64(p.selection->heads));
       own = e.cmp(kEq, e.add(e.toInt(own, e.i32), 1), block.chooser);
       live = e.andI(live, e.orI(all, own));
@@ -165,9 +192,7 @@ Value StreamKernel::livePairs(const Block &block) {
     if (!p.keep)
       return live;
     auto keep = [&] {
-      ElementContext context = contextOf(0);
-      context.q = e.select(lower, rowToken[1], rowToken[0]);
-      context.h = ofHead;
+      ElementContext context = contextOf(r);
       return Values{
           emitKeep(context, p.order ? tokenAt(key) : key, block.source)};
     };
@@ -201,11 +226,15 @@ Values StreamKernel::weights(const Block &block, Values w) {
   Values scales;
   if (coded[1])
     scales = columnScales(block, shape.vScale);
+  SmallVector<ElementContext> rows;
+  for (unsigned r = 0; p.prob && r < ownRows(); ++r)
+    rows.push_back(contextOf(h.c32(r)));
   for (auto [i, x] : llvm::enumerate(w)) {
+    unsigned tile = elementTile(i, w.size());
     if (p.prob) {
       Value hidden = e.cmp(arith::CmpFPredicate::OEQ, x, e.cF32(0));
-      ElementContext context = contextOf(i % 4 / 2);
-      Value key = keyAt(block, column(h.c32(i / 4), h.c32(i % 2))).first;
+      ElementContext context = rows[elementRow(i, w.size())];
+      Value key = keyAt(block, column(h.c32(tile), h.c32(i % 2))).first;
       context.k = tokenOf(block.source, p.order ? tokenAt(key) : key);
       FailureOr<Value> changed = p.prob(e, x, context);
       if (failed(changed))
@@ -214,7 +243,7 @@ Values StreamKernel::weights(const Block &block, Values w) {
         x = e.select(hidden, e.cF32(0), *changed);
     }
     if (coded[1])
-      x = e.fmul(x, scales[i / 4 * 2 + i % 2]);
+      x = e.fmul(x, scales[tile * 2 + i % 2]);
   }
   return w;
 }
@@ -229,18 +258,20 @@ Values StreamKernel::addValues(const Block &block, const Values &w, Values o) {
   base = e.add(e.add(base, block.stage), shape.vTile);
   for (int64_t step = 0; step < shape.ownKeys / 16; ++step) {
     // Accumulators of two tiles are the fragment of 16 columns.
-    Values a;
-    for (int64_t i = 0; i < 8; i += 2)
-      a.push_back(h.pack(elem, w[8 * step + i], w[8 * step + i + 1]));
-    for (int64_t tile = 0; tile < shape.valueDim / 8; tile += 2) {
+    SmallVector<Values> a(shape.rowTiles);
+    for (auto [t, own] : llvm::enumerate(a))
+      for (int64_t i = 0; i < 8; i += 2) {
+        size_t at = t * w.size() / shape.rowTiles + 8 * step + i;
+        own.push_back(h.pack(elem, w[at], w[at + 1]));
+      }
+    int64_t tiles = shape.valueDim / 8;
+    for (int64_t tile = 0; tile < tiles; tile += 2) {
       Values b = h.ldmatrix(e.add(base, 16 * step * shape.vStride + 16 * tile),
                             4, true);
-      for (int64_t j : {0, 1}) {
-        auto at = o.begin() + 4 * (tile + j);
-        Values d = h.mma(elem, a, ArrayRef<Value>(b).slice(2 * j, 2),
-                         ValueRange(ArrayRef<Value>(at, at + 4)));
-        std::copy(d.begin(), d.end(), at);
-      }
+      for (int64_t t = 0; t < shape.rowTiles; ++t)
+        for (int64_t j : {0, 1})
+          addProduct(o, t * tiles + tile + j, a[t],
+                     ArrayRef<Value>(b).slice(2 * j, 2));
     }
   }
   return o;
@@ -252,21 +283,24 @@ StreamKernel::State StreamKernel::compute(const Block &block, State state) {
         none = e.constant(e.b.getIntegerAttr(pairWord(), 0));
   Value bits = e.ifElse(
       full, pairWord(), [&] { return Values{none}; },
-      [&] { return Values{livePairs(block)}; })[0];
+      [&] {
+        Value bits;
+        part([&](const Item &) { bits = livePairs(block); });
+        return Values{bits};
+      })[0];
   Values s = adjust(block, scores(block));
   s = e.ifElse(
       full, TypeRange(ValueRange(s)), [&] { return s; },
       [&] { return hide(s, bits); });
-  auto rowOf = [](size_t i) { return i % 4 / 2; };
   if (pass == Pass::Values) {
-    Value inverse[2];
-    for (int r : {0, 1})
-      inverse[r] = e.fdiv(e.cF32(1), state.l[r]);
+    Values inverse;
+    for (Value l : state.l)
+      inverse.push_back(e.fdiv(e.cF32(1), l));
     for (auto [i, x] : llvm::enumerate(s)) {
+      unsigned r = elementRow(i, s.size());
       // A row that sees nothing has l = 0.
       Value hidden = e.cmp(arith::CmpFPredicate::OEQ, x, e.cF32(-INFINITY));
-      Value share =
-          e.fmul(h.exp2(e.fsub(x, state.m[rowOf(i)])), inverse[rowOf(i)]);
+      Value share = e.fmul(h.exp2(e.fsub(x, state.m[r])), inverse[r]);
       x = e.select(hidden, e.cF32(0), share);
     }
     state.o = addValues(block, weights(block, s), state.o);
@@ -280,10 +314,10 @@ StreamKernel::State StreamKernel::compute(const Block &block, State state) {
   bool late = !p.partial && !(coded[1] && elem == Elem::F16);
   State next = state;
   Value grows = e.cBool(false);
-  for (int r : {0, 1}) {
+  for (unsigned r = 0; r < ownRows(); ++r) {
     Value most;
     for (auto [i, x] : llvm::enumerate(s))
-      if (int(rowOf(i)) == r)
+      if (elementRow(i, s.size()) == r)
         most = most ? h.max(x, most) : x;
     for (int64_t mask : {1, 2})
       most = h.max(h.shuffleXor(most, mask), most);
@@ -296,28 +330,27 @@ StreamKernel::State StreamKernel::compute(const Block &block, State state) {
   }
   // Maxima are taken over, and sums rescaled, only where weights would become
   // large otherwise: after a few blocks that is rare.
-  state = State::of(e.ifElse(
+  state = stateOf(e.ifElse(
       h.any(grows), TypeRange(ValueRange(state.flat())),
       [&] {
-        Value alpha[2];
-        for (int r : {0, 1}) {
-          alpha[r] = h.exp2(e.fsub(state.m[r], next.m[r]));
+        Values alpha;
+        for (unsigned r = 0; r < ownRows(); ++r) {
+          alpha.push_back(h.exp2(e.fsub(state.m[r], next.m[r])));
           next.l[r] = e.fmul(state.l[r], alpha[r]);
         }
         if (pass != Pass::Sums)
           for (auto [i, x] : llvm::enumerate(next.o))
-            x = e.fmul(x, alpha[rowOf(i)]);
+            x = e.fmul(x, alpha[elementRow(i, next.o.size())]);
         return next.flat();
       },
       [&] { return state.flat(); }));
-  Value less[2];
-  for (int r : {0, 1})
-    less[r] = e.fsub(e.cF32(0), state.m[r]);
+  Values less;
+  for (Value m : state.m)
+    less.push_back(e.fsub(e.cF32(0), m));
   for (auto [i, x] : llvm::enumerate(s)) {
-    Value below = less[rowOf(i)];
-    x = h.exp2(factor ? e.fma(x, factor, below) : e.fadd(x, below));
-    Value &sum = state.l[rowOf(i)];
-    sum = e.fadd(sum, x);
+    unsigned r = elementRow(i, s.size());
+    x = h.exp2(factor ? e.fma(x, factor, less[r]) : e.fadd(x, less[r]));
+    state.l[r] = e.fadd(state.l[r], x);
   }
   if (pass == Pass::Sums)
     return state;

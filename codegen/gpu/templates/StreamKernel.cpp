@@ -27,7 +27,8 @@ StreamShape::StreamShape(const StreamParams &p)
     : warpRows(p.schedule.rows <= 16   ? 1
                : p.schedule.rows <= 32 ? 2
                                        : 4),
-      rows(16 * warpRows), keys(llvm::alignTo(p.schedule.keys, 16)),
+      rowTiles(p.schedule.rows <= 64 ? 1 : 2), rows(16 * warpRows * rowTiles),
+      keys(llvm::alignTo(p.schedule.keys, 16)),
       keyDim(llvm::alignTo(p.keyDim, 16)),
       valueDim(llvm::alignTo(p.valueDim, 16)), qStride(rowStride(keyDim)),
       vStride(rowStride(valueDim)), oStride(4 * valueDim + 32) {
@@ -59,7 +60,7 @@ StreamShape::StreamShape(const StreamParams &p)
   // The sums of o take the ring's place when the keys are done, the threads'
   // own o while blocks are searched.
   ring = take(std::max({kStages * stage, warpKeys * rows * oStride,
-                        4 * kThreads * valueDim / 2}));
+                        4 * kThreads * rowTiles * valueDim / 2}));
   blocks = take(16 * noted);
   // Counts of the warps in a search; of each row addresses of q and of the
   // result, token, head, position.
@@ -96,8 +97,10 @@ static std::string whyNot(const StreamParams &p) {
       return "expected segments of a cache in the format of the queries, or "
              "int8, on a GPU; say one of these, or take a CPU's target";
   const PrefillSchedule &s = p.schedule;
-  if (s.rows < 1 || s.rows > 64 || s.keys < 1 || s.keys > 128)
-    return "expected at most 64 rows and 128 keys on a GPU, got " +
+  // A thread's pairs are bits of a word.
+  if (s.rows < 1 || s.rows > 128 || s.keys < 1 ||
+      s.keys > (s.rows > 64 ? 64 : 128))
+    return "expected at most 64 rows by 128 keys or 128 by 64 on a GPU, got " +
            std::to_string(s.rows) + " and " + std::to_string(s.keys);
   if (p.kvGroup % p.group)
     return "expected the heads that share keys to be a multiple of those in an "
@@ -151,7 +154,7 @@ FailureOr<func::FuncOp> StreamKernel::build(std::string &reason) {
 
 void StreamKernel::findPlace() {
   Value warps = h.c32(shape.warpRows);
-  warpRow = e.mul(e.remU(h.warp, warps), 16);
+  warpRow = e.mul(e.remU(h.warp, warps), 16 * shape.rowTiles);
   // Short blocks leave warps without keys: they repeat what others do.
   warpAlong = e.remU(e.divU(h.warp, warps), h.c32(shape.warpKeys));
   warpKey = e.mul(warpAlong, shape.ownKeys);
@@ -161,17 +164,22 @@ void StreamKernel::findPlace() {
 }
 
 /// A part of the kernel that all threads come to: what follows from a thread's
-/// number is computed in it. ptxas would compute it once for all parts, and
-/// hold some forty registers for it while others need theirs.
-void StreamKernel::part(llvm::function_ref<void()> body) {
-  Value *own[] = {&h.thread,  &h.lane, &h.warp,  &warpRow,   &warpKey,
-                  &warpAlong, &active, &quadRow, &quadColumn};
+/// number, from the arguments and from the item is found again in it. ptxas
+/// would hold some sixty registers for it while others need theirs.
+void StreamKernel::part(llvm::function_ref<void(const Item &)> body) {
+  Value *own[] = {&h.thread,  &h.lane, &h.warp,  &warpRow,    &warpKey,
+                  &warpAlong, &active, &quadRow, &quadColumn, &itemB,
+                  &head,      &kvHead, &row,     &rows,       &rowCount,
+                  &qOff,      &len,    &shared,  &sharedFirst};
   SmallVector<Value> before;
   for (Value *v : own)
     before.push_back(*v);
   h.renewThread();
   findPlace();
-  body();
+  readViews();
+  Item again = s.itemAt(h.wide(itemIndex));
+  beginItem(again);
+  body(again);
   for (auto [v, old] : llvm::zip(own, before))
     *v = old;
 }
@@ -217,29 +225,26 @@ void StreamKernel::checkAlignment() {
 }
 
 void StreamKernel::emitItem(const Item &item) {
-  // Read again where it is used: views held for the whole kernel cost
-  // registers.
-  readViews();
-  beginItem(item);
+  itemIndex = e.toInt(item.index, e.i32);
   h.barrier(); // the item before this one is done with shared memory
-  part([&] {
+  part([&](const Item &) {
     loadRows();
     loadQueries();
   });
   pass = p.twice ? Pass::Sums : Pass::All;
-  State state = emitKeys(item, emptyState());
+  State state = emitKeys(emptyState());
   if (p.twice) {
-    part([&] { closeSums(state); });
+    part([&](const Item &) { closeSums(state); });
     pass = Pass::Values;
-    state = emitKeys(item, state);
+    state = emitKeys(state);
   }
-  part([&] { emitResults(item, state); });
+  part([&](const Item &again) { emitResults(again, state); });
 }
 
 /// Walks all blocks of the item's keys, so many as can be noted at a time: a
 /// walk only notes which are live, and what it has noted is computed in one
 /// loop, whatever order of runs, sources and segments it comes from.
-StreamKernel::State StreamKernel::emitKeys(const Item &item, State state) {
+StreamKernel::State StreamKernel::emitKeys(State state) {
   Values init = {e.cI64(0), e.cBool(true)};
   llvm::append_range(init, state.flat());
   Values result = e.whileLoop(
@@ -247,20 +252,22 @@ StreamKernel::State StreamKernel::emitKeys(const Item &item, State state) {
       [&](ValueRange c) {
         e.store(c[0], skip);
         e.store(e.cI64(0), found);
-        if (cached())
-          emitSegments(item);
-        else
-          emitRuns(item, [&](const KeyRun &run) {
-            pushRun(run.source, run.lo, run.hi);
-          });
+        part([&](const Item &again) {
+          if (cached())
+            emitSegments(again);
+          else
+            emitRuns(again, [&](const KeyRun &run) {
+              pushRun(run.source, run.lo, run.hi);
+            });
+        });
         h.barrier();
         Value rest = e.sub(e.load(e.i64, found), c[0]);
         Value more =
             e.cmp(arith::CmpIPredicate::sgt, rest, e.cI64(shape.noted));
-        State before = State::of(c.drop_front(2));
+        State before = stateOf(c.drop_front(2));
         before.o = resumeOutputs(c[0]);
         State next;
-        part([&] {
+        part([&](const Item &) {
           next = drain(e.minS(rest, e.cI64(shape.noted)), before);
           e.ifThen(more, [&] { parkOutputs(next.o); });
         });
@@ -268,7 +275,7 @@ StreamKernel::State StreamKernel::emitKeys(const Item &item, State state) {
         llvm::append_range(out, next.flat());
         return out;
       });
-  return State::of(ValueRange(result).drop_front(2));
+  return stateOf(ValueRange(result).drop_front(2));
 }
 
 /// Where a thread keeps number i of its o during a walk: in the ring, which is
@@ -342,14 +349,14 @@ StreamKernel::State StreamKernel::drain(Value count, State state) {
                       e.add(c[1], keysOf(block))};
         if (cached())
           llvm::append_range(out, lookUp(e.add(next, one), count));
-        State own = State::of(c.drop_front(before));
+        State own = stateOf(c.drop_front(before));
         llvm::append_range(out, compute(block, own).flat());
         return out;
       });
   h.barrier();
   if (pass != Pass::Sums) // the second walk counts
     countBlocks(count, h.wide(result[0]), h.wide(result[1]));
-  return State::of(ValueRange(result).drop_front(before));
+  return stateOf(ValueRange(result).drop_front(before));
 }
 
 /// How many keys of a block there are, i32.
@@ -376,20 +383,15 @@ void StreamKernel::countBlocks(Value blocks, Value full, Value keys) {
 
 Values StreamKernel::State::flat() const {
   Values all = o;
-  for (int i : {0, 1})
-    all.append({m[i], l[i]});
+  llvm::append_range(all, m);
+  llvm::append_range(all, l);
   return all;
 }
 
-StreamKernel::State StreamKernel::State::of(ValueRange flat) {
-  State state;
-  size_t n = flat.size() - 4;
-  state.o.assign(flat.begin(), flat.begin() + n);
-  for (int i : {0, 1}) {
-    state.m[i] = flat[n + 2 * i];
-    state.l[i] = flat[n + 2 * i + 1];
-  }
-  return state;
+StreamKernel::State StreamKernel::stateOf(ValueRange flat) {
+  size_t n = flat.size() - 2 * ownRows();
+  return {Values(flat.take_front(n)), Values(flat.slice(n, ownRows())),
+          Values(flat.drop_front(n + ownRows()))};
 }
 
 } // namespace fovea::gpu

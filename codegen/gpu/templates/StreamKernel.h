@@ -30,8 +30,10 @@ struct StreamShape {
   StreamShape(const cpu::StreamParams &p);
 
   int64_t warpRows, warpKeys; ///< warps side by side along rows and keys
-  int64_t rows, keys;         ///< of an item, of a block; whole fragments
-  int64_t ownKeys;            ///< keys of a block that a warp takes
+  int64_t
+      rowTiles; ///< fragments of 16 rows that a warp has one above the other
+  int64_t rows, keys; ///< of an item, of a block; whole fragments
+  int64_t ownKeys;    ///< keys of a block that a warp takes
   /// Keys that are noted at a time, and how many of these runs are a block:
   /// several where chosen units are shorter than it.
   int64_t runKeys, runs;
@@ -61,13 +63,11 @@ public:
   uint64_t scratchBytes() const { return s.scratchBytes(); }
 
 private:
-  /// What a thread keeps of its two rows while it walks the keys: sums of o
-  /// by fragments, then the maxima (powers of two) and sums of both rows.
+  /// What a thread keeps of its rows while it walks the keys: sums of o by
+  /// fragments, then the maxima (powers of two) and sums of every row.
   struct State {
-    Values o;
-    Value m[2], l[2];
+    Values o, m, l;
     Values flat() const;
-    static State of(mlir::ValueRange flat);
   };
   enum class Pass { All, Sums, Values };
   /// A block in shared memory. k, n and source are i64, kind i32; k is the
@@ -97,10 +97,10 @@ private:
 
   // StreamKernel.cpp
   void findPlace();
-  void part(llvm::function_ref<void()> body);
+  void part(llvm::function_ref<void(const cpu::Item &)> body);
   void checkAlignment();
   void emitItem(const cpu::Item &item);
-  State emitKeys(const cpu::Item &item, State state);
+  State emitKeys(State state);
   Value parkedAt(int64_t i);
   void parkOutputs(const Values &o);
   Values resumeOutputs(Value done);
@@ -129,6 +129,10 @@ private:
   // StreamRows.cpp
   void loadRows();
   void loadQueries();
+  /// Token and query head of a row (i32) of the item, i64, as loadRows noted
+  /// them.
+  Value tokenOfRow(Value row);
+  Value headOfRow(Value row);
   /// Address of row i of o (i64), as loadRows noted it.
   Value outAddress(Value row);
   void issue(const Block &block);
@@ -165,19 +169,32 @@ private:
 
   // StreamFragments.cpp
   State emptyState();
+  State stateOf(mlir::ValueRange flat);
+  /// Rows that a thread has: lane / 4 of its warp's and every eighth below.
+  unsigned ownRows() const { return 2 * shape.rowTiles; }
+  /// Row number r (i32) of the thread in the item, i32.
+  Value ownRow(Value r);
+  Value ownRow(unsigned r) { return ownRow(h.c32(r)); }
+  /// Which of them element i of `count` in fragments lies in, and its tile.
+  unsigned elementRow(size_t i, size_t count) const;
+  unsigned elementTile(size_t i, size_t count) const;
   /// Beyond, they would not fit beside the accumulators.
-  bool queriesInRegisters() const { return shape.keyDim <= 64; }
-  Values queryFragment(int64_t step);
+  bool queriesInRegisters() const {
+    return shape.keyDim * shape.rowTiles <= 64;
+  }
+  Values queryFragment(int64_t step, int64_t rowTile);
   /// Scores are nothing but products: their factor is part of the exponent.
   bool plainScores() const;
   State compute(const Block &block, State state);
+  void addProduct(Values &c, int64_t tile, llvm::ArrayRef<Value> a,
+                  llvm::ArrayRef<Value> b);
   Values scores(const Block &block);
   Values adjust(const Block &block, Values s);
   Value isFull(const Block &block);
   Value livePairs(const Block &block);
   Values hide(const Values &s, Value bits);
   /// The thread's pairs of a block, and an integer with a bit for each.
-  int64_t pairs() const { return shape.ownKeys / 2; }
+  int64_t pairs() const { return shape.rowTiles * shape.ownKeys / 2; }
   Type pairWord() { return pairs() > 32 ? e.i64 : e.i32; }
   /// Rows of an item have lists of their own.
   bool hasLists() const { return p.selection && p.group > p.selection->heads; }
@@ -187,7 +204,7 @@ private:
   Values columnScales(const Block &block, int64_t from);
   /// Column of the block, i64: element 0 or 1 of a fragment's pair.
   Value column(Value tile, Value element);
-  cpu::ElementContext contextOf(int half);
+  cpu::ElementContext contextOf(Value r);
 
   using View = cpu::View;
 
@@ -210,8 +227,8 @@ private:
   Value found, skip; ///< runs found in this walk (stack), and not wanted
   cpu::SegmentClass allSegments;
   // Of the item.
-  Values q;                      ///< fragments, where they stay in registers
-  Value rowToken[2], rowHead[2]; ///< of the thread's rows, i64
+  Value itemIndex; ///< its number in the plan, i32
+  Values q;        ///< fragments, where they stay in registers
 };
 
 } // namespace fovea::gpu

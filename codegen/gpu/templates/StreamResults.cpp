@@ -37,8 +37,8 @@ static Value stateAt(Emitter &e, const StreamShape &shape, int64_t what,
 /// Lets all threads see m and l of the warp's rows.
 void StreamKernel::shareSums(const State &state) {
   e.ifThen(e.andI(active, e.cmp(kEq, quadColumn, h.c32(0))), [&] {
-    for (int r : {0, 1}) {
-      Value i = e.add(e.add(warpRow, quadRow), 8 * r);
+    for (unsigned r = 0; r < ownRows(); ++r) {
+      Value i = ownRow(r);
       h.storeShared(state.m[r], stateAt(e, shape, 0, warpAlong, i));
       h.storeShared(state.l[r], stateAt(e, shape, 1, warpAlong, i));
     }
@@ -70,18 +70,16 @@ std::pair<Value, Value> StreamKernel::mergedSums(Value i, Value sinkScore) {
 void StreamKernel::closeSums(State &state) {
   reduceSums(state);
   shareSums(state);
-  for (int r : {0, 1}) {
-    Value i = e.add(e.add(warpRow, quadRow), 8 * r);
-    Value score;
+  for (unsigned r = 0; r < ownRows(); ++r) {
+    Value i = ownRow(r), score;
     if (p.sink)
-      score = sinkOf(rowHead[r]);
+      score = sinkOf(headOfRow(i));
     std::tie(state.m[r], state.l[r]) = mergedSums(i, score);
   }
   h.barrier();
 }
 
 void StreamKernel::emitResults(const Item &item, State state) {
-  readViews();
   if (!p.twice)
     reduceSums(state);
   // All copies have arrived and all warps are done with the ring.
@@ -89,14 +87,15 @@ void StreamKernel::emitResults(const Item &item, State state) {
     for (auto [i, x] : llvm::enumerate(state.o)) {
       if (i % 2)
         continue;
-      Value row = e.add(e.add(warpRow, quadRow), int64_t(8 * (i % 4 / 2)));
+      Value row = ownRow(elementRow(i, state.o.size()));
       Value place = e.add(e.mul(warpAlong, shape.rows), row);
       Value at = e.add(e.mul(place, shape.oStride), e.mul(quadColumn, 4));
       Value pair = e.b.create<LLVM::UndefOp>(e.loc, e.vec(2, e.f32));
       pair = e.b.create<LLVM::InsertElementOp>(e.loc, pair, x, h.c32(0));
       pair = e.b.create<LLVM::InsertElementOp>(e.loc, pair, state.o[i + 1],
                                                h.c32(1));
-      h.storeShared(pair, e.add(at, shape.ring + 32 * int64_t(i / 4)));
+      h.storeShared(
+          pair, e.add(at, shape.ring + 32 * elementTile(i, state.o.size())));
     }
   });
   shareSums(state);

@@ -21,7 +21,7 @@ static int64_t rowField(const StreamShape &shape, int64_t before) {
 static constexpr int64_t kQueryAddress = 0, kOutAddress = 8, kToken = 16,
                          kHead = 20, kPosition = 24;
 
-/// Notes where the item's rows lie, and what the thread's own two are.
+/// Notes where the item's rows lie and what they are.
 void StreamKernel::loadRows() {
   auto field = [&](Value i, int64_t before, int64_t bytes) {
     return e.add(e.mul(i, bytes), rowField(shape, before));
@@ -47,11 +47,16 @@ void StreamKernel::loadRows() {
     h.storeShared(e.toInt(position, e.i32), field(h.thread, kPosition, 4));
   });
   h.barrier();
-  for (int i : {0, 1}) {
-    Value own = e.add(e.add(warpRow, quadRow), 8 * i);
-    rowToken[i] = h.wide(h.loadShared(e.i32, field(own, kToken, 4)));
-    rowHead[i] = h.wide(h.loadShared(e.i32, field(own, kHead, 4)));
-  }
+}
+
+Value StreamKernel::tokenOfRow(Value row) {
+  Value at = e.add(e.mul(row, 4), rowField(shape, kToken));
+  return h.wide(h.loadShared(e.i32, at));
+}
+
+Value StreamKernel::headOfRow(Value row) {
+  Value at = e.add(e.mul(row, 4), rowField(shape, kHead));
+  return h.wide(h.loadShared(e.i32, at));
 }
 
 Value StreamKernel::outAddress(Value row) {
@@ -85,7 +90,8 @@ void StreamKernel::loadQueries() {
   q.clear();
   if (queriesInRegisters())
     for (int64_t step = 0; step < shape.keyDim / 16; ++step)
-      llvm::append_range(q, queryFragment(step));
+      for (int64_t t = 0; t < shape.rowTiles; ++t)
+        llvm::append_range(q, queryFragment(step, t));
 }
 
 /// Starts the copies of a tile's rows to shared memory, those that are not
