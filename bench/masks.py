@@ -8,13 +8,14 @@ Prints a Markdown table, one mask a row:
   tiles+    executed tiles over the exact minimum. The minimum is what the kernel
             itself sees: with equal scores and values that name their key's
             tile, an output is positive where the tile has a visible key. Runs
-            of keys need not begin at the tiles of that grid: it can be less.
+            of keys need not begin at the tiles of that grid nor fill them,
+            and count by their pairs: it can be less.
   plan      the fastest of some updates at 128K x 128K, one head, and what the
             plan allocated
   compile   spec text to callable, nothing cached, the faster of two
   time      one call of --length tokens, 4 heads, over the time of the dense
-            kernel times the share of executed tiles; calls in turn, best of
-            each. The bound is 1.15 for full tiles and 1.35 for partial ones,
+            kernel times the share of executed tiles, and of executed pairs,
+            which is less where tiles are short; calls in turn, best of each. The bound is 1.15 for full tiles and 1.35 for partial ones,
             mixed as the mask's tiles are.
 
 A mask over a cache (tree_cache) goes through `fovea bench` and `explain`: one
@@ -112,7 +113,8 @@ def floats(count, dtype, seed):
 
 
 def exact_tiles(library, text, name, length, defines):
-    """(executed tiles, those that have a visible pair)."""
+    """(executed tiles, short ones by their share; those that have a visible
+    pair)."""
     kernel = library.compile(text, name, D=64, T="f32", H=HEADS, KV=HEADS,
                              **defines)
     dims = {"b": 1, "h": HEADS, "sq": length, "sk": length}
@@ -137,7 +139,7 @@ def exact_tiles(library, text, name, length, defines):
                             for tile in range(tiles))
     case.close()
     kernel.release()
-    return stats.tiles_partial + stats.tiles_full, live
+    return stats.pairs / (keys * rows), live
 
 
 def plan_long(library, text, name, dtype, dim, defines):
@@ -195,13 +197,15 @@ class Timer:
                                 case.plan.run)
         stats = case.plan.stats()
         run = stats.tiles_partial + stats.tiles_full
-        total = run + stats.tiles_empty
+        share = run / (run + stats.tiles_empty)
+        pairs = stats.pairs / (HEADS * self.dims["sq"] * self.dims["sk"])
         bound = ((1.15 * stats.tiles_full + 1.35 * stats.tiles_partial) /
                  max(run, 1))
         case.close()
         return {"ms": masked, "dense_ms": dense,
-                "share": run / total, "partial": stats.tiles_partial / max(run, 1),
-                "ratio": masked / (dense * run / total) if run else 0,
+                "share": share, "partial": stats.tiles_partial / max(run, 1),
+                "ratio": masked / (dense * share) if run else 0,
+                "by_pairs": masked / (dense * pairs) if pairs else 0,
                 "bound": bound}
 
 
@@ -311,7 +315,8 @@ def table_row(row):
             f"{shown('share', lambda x: f'{100 * x:.1f} %')} | "
             f"{shown('partial', lambda x: f'{100 * x:.0f} %')} | "
             f"{shown('ms', '{:.2f}'.format)} | {shown('ratio', '{:.2f}'.format)} "
-            f"| {shown('bound', '{:.2f}'.format)} | {', '.join(faults(row))} |")
+            f"| {shown('bound', '{:.2f}'.format)} | "
+            f"{shown('by_pairs', '{:.2f}'.format)} | {', '.join(faults(row))} |")
 
 
 def main():
@@ -333,8 +338,8 @@ def main():
           f"D = {args.dim}, {args.length} tokens, {HEADS} heads, "
           f"{args.threads} thread{'s' * (args.threads > 1)}\n")
     print("| mask | tiles+ | plan ms | KiB | compile ms | executed | partial | "
-          "ms | over dense x share | bound | missed |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+          "ms | over dense x share | bound | x pairs | missed |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     rows = []
     for entry in sorted(os.listdir(FOLDER)):
         if (not entry.endswith(".mlir") or args.only not in entry or

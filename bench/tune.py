@@ -21,6 +21,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import fovea  # noqa: E402
+import mask_cases  # noqa: E402
 import masks  # noqa: E402
 
 WANTED = 0.10
@@ -32,7 +33,7 @@ def tune(name, path, args, folder):
     dims = {"b": 1, "h": args.heads, "sq": args.length, "sk": args.length}
     defines = dict(masks.SIZES.get(name, {}), D=args.dim, T=args.dtype,
                    H=args.heads, KV=args.heads)
-    numbers = masks.mask_inputs.options(
+    numbers = mask_cases.mask_inputs.options(
         name, ",".join(f"{key}={value}" for key, value in dims.items()), folder)
     command = [args.fovea, "tune", path, "--shape=" + shape, "--json",
                "--out", args.out or os.path.join(folder, "all.tune"),
