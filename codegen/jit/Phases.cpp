@@ -53,17 +53,6 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   return traits;
 }
 
-/// A block of keys lies inside one chosen unit; on a GPU, whose tiles take rows
-/// from anywhere, it holds several units of a list that are shorter.
-static int64_t fitToUnit(int64_t keys, const TargetInfo &target,
-                         const StreamShape &shape) {
-  if (!shape.unit)
-    return keys;
-  if (target.isGpu() && shape.listed && shape.unit < keys)
-    return keys / shape.unit * shape.unit;
-  return std::min(keys, shape.unit);
-}
-
 ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
                                          const TuningTable *tuning) {
   return [&target, tuning](MLIRContext *context, const StreamShape &shape) {
@@ -78,8 +67,8 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
     auto decode = [&](int64_t rows) {
       return tile::ScheduleAttr::get(
           context, "decode", s.decode.lanes, s.decode.accumulators,
-          fitToUnit(s.decode.keys, target, shape), rows, rows, prefetch,
-          origin(s.decodeTuned));
+          fitToUnit(s.decode.keys, target, shape.unit, shape.listed), rows,
+          rows, prefetch, origin(s.decodeTuned));
     };
     // Rows past the last live one cost as much as the others, so the step of
     // one position, the common one, has its own variant.
@@ -89,7 +78,8 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
     result.push_back(decode(s.decode.maxRows));
     result.push_back(tile::ScheduleAttr::get(
         context, "prefill", s.prefill.lanes, s.prefill.regRows,
-        fitToUnit(s.prefill.keys, target, shape), s.prefill.rows,
+        fitToUnit(s.prefill.keys, target, shape.unit, shape.listed),
+        s.prefill.rows,
         /*maxRows=*/-1, s.prefill.convert ? 0 : 1, origin(s.prefillTuned)));
     return result;
   };

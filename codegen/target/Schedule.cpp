@@ -239,6 +239,15 @@ Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
   return chosen;
 }
 
+int64_t fitToUnit(int64_t keys, const TargetInfo &target, int64_t unit,
+                  bool listed) {
+  if (!unit)
+    return keys;
+  if (target.isGpu() && listed && unit < keys)
+    return keys / unit * unit;
+  return std::min(keys, unit);
+}
+
 static bool inRange(int64_t value, int64_t most) {
   return value >= 1 && value <= most;
 }

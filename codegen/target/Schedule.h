@@ -72,6 +72,12 @@ StorageClass storageClass(fovea_dtype dtype);
 /// has one.
 Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits);
 
+/// Keys of a block where units of `unit` keys (0: none) are chosen: it lies
+/// inside one, or on a GPU, whose tiles take rows from anywhere, holds several
+/// of a list that are shorter.
+int64_t fitToUnit(int64_t keys, const TargetInfo &target, int64_t unit,
+                  bool listed);
+
 /// Why `target` cannot run a schedule, "expected ..., got ..."; empty: it can.
 std::string whyNot(const TargetInfo &target, const PrefillSchedule &schedule);
 std::string whyNot(const TargetInfo &target, const DecodeSchedule &schedule);

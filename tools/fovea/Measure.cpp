@@ -220,6 +220,15 @@ static double enqueued(Call &call, int count) {
   return (secondsNow() - start) / count;
 }
 
+/// What the rounds took, seconds.
+static Measurement summarize(const std::vector<double> &times) {
+  Measurement m;
+  m.rounds = int(times.size());
+  m.medianMs = median(times) * 1e3;
+  m.bestMs = *std::min_element(times.begin(), times.end()) * 1e3;
+  return m;
+}
+
 static Measurement measureOnGpu(const Session &session, Call &call,
                                 const Work &work, double seconds,
                                 Progress &progress) {
@@ -239,10 +248,7 @@ static Measurement measureOnGpu(const Session &session, Call &call,
     times.push_back(enqueued(call, batch));
   }
   progress.show("");
-  Measurement m;
-  m.rounds = rounds;
-  m.medianMs = median(times) * 1e3;
-  m.bestMs = *std::min_element(times.begin(), times.end()) * 1e3;
+  Measurement m = summarize(times);
   m.copyGBs = median(copies);
   m.shareOfCopy = double(work.bytes) / m.bestMs * 1e-6 /
                   *std::max_element(copies.begin(), copies.end());
@@ -282,10 +288,7 @@ Measurement measure(const Session &session, Call &call, const Work &work,
     }
   }
   progress.show("");
-  Measurement m;
-  m.rounds = rounds;
-  m.medianMs = median(times) * 1e3;
-  m.bestMs = *std::min_element(times.begin(), times.end()) * 1e3;
+  Measurement m = summarize(times);
   m.fmaGflops = median(fma);
   m.readGBs = median(read);
   m.fmaGflops1 = session.threads() > 1 ? median(fma1) : m.fmaGflops;

@@ -5,9 +5,11 @@
 #include "passes/pipelines/Parameters.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace fovea::cli {
@@ -229,10 +231,13 @@ void Session::openDevice() {
   if (spec.device == "cpu")
     return;
   const std::string &text = spec.device;
-  int number = 0, used = 0;
-  if (text != "cuda" &&
-      (std::sscanf(text.c_str(), "cuda:%d%n", &number, &used) != 1 ||
-       size_t(used) != text.size() || number < 0))
+  constexpr std::string_view prefix = "cuda:";
+  int number = 0;
+  const char *begin = text.data() + std::min(prefix.size(), text.size());
+  const char *end = text.data() + text.size();
+  auto [stop, error] = std::from_chars(begin, end, number);
+  if (text != "cuda" && (text.compare(0, prefix.size(), prefix) != 0 ||
+                         error != std::errc() || stop != end || number < 0))
     throw Failure(ExitUsage,
                   "expected --device to be cpu, cuda or cuda:N, got '" + text +
                       "'");

@@ -558,23 +558,25 @@ FOVEA_EXPORT fovea_status fovea_plan_counters(fovea_plan *, fovea_counters *out,
  * there is the status of the plan's next update or run behind it.
  *
  * What is ordered with what, by events and without waits on the host:
- *  - a run comes behind earlier work on its stream, and behind the update of its
- *    plan; runs of a plan beyond limits.concurrent streams behind one before;
+ *  - a run comes behind earlier work on its stream, and behind the update of
+ *    its plan; runs of a plan beyond limits.concurrent streams behind one
+ *    before;
  *  - an update's copy comes behind the plan's runs on all streams;
  *  - runs of a graph come one behind the other, whatever their streams: they
  *    share its buffers;
- *  - what commit, fork, trim, load and updates do to the pools of a cache (moves,
- *    copies of pages) comes behind all runs over the cache enqueued before, and
- *    before all that are enqueued later, on any stream; so does a step behind a
- *    commit, trim, free or fork come behind all runs before it: pages may have
- *    changed hands. Later work of the host on the stream that a commit names
- *    comes behind the commit. Between such calls runs over a cache on different
- *    streams overlap.
- * Calls that wait: fovea_kv_write, for all work on the GPU (k and v may come from
- * any stream) and for itself; fovea_kv_save, and a commit whose rows change
- * places in a circle, for the runs over the cache; fovea_plan_counters; copies to
- * memory of the CPU; whatever frees memory of the GPU; and a commit behind some
- * hundred others whose lists are not copied yet.
+ *  - what commit, fork, trim, load and updates do to the pools of a cache
+ *    (moves, copies of pages) comes behind all runs over the cache enqueued
+ *    before, and before all that are enqueued later, on any stream; so does a
+ *    step behind a commit, trim, free or fork come behind all runs before it:
+ *    pages may have changed hands. Later work of the host on the stream that a
+ *    commit names comes behind the commit. Between such calls runs over a cache
+ *    on different streams overlap.
+ *
+ * Calls that wait: fovea_kv_write, for all work on the GPU (k and v may come
+ * from any stream) and for itself; fovea_kv_save, and a commit whose rows
+ * change places in a circle, for the runs over the cache; fovea_plan_counters;
+ * copies to memory of the CPU; whatever frees memory of the GPU; and a commit
+ * behind some hundred others whose lists are not copied yet.
  *
  * On the CPU these functions are malloc, memcpy and nothing. */
 FOVEA_EXPORT fovea_status fovea_device_alloc(fovea_ctx *, fovea_device,

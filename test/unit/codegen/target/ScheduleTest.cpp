@@ -48,6 +48,17 @@ TEST(Schedule, oneRegisterTooManyIsNamed) {
             "two for x86-64-v3, got 6x4");
 }
 
+TEST(Schedule, blocksFollowChosenUnits) {
+  for (const TargetInfo &target : allTargets()) {
+    SCOPED_TRACE(target.name);
+    EXPECT_EQ(fitToUnit(64, target, 0, true), 64);
+    EXPECT_EQ(fitToUnit(64, target, 16, true), target.isGpu() ? 64 : 16);
+    EXPECT_EQ(fitToUnit(64, target, 24, true), target.isGpu() ? 48 : 24);
+    EXPECT_EQ(fitToUnit(64, target, 16, false), 16);
+    EXPECT_EQ(fitToUnit(64, target, 100, true), 64);
+  }
+}
+
 TEST(Schedule, theWiderDimDecides) {
   const TargetInfo &v3 = allTargets()[0];
   Schedule a = chooseFor(v3, 576, 64, FOVEA_DTYPE_F32);
