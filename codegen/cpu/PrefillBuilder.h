@@ -42,23 +42,27 @@ private:
                    llvm::function_ref<void(Value kind)> body);
   struct PanelClass {
     Value kind; ///< null without a mask
-    KeySpans keys;
+    LiveKeys keys;
   };
-  PanelClass emitClass(Value panel, Value source, Value k, Value n, Value kind);
-  Value emitAdjust(Value panel, Value source, Value k, const KeySpans &keys,
+  PanelClass emitClass(Value panel, Value source, Value k,
+                       const LiveKeys &block, Value kind);
+  Value emitAdjust(Value panel, Value source, Value k, const LiveKeys &keys,
                    Value max, bool masked);
-  Value solvePairs(Value panel, Value source, Value k, Value n);
-  Value solveSpans(Value n);
-  Value loadSeen(Value row);
-  Values hideUnseen(Value first, Values scores);
+  std::pair<Value, Value> solvePairs(Value panel, Value source, Value k,
+                                     Value n);
+  Value everyKey(Value n);
+  /// Keys that are listed need no rows behind the last.
+  int64_t keyPad() const { return p.keep ? 1 : shape.regRows; }
+  Value loadSeen(Value place);
+  Values hideUnseen(const LiveKeys &keys, Value first, Values scores);
   void emitFinish(const Item &item);
   void emitKeys(const Item &item);
   /// Rows of the panel's lanes, but for the key.
   ElementContext contextOf(Value panel);
   void emitSink();
   Value emitProb(Value weight, Value hidden, const ElementContext &context);
-  void emitWeights(Value panel, Value source, Value k, const KeySpans &keys);
-  void emitShares(Value panel, Value source, Value k, const KeySpans &keys);
+  void emitWeights(Value panel, Value source, Value k, const LiveKeys &keys);
+  void emitShares(Value panel, Value source, Value k, const LiveKeys &keys);
   void emitRowScalars(const View &view, bool bySlot, const Item &item,
                       llvm::function_ref<Value(Value m, Value l)> value);
 
@@ -89,8 +93,9 @@ private:
   // Scratch.
   Value qPanels, oPanels, state, sPanel, kTile, vTile, pointers, spareRow,
       rowValues;
-  Value seen; ///< bits of a block and a panel: an integer of lanes for each key
-  Value spans; ///< of the keys of a block that a panel sees, see KeySpans
+  // Of a block and a panel: lists of LiveKeys, and for each key of the first
+  // one an integer with a bit for each lane that sees it.
+  Value liveList, everyList, seen;
   // Of the item.
   Value padded, panelCount;
   // With a cache or an order: token index of each row, i32.

@@ -25,14 +25,27 @@ void PrefillBuilder::unlessEmpty(Value source, Value k, Value n,
   e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), [&] { body(kind); });
 }
 
+/// The list of all keys of a block of n.
+Value PrefillBuilder::everyKey(Value n) {
+  constexpr int64_t width = 16;
+  Value last = e.splat(e.toInt(e.sub(n, 1), e.i32), width);
+  Value count = e.add(n, shape.regRows - 1);
+  e.forLoop(e.cI64(0), count, e.cI64(width), [&](Value i) {
+    Value key = e.add(e.splat(e.toInt(i, e.i32), width), e.iota(width, e.i32));
+    e.store(e.minS(key, last), e.at(everyList, i, 4));
+  });
+  return everyList;
+}
+
 /// The class of a panel's block, of whose tile `kind` is the class, and the
 /// keys that somebody of the panel sees. If it is partial, `seen` has its
 /// pairs.
 PrefillBuilder::PanelClass PrefillBuilder::emitClass(Value panel, Value source,
-                                                     Value k, Value n,
+                                                     Value k,
+                                                     const LiveKeys &block,
                                                      Value kind) {
   if (!p.keep)
-    return {{}, {n, {}, {}}};
+    return {{}, block};
   Value open = e.andI(e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)),
                       e.cmp(kNe, panelCount, e.cI64(1)));
   kind = e.ifElse(
@@ -40,90 +53,68 @@ PrefillBuilder::PanelClass PrefillBuilder::emitClass(Value panel, Value source,
       [&] {
         Value first = e.add(row, e.mul(panel, lanes));
         Value count = e.minS(e.cI64(lanes), e.sub(e.add(row, rowCount), first));
-        return Values{solveClass(first, count, source, k, n)};
+        return Values{solveClass(first, count, source, k, block.count)};
       },
       [&] { return Values{kind}; })[0];
   Values found = e.ifElse(
-      e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)), {e.i32, e.i64},
+      e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)), {e.i32, e.i64, e.ptr},
       [&] {
-        Value exact = solvePairs(panel, source, k, n);
-        return Values{exact, solveSpans(n)};
+        auto [exact, count] = solvePairs(panel, source, k, block.count);
+        return Values{exact, count, liveList};
       },
-      [&] {
-        e.store(e.cI64(0), spans);
-        e.store(n, e.at(spans, 8));
-        return Values{kind, e.cI64(1)};
-      });
-  return {found[0], {n, spans, found[1]}};
+      [&] { return Values{kind, block.count, block.list}; });
+  return {found[0], {found[1], found[2]}};
 }
 
-/// Lanes that see row `row` of the block, as solvePairs left them.
-Value PrefillBuilder::loadSeen(Value row) {
-  Value bits = e.load(e.b.getIntegerType(lanes), e.at(seen, row, lanes / 8));
+/// Lanes that see key `place` of the block, as solvePairs left them.
+Value PrefillBuilder::loadSeen(Value place) {
+  Value bits = e.load(e.b.getIntegerType(lanes), e.at(seen, place, lanes / 8));
   return e.bitcast(bits, e.vec(lanes, e.i1));
 }
 
-/// Asks the mask for each pair of a panel and a block, and returns what class
-/// that makes it. The pairs cost a twentieth of the products, which an empty
-/// panel then saves, and no search by intervals is exact at that price. Rows
-/// that pad the block are seen by nobody.
-Value PrefillBuilder::solvePairs(Value panel, Value source, Value k, Value n) {
+/// Asks the mask for each pair of a panel and a block, lists the keys that
+/// somebody sees, and returns what class that makes it and how many they are.
+/// The pairs cost a twentieth of the products. No search by intervals is exact
+/// at that price, and keys that nobody sees are not worth theirs wherever they
+/// lie: blocks may be as long as reading and converting them wants.
+std::pair<Value, Value> PrefillBuilder::solvePairs(Value panel, Value source,
+                                                   Value k, Value n) {
   ElementContext context = contextOf(panel);
   context.outside = e.b.saveInsertionPoint();
   Type type = e.b.getIntegerType(lanes);
   Value none = e.constant(e.b.getIntegerAttr(type, 0));
   Value every = e.constant(e.b.getIntegerAttr(type, -1));
-  Values found =
-      e.forLoop(e.cI64(0), n, e.cI64(1), {none, every},
-                [&](Value i, ValueRange carried) -> Values {
-                  Value keep = emitKeep(context, keyAt(k, i), source);
-                  Value bits = e.bitcast(keep, type);
-                  e.store(bits, e.at(seen, i, lanes / 8));
-                  return {e.orI(carried[0], bits), e.andI(carried[1], bits)};
-                });
-  if (shape.regRows > 1) {
-    Value rows = e.cI64(shape.regRows);
-    Value padded = e.mul(e.divU(e.add(n, shape.regRows - 1), rows), rows);
-    e.forLoop(n, padded, e.cI64(1),
-              [&](Value i) { e.store(none, e.at(seen, i, lanes / 8)); });
-  }
-  return e.select(e.cmp(kEq, found[0], none), e.cI32(FOVEA_TILE_EMPTY),
-                  e.select(e.cmp(kEq, found[1], every), e.cI32(FOVEA_TILE_FULL),
-                           e.cI32(FOVEA_TILE_PARTIAL)));
-}
-
-/// Writes the spans of keys that somebody of the panel sees, by its bits, and
-/// returns how many there are. A register tile of keys that nobody sees is not
-/// worth its products, wherever it lies: blocks may be as long as reading and
-/// converting them wants.
-Value PrefillBuilder::solveSpans(Value n) {
-  int64_t rows = shape.regRows;
-  Type bytes = e.vec(rows * lanes / 8, e.i8); // aligned as bytes
-  Type bits = e.b.getIntegerType(unsigned(rows * lanes));
-  Value none = e.constant(e.b.getIntegerAttr(bits, 0));
   Value zero = e.cI64(0), one = e.cI64(1);
-  Values end = e.forLoop(zero, n, e.cI64(rows), {zero, zero, zero},
-                         [&](Value i, ValueRange carried) -> Values {
-                           Value open = e.cmp(kNe, carried[1], zero);
-                           Value tile = e.load(bytes, e.at(seen, i, lanes / 8));
-                           Value any = e.cmp(kNe, e.bitcast(tile, bits), none);
-                           Value count = e.select(
-                               any, carried[0], e.add(carried[0], carried[1]));
-                           Value lo = e.select(open, carried[2], i);
-                           // Behind the last span these two say nothing.
-                           Value span = e.at(spans, e.mul(count, 2), 8);
-                           e.store(lo, span);
-                           e.store(e.minS(e.add(i, rows), n), e.at(span, 8));
-                           return {count, e.select(any, one, zero), lo};
-                         });
-  return e.add(end[0], end[1]);
+  Value all = e.forLoop(zero, n, one, every, [&](Value i, ValueRange carried) {
+    Value bits = e.bitcast(emitKeep(context, keyAt(k, i), source), type);
+    e.store(bits, e.at(seen, i, lanes / 8));
+    return Values{e.andI(carried[0], bits)};
+  })[0];
+  // Not in the loop above: stores at places that depend on what was loaded slow
+  // its loads down. The next live key takes the place of one that is not.
+  Value count = e.forLoop(zero, n, one, zero, [&](Value i, ValueRange carried) {
+    e.store(e.toInt(i, e.i32), e.at(liveList, carried[0], 4));
+    Value bits = e.load(type, e.at(seen, i, lanes / 8));
+    Value live = e.select(e.cmp(kNe, bits, none), one, zero);
+    return Values{e.add(carried[0], live)};
+  })[0];
+  Value empty = e.cmp(kEq, count, zero);
+  Value end = e.at(liveList, e.maxS(count, one), 4);
+  Value last = e.load(e.i32, e.at(end, -4));
+  for (int64_t i = 0; i + 1 < shape.regRows; ++i)
+    e.store(last, e.at(end, 4 * i));
+  Value kind =
+      e.select(empty, e.cI32(FOVEA_TILE_EMPTY),
+               e.select(e.cmp(kEq, all, every), e.cI32(FOVEA_TILE_FULL),
+                        e.cI32(FOVEA_TILE_PARTIAL)));
+  return {kind, count};
 }
 
-/// The scores of the block's rows from `first` on, -inf where they are not
-/// seen.
-Values PrefillBuilder::hideUnseen(Value first, Values scores) {
+/// The scores of live keys from `first` on, -inf where they are not seen.
+Values PrefillBuilder::hideUnseen(const LiveKeys &keys, Value first,
+                                  Values scores) {
   for (auto [r, score] : llvm::enumerate(scores))
-    score = e.select(loadSeen(e.add(first, r)), score,
+    score = e.select(loadSeen(keys.at(e, e.add(first, r))), score,
                      e.splatF32(lanes, -INFINITY));
   return scores;
 }
@@ -154,13 +145,14 @@ ElementContext PrefillBuilder::contextOf(Value panel) {
 /// A pass over the scores of a panel: modifier, ln(count), mask. Returns the
 /// maximum of `max` and the new scores.
 Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k,
-                                 const KeySpans &keys, Value max, bool masked) {
+                                 const LiveKeys &keys, Value max, bool masked) {
   ElementContext context = contextOf(panel);
   context.outside = e.b.saveInsertionPoint();
-  return forKeys(e, keys, max, [&](Value i, ValueRange carried) -> Values {
+  Value zero = e.cI64(0), one = e.cI64(1);
+  auto adjust = [&](Value i, ValueRange carried) -> Values {
     Value at = e.at(sPanel, e.mul(i, lanes), 4);
     Value x = e.load(max.getType(), at);
-    Value key = keyAt(k, i);
+    Value place = keys.at(e, i), key = keyAt(k, place);
     context.k = p.score ? tokenOf(source, key) : key;
     if (p.score) {
       auto modified = p.score(e, x, context);
@@ -174,10 +166,11 @@ Value PrefillBuilder::emitAdjust(Value panel, Value source, Value k,
       x = e.fadd(x, e.splat(pooledBias(source, key), lanes));
     }
     if (masked)
-      x = e.select(loadSeen(i), x, e.splatF32(lanes, -INFINITY));
+      x = e.select(loadSeen(place), x, e.splatF32(lanes, -INFINITY));
     e.store(x, at);
     return {e.fmax(x, carried[0])};
-  })[0];
+  };
+  return e.forLoop(zero, keys.count, one, max, adjust)[0];
 }
 
 } // namespace fovea::cpu

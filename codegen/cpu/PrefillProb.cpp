@@ -51,36 +51,34 @@ Value PrefillBuilder::emitProb(Value weight, Value hidden,
 
 /// A region that is linear in the weights, on those of a block.
 void PrefillBuilder::emitWeights(Value panel, Value source, Value k,
-                                 const KeySpans &keys) {
+                                 const LiveKeys &keys) {
   ElementContext context = contextOf(panel);
   context.outside = e.b.saveInsertionPoint();
-  forKeys(e, keys, {}, [&](Value i, ValueRange) {
+  e.forLoop(e.cI64(0), keys.count, e.cI64(1), [&](Value i) {
     Value at = e.at(sPanel, e.mul(i, lanes), 4);
     Value w = e.load(e.vec(lanes, e.f32), at);
-    context.k = tokenOf(source, keyAt(k, i));
+    context.k = tokenOf(source, keyAt(k, keys.at(e, i)));
     Value hidden = e.cmp(arith::CmpFPredicate::OEQ, w, e.like(w, 0));
     e.store(emitProb(w, hidden, context), at);
-    return Values();
   });
 }
 
 /// The second walk: scores become what the region makes of the shares.
 void PrefillBuilder::emitShares(Value panel, Value source, Value k,
-                                const KeySpans &keys) {
+                                const LiveKeys &keys) {
   Type type = e.vec(lanes, e.f32);
   ElementContext context = contextOf(panel);
   Value st = panelState(panel);
   Value m = e.load(type, st), l = e.load(type, e.at(st, lanes * 4));
   Value inverse = e.fdiv(e.like(l, 1), l);
   context.outside = e.b.saveInsertionPoint();
-  forKeys(e, keys, {}, [&](Value i, ValueRange) {
+  e.forLoop(e.cI64(0), keys.count, e.cI64(1), [&](Value i) {
     Value at = e.at(sPanel, e.mul(i, lanes), 4);
     Value s = e.load(type, at);
-    context.k = tokenOf(source, keyAt(k, i));
+    context.k = tokenOf(source, keyAt(k, keys.at(e, i)));
     Value hidden = e.cmp(arith::CmpFPredicate::OEQ, s, e.like(s, -INFINITY));
     Value share = e.fmul(e.exp2(e.fsub(s, m), shape.expDegree), inverse);
     e.store(emitProb(share, hidden, context), at);
-    return Values();
   });
 }
 

@@ -118,7 +118,7 @@ void PrefillBuilder::emitTiles(const SegmentClass &members, Value index,
                        coded ? rows.kScale : Value(), i);
         };
         if (!p.rope.rule)
-          return emitTableTile(e, elem, p.keyDim, n, shape.regRows, kTile, row);
+          return emitTableTile(e, elem, p.keyDim, n, keyPad(), kTile, row);
         Value shift =
             p.rope.rule == RopeParams::Slot ? segment.shift : e.cI64(0);
         View tree = treeView(s, p.rope);
@@ -128,7 +128,7 @@ void PrefillBuilder::emitTiles(const SegmentClass &members, Value index,
                      e.sub(treePosition(e, tree, itemB, e.add(k, i)), shift),
                      e.at(kTile, e.mul(i, p.keyDim), 4));
         });
-        emitPadTile(e, p.keyDim, n, shape.regRows, kTile);
+        emitPadTile(e, p.keyDim, n, keyPad(), kTile);
       });
   if (pass == Pass::Sums)
     return;

@@ -36,9 +36,10 @@ void PrefillBuilder::reserveScratch() {
   spareRow = s.reserve(p.valueDim * 4);
   rowValues = s.reserve(rows * 4);
   if (p.keep) {
-    seen = s.reserve(paddedKeys * lanes / 8);
-    // Every second register tile at most, and one that is written too much.
-    spans = s.reserve(16 * (paddedKeys / shape.regRows / 2 + 2));
+    int64_t entries = keys + shape.regRows;
+    liveList = s.reserve(entries * 4);
+    everyList = s.reserve((entries + 15) * 4);
+    seen = s.reserve(entries * lanes / 8);
   }
   if (cached() || p.order)
     rowTokens = s.reserve(rows * 4);
@@ -132,7 +133,7 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
     });
     return emitPanels(source, k, n, kind,
                       emitOrderedTile(src.keyElem, views.keys, views.keyScales,
-                                      p.keyDim, k, n, shape.regRows, kTile),
+                                      p.keyDim, k, n, keyPad(), kTile),
                       emitOrderedTile(src.valueElem, views.values,
                                       views.valueScales, p.valueDim, k, n, 1,
                                       vTile));
@@ -165,7 +166,7 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
         return emitTile(e,
                         rowsOf(src.keyElem, sources[i].keys,
                                sources[i].keyScales, p.keyDim),
-                        p.keyDim, n, shape.regRows, kTile, inPlace);
+                        p.keyDim, n, keyPad(), kTile, inPlace);
       },
       e.ptr);
   Value values;
@@ -185,10 +186,11 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
 /// One block of f32 keys and values against all panels.
 void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
                                 Value keys, Value values) {
+  LiveKeys block{n, p.keep ? everyKey(n) : Value()};
   e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
-    PanelClass own = emitClass(panel, source, k, n, tileKind);
+    PanelClass own = emitClass(panel, source, k, block, tileKind);
     Value kind = own.kind;
-    const KeySpans &live = own.keys;
+    const LiveKeys &live = own.keys;
     auto body = [&] {
       Value qPanel = e.at(qPanels, e.mul(panel, p.keyDim * lanes), 4);
       Value oPanel = e.at(oPanels, e.mul(panel, p.valueDim * lanes), 4);
@@ -207,7 +209,7 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
                          [&](Value i, const Values &scores) {
                            return e.ifElse(
                                partial, TypeRange(ValueRange(scores)),
-                               [&] { return hideUnseen(i, scores); },
+                               [&] { return hideUnseen(live, i, scores); },
                                [&] { return scores; });
                          });
       else
@@ -231,7 +233,7 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
         emitShares(panel, source, k, live);
       } else {
         alpha = e.exp2(e.fsub(max0, max), shape.expDegree);
-        Value sum = emitSoftmax(e, shape, sPanel, live, max);
+        Value sum = emitSoftmax(e, shape, sPanel, live.count, max);
         Value l = e.fma(l0, alpha, sum);
         e.store(max, st);
         e.store(l, stL);

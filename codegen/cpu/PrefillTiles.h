@@ -26,41 +26,36 @@ struct PanelShape {
 llvm::SmallVector<std::pair<int64_t, int64_t>> cutRows(int64_t total,
                                                        int64_t most);
 
-/// The keys of a block that a panel computes: spans [lo, hi) in ascending
-/// order, which begin at multiples of regRows and end at such or at n. Without
-/// a table all n of the block.
-struct KeySpans {
-  mlir::Value n;
-  mlir::Value table, count; ///< pairs of i64; null: one span
+/// The keys of a block that a panel computes, wherever they lie in it. Scores
+/// and weights of a panel have no others.
+struct LiveKeys {
+  mlir::Value count;
+  /// i32, ascending: where each is in the block; the last one once more up to a
+  /// multiple of regRows. Null: the block's first `count`, and the tile of keys
+  /// repeats its last row so.
+  mlir::Value list;
+
+  /// Where key i of these is in the block.
+  mlir::Value at(Emitter &e, mlir::Value i) const;
 };
 
-/// body(lo, hi, carried) for each of the spans.
-Values forSpans(Emitter &e, const KeySpans &keys, mlir::ValueRange init,
-                llvm::function_ref<Values(mlir::Value lo, mlir::Value hi,
-                                          mlir::ValueRange carried)>
-                    body);
-/// body(i, carried) for each key i of the spans.
-Values forKeys(Emitter &e, const KeySpans &keys, mlir::ValueRange init,
-               Emitter::LoopBody body);
-
-/// S[i] = K[i] . Q for the keys, spans rounded up to regRows (the tile repeats
-/// the block's last key there, so that the maximum is not disturbed). Returns
-/// the maximum of `max` and all scores, per lane, or null if `max` is. Before
-/// each register tile, `ahead(first row)` may emit prefetches;
-/// `hide(first row, scores)`, if any, replaces scores of a register tile.
+/// S[i] = K[i] . Q for the keys, rounded up to regRows: repeats do not disturb
+/// the maximum. Returns the maximum of `max` and all scores, per lane, or null
+/// if `max` is. Before each register tile, `ahead(first row)` may emit
+/// prefetches; `hide(first row, scores)`, if any, replaces its scores.
 mlir::Value emitScores(
     Emitter &e, const PanelShape &shape, mlir::Value kTile, mlir::Value qPanel,
-    mlir::Value sPanel, const KeySpans &keys, mlir::Value max,
+    mlir::Value sPanel, const LiveKeys &keys, mlir::Value max,
     llvm::function_ref<void(mlir::Value row)> ahead,
     llvm::function_ref<Values(mlir::Value row, const Values &scores)> hide);
 
-/// S[i] = 2^(S[i] - max) for the keys; returns the sum.
+/// S[i] = 2^(S[i] - max) for `count` keys; returns the sum.
 mlir::Value emitSoftmax(Emitter &e, const PanelShape &shape, mlir::Value sPanel,
-                        const KeySpans &keys, mlir::Value max);
+                        mlir::Value count, mlir::Value max);
 
 /// O = O * alpha + V^T S over the keys.
 void emitValues(Emitter &e, const PanelShape &shape, mlir::Value vTile,
-                mlir::Value sPanel, mlir::Value oPanel, const KeySpans &keys,
+                mlir::Value sPanel, mlir::Value oPanel, const LiveKeys &keys,
                 mlir::Value alpha);
 
 /// A run of rows of K or V in memory, in one format.

@@ -174,14 +174,15 @@ static constexpr int64_t kNarrowReach = 256;
 /// Blocks of fewer keys cost more than what they skip.
 static constexpr int64_t kLeastBlockKeys = 16;
 
-/// Register tiles of more keys than this find few that nobody sees.
+/// A panel computes the keys that it sees in register tiles, of which the last
+/// one is full seldom: more rows than this waste more in it.
 static constexpr int kFineRows = 8;
 
 /// The row's tile for a masked stream (measured in docs/performance.md,
-/// "Tuning"). Blocks stay as long as the row has them: a panel passes over the
-/// register tiles of keys in them that none of its queries sees, which pays for
-/// tiles of fewer keys. A block is no longer than the stripes between which it
-/// can skip: those need no pairs, and no finer tile.
+/// "Tuning"). Blocks stay as long as the row has them: of a partial one a panel
+/// computes those keys that one of its queries sees. A block is no longer than
+/// the stripes between which it can skip: those need no pairs, and no finer
+/// tile.
 ///
 /// Panels of an item share what is read and converted, but all of them ask for
 /// the pairs of the item's keys. Where a query sees few keys, an item is one

@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < 200 && (i < 5 || total < 2.0); ++i) {
     peak = std::max(peak, isa == Isa::AVX512 ? peak512() : peak256());
     double t = cpuTime();
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     t = cpuTime() - t;
     total += t;
     best = std::min(best, t);

@@ -6,6 +6,7 @@
 #define FOVEA_TEST_UNIT_CODEGEN_CPU_PREFILLCASE_H
 
 #include "test/unit/codegen/cpu/LoadObject.h"
+#include "test/unit/codegen/cpu/Scratch.h"
 
 #include "codegen/cpu/PrefillStream.h"
 
@@ -252,9 +253,7 @@ public:
     if (failed(scratchBytes))
       return;
     bytes = *scratchBytes;
-    memory.reset(static_cast<char *>(aligned_alloc(64, (bytes + 63) & ~63)));
-    // What the stage reads before it writes must not matter.
-    std::memset(memory.get(), 0xff, bytes);
+    memory = std::make_unique<Scratch>(bytes);
     loaded = std::make_unique<LoadedModule>(
         *module, machine ? *machine : machineFor(params.isa), &times);
     if (loaded->undefined.empty())
@@ -266,10 +265,7 @@ public:
   fovea_stage_fn fn = nullptr;
   int64_t bytes = 0;
   LoweringTimes times;
-  struct Free {
-    void operator()(char *p) { free(p); }
-  };
-  std::unique_ptr<char, Free> memory;
+  std::unique_ptr<Scratch> memory;
   std::unique_ptr<LoadedModule> loaded;
 
 private:

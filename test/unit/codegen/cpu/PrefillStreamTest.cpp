@@ -146,7 +146,7 @@ TEST_P(PrefillTest, ShapesAndFormats) {
         c.tokenMajor = s.tokenMajor, c.pad = s.pad;
         c.qOff.clear(), c.kLen.clear();
         c.allocate(rng);
-        c.run(kernel.fn, kernel.memory.get());
+        c.run(kernel.fn, kernel.memory->get());
         check(c);
         if (HasFatalFailure())
           return;
@@ -160,7 +160,7 @@ TEST_P(PrefillTest, TheCheckFailsOnSeededFaults) {
   PrefillKernel kernel(c.params);
   c.sq = 20, c.sk = 120;
   c.allocate(rng);
-  c.run(kernel.fn, kernel.memory.get());
+  c.run(kernel.fn, kernel.memory->get());
   ASSERT_EQ(verdict(c), "");
   float right = c.o.get(0, 0, 7, 3);
   c.o.set(0, 0, 7, 3, right + 3e-5f);
@@ -185,7 +185,7 @@ TEST_P(PrefillTest, EveryLengthUpToTwoBlocks) {
     c.sq = 1 + sk * 7 % 45, c.sk = sk;
     c.qOff.clear(), c.kLen.clear();
     c.allocate(rng);
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     check(c);
     if (HasFatalFailure())
       return;
@@ -199,7 +199,7 @@ TEST_P(PrefillTest, LargeScoresKeepTheBound) {
   PrefillKernel kernel(c.params);
   c.sq = 40, c.sk = 500;
   c.allocate(rng, 2);
-  c.run(kernel.fn, kernel.memory.get());
+  c.run(kernel.fn, kernel.memory->get());
   check(c);
 }
 
@@ -220,7 +220,7 @@ TEST_P(PrefillTest, CausalAndWindow) {
         c.sq = sq, c.sk = sk, c.kvHeads = 2;
         c.qOff.clear(), c.kLen.clear();
         c.allocate(rng);
-        c.run(kernel.fn, kernel.memory.get());
+        c.run(kernel.fn, kernel.memory->get());
         check(c, keep);
         if (HasFatalFailure())
           return;
@@ -261,7 +261,7 @@ TEST_P(PrefillTest, UnstructuredMaskAndRowsThatSeeNothing) {
   c.allocate(rng);
   // Output memory is overwritten, also where a row sees nothing.
   std::memset(c.o.bytes.data(), 0xff, c.o.bytes.size());
-  c.run(kernel.fn, kernel.memory.get());
+  c.run(kernel.fn, kernel.memory->get());
   check(c, hashed);
   EXPECT_EQ(c.counters.tiles_full, 0);
   EXPECT_GT(c.counters.tiles_partial, 0);
@@ -289,7 +289,7 @@ TEST_P(PrefillTest, PanelsAreClassifiedByTheirPairs) {
   c.sq = 333, c.sk = 555, c.kvHeads = 2;
   c.qOff = {0};
   c.allocate(rng);
-  c.run(kernel.fn, kernel.memory.get());
+  c.run(kernel.fn, kernel.memory->get());
   check(c, keep);
   int64_t full = 0, partial = 0, empty = 0;
   int64_t lanes = c.params.schedule.lanes, keys = c.params.schedule.keys;
@@ -356,7 +356,7 @@ TEST_P(PrefillTest, KeysThatNobodySeesAreNotComputed) {
           c.k.set(0, 0, k, d, NAN);
         c.v.set(0, 0, k, d, NAN);
       }
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     check(c, keep, score);
   }
 }
@@ -403,7 +403,7 @@ TEST_P(PrefillTest, MaskThatReadsHeads) {
   ASSERT_TRUE(kernel.fn) << kernel.reason;
   c.sq = 150, c.sk = 150, c.kvHeads = 2;
   c.allocate(rng);
-  c.run(kernel.fn, kernel.memory.get());
+  c.run(kernel.fn, kernel.memory->get());
   check(c, [](int64_t h, int64_t q, int64_t k) {
     return k <= q && q - k < (h + 1) * 20;
   });
@@ -432,7 +432,7 @@ TEST_P(PrefillTest, ScoreModifier) {
     ASSERT_TRUE(kernel.fn) << kernel.loaded->undefined;
     c.sq = 37, c.sk = 130;
     c.allocate(rng, 2);
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     check(c, masked ? Predicate(hashed) : Predicate(),
           [](double s, int64_t h, int64_t q, int64_t k) {
             return k == 0 ? -INFINITY
@@ -457,7 +457,7 @@ TEST_P(PrefillTest, PoisonedTailsAndLengths) {
             c.k.set(b, 0, j, d, NAN);
           c.v.set(b, 0, j, d, NAN);
         }
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     check(c);
   }
 }
@@ -472,7 +472,7 @@ TEST_P(PrefillTest, NonFiniteValuesStayInTheirRows) {
     c.allocate(rng);
     c.q.set(0, 0, 41, 3, bad); // its own row only
     c.k.set(0, 0, 70, 5, bad); // rows 70 and later see it
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     for (int64_t i = 0; i < 100; ++i)
       for (int64_t d = 0; d < 16; ++d) {
         float x = c.o.get(0, 0, i, d);
@@ -500,7 +500,7 @@ TEST_P(PrefillTest, SplitItemsMerge) {
     c.planItems(splits);
     size_t cut = c.items.size();
     c.items.insert(c.items.end(), whole.begin(), whole.end());
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     auto keep = [](int64_t, int64_t q, int64_t k) { return k <= q; };
     check(c, keep);
     int64_t rows = c.params.schedule.rows;
@@ -536,7 +536,7 @@ TEST_P(PrefillTest, PartialResults) {
   c.sq = 50, c.sk = 77;
   c.allocate(rng);
   c.splitL.assign(50, 0);
-  c.run(kernel.fn, kernel.memory.get());
+  c.run(kernel.fn, kernel.memory->get());
   for (int64_t i = 0; i < 50; ++i) {
     std::vector<double> want;
     double lse = c.reference(0, 0, i, {}, {}, want);
@@ -585,7 +585,7 @@ TEST_P(PrefillTest, ChosenBlocks) {
   fovea_abi_view counts = {
       count.data(), {1, 4, blocks}, {4 * blocks, blocks, 1}};
   c.more = {table(list, 1, 4, blocks, capacity), counts};
-  c.run(kernel.fn, kernel.memory.get());
+  c.run(kernel.fn, kernel.memory->get());
   EXPECT_EQ(c.result, 0);
   check(c, [&](int64_t h, int64_t q, int64_t k) {
     int64_t at = h / 2 * blocks + q / 20;
@@ -595,7 +595,7 @@ TEST_P(PrefillTest, ChosenBlocks) {
   // An entry outside the keys is an error, not a wild read.
   for (int32_t bad : {13, -1, INT32_MAX, INT32_MIN}) {
     list[5 * capacity] = bad;
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     EXPECT_EQ(c.result, StageListOutOfRange);
   }
 }
@@ -623,7 +623,7 @@ TEST_P(PrefillTest, LevelMap) {
   poolRows(c.k, 4, pk);
   poolRows(c.v, 4, pv);
   c.more = {table(levels, 1, 1, 4, 5), pk.view(), pv.view()};
-  c.run(kernel.fn, kernel.memory.get());
+  c.run(kernel.fn, kernel.memory->get());
   // The reference, query block by query block, repeats pooled rows.
   for (int64_t block = 0; block < 4; ++block) {
     PrefillCase r = c;
@@ -683,7 +683,7 @@ TEST_P(PrefillTest, PooledRows) {
     poolRows(c.k, 4, pk);
     poolRows(c.v, 4, pv);
     c.more = {pk.view(), pv.view()};
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     // The reference repeats a pooled row for each of its tokens: the same sum.
     PrefillCase r = c;
     for (int64_t t = 0; t < cut; ++t)
@@ -713,7 +713,7 @@ TEST_P(PrefillTest, OtherSchedules) {
     ASSERT_TRUE(kernel.fn) << kernel.loaded->undefined;
     c.sq = 77, c.sk = 141;
     c.allocate(rng);
-    c.run(kernel.fn, kernel.memory.get());
+    c.run(kernel.fn, kernel.memory->get());
     check(c, [](int64_t, int64_t q, int64_t k) { return k <= q; });
   }
 }

@@ -9,6 +9,7 @@
 #include "codegen/cpu/Emitter.h"
 #include "test/support/Halves.h"
 #include "test/support/NaiveAttention.h"
+#include "test/unit/codegen/cpu/Scratch.h"
 
 #include <fovea/abi.h>
 
@@ -112,11 +113,7 @@ public:
     plan.sources = sources.data();
     plan.rows = rows.data();
     plan.moves = moves.data();
-    // Poisoned: what a stage reads of it, it has written.
-    size_t bytes = (scratchBytes + 63) / 64 * 64;
-    std::unique_ptr<void, decltype(&free)> scratch(aligned_alloc(64, bytes),
-                                                   free);
-    memset(scratch.get(), 0xff, bytes);
+    Scratch scratch(scratchBytes);
     memset(scratch.get(), 0, sizeof counters);
     int64_t n = int64_t(items.empty() ? moves.size() : items.size());
     int32_t status = stage(&args, &plan, 0, n, scratch.get());
