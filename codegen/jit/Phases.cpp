@@ -46,7 +46,8 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   traits.mask = shape.mask;
   traits.reach = shape.reach;
   traits.stripe = shape.stripe;
-  traits.tables = shape.tables;
+  traits.slanted = shape.slanted;
+  traits.maskOps = shape.maskOps;
   traits.ordered = shape.ordered;
   traits.chosen = shape.unit != 0;
   traits.modified = shape.modified;

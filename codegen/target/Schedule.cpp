@@ -170,7 +170,9 @@ static std::string describeRow(const ScheduleRow &row) {
 }
 
 /// Queries that see at most so many keys share few of them with others.
-static constexpr int64_t kNarrowReach = 256;
+static constexpr int64_t kNarrowReach = 512;
+/// A mask of more ops than this is dear to ask.
+static constexpr int64_t kDearOps = 128;
 /// Blocks of fewer keys cost more than what they skip.
 static constexpr int64_t kLeastBlockKeys = 16;
 
@@ -181,26 +183,32 @@ static constexpr int kFineRows = 8;
 /// The row's tile for a masked stream (measured in docs/performance.md,
 /// "Tuning"). Blocks stay as long as the row has them: of a partial one a panel
 /// computes those keys that one of its queries sees. A block is no longer than
-/// the stripes between which it can skip: those need no pairs, and no finer
-/// tile.
+/// the stripes between which it can skip: those need no pairs.
 ///
 /// Panels of an item share what is read and converted, but all of them ask for
-/// the pairs of the item's keys. Where a query sees few keys, an item is one
-/// panel, whose keys begin where its own queries' do; where tables by tokens
-/// scatter them, four; else two.
-static PrefillSchedule fitToMask(PrefillSchedule s,
+/// the pairs of the item's keys: two, or four where that is converted. Where a
+/// query sees few keys, an item is one panel, whose keys begin where its own
+/// queries' do, and so where asking is dear. Stripes have few pairs to ask for,
+/// and are read from far apart: eight panels share them. Where they move with
+/// the query, a panel sees those of all of its queries: it has few.
+static PrefillSchedule fitToMask(PrefillSchedule s, const TargetInfo &target,
                                  const StreamTraits &traits) {
   // Blocks of a walk are boxes of the grid.
   if (traits.mask.empty() || traits.ordered)
     return s;
-  bool narrow = traits.reach >= 0 && traits.reach <= kNarrowReach;
-  int panels = narrow ? 1 : traits.tables ? 4 : 2;
+  int64_t stripe = traits.stripe;
+  if (traits.slanted && stripe < s.lanes)
+    s.lanes = int(target.lanes());
+  bool alone = traits.maskOps > kDearOps ||
+               (traits.reach >= 0 && traits.reach <= kNarrowReach);
+  int panels = alone ? 1 : stripe ? 8 : s.convert ? 4 : 2;
   s.rows = std::min(s.rows, panels * s.lanes);
-  if (traits.stripe)
-    s.keys =
-        int(std::min<int64_t>(s.keys, alignTo(traits.stripe, kLeastBlockKeys)));
-  else
-    s.regRows = std::min(s.regRows, kFineRows);
+  s.regRows = std::min(s.regRows, kFineRows);
+  // Blocks of 96 were multiples of 12.
+  if (std::max(traits.keyDim, traits.valueDim) <= 128 && target.lanes() == 16)
+    s.keys = 128;
+  if (stripe)
+    s.keys = int(std::min<int64_t>(s.keys, alignTo(stripe, kLeastBlockKeys)));
   return s;
 }
 
@@ -233,8 +241,8 @@ Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
       break;
   }
   Schedule chosen;
-  chosen.prefill =
-      (target.isGpu() ? fitToGpu : fitToMask)(last->prefill, traits);
+  chosen.prefill = target.isGpu() ? fitToGpu(last->prefill, traits)
+                                  : fitToMask(last->prefill, target, traits);
   chosen.decode = last->decode;
   chosen.reason = "table row: " + describeRow(*last);
   return chosen;

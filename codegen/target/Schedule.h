@@ -53,12 +53,12 @@ struct StreamTraits {
   bool cached = false;                 ///< keys lie in segments of a cache
   std::string mask; ///< what tells it from others; empty: there is none
   /// What is known of the mask when it is compiled: most keys that a query
-  /// sees (-1: no number), and the keys of stripes with gaps (0: there are
-  /// none). No part of a tuning table's key: they follow from the mask.
+  /// sees (-1: no number), the keys of stripes with gaps (0: there are none),
+  /// and whether these move with the query. No part of a tuning table's key:
+  /// they follow from the mask.
   int64_t reach = -1, stripe = 0;
-  /// The mask reads tables by tokens (likewise), which say where its edges are
-  /// when it runs.
-  bool tables = false;
+  bool slanted = false;
+  int64_t maskOps = 0;   ///< of its predicate (likewise)
   bool ordered = false;  ///< rows and keys walk over a grid, in boxes
   bool chosen = false;   ///< keys are chosen by lists or levels
   bool modified = false; ///< scores or weights have code of their own

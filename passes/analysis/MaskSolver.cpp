@@ -442,9 +442,11 @@ void measureKeys(MaskGraph &g, const MaskSections &sections,
         g.isConst(term.width, width) && width < period) {
       if (keys)
         keys = std::min(*keys, (*keys / period + 1) * width);
-      if (period - width >= kLeastGap && width > 0)
+      if (period - width >= kLeastGap && width > 0) {
         solution.stripe =
             solution.stripe ? std::min(solution.stripe, width) : width;
+        solution.slanted |= g[term.phase].onQ;
+      }
     }
     if (isOfFewQueries(g, term))
       continue;

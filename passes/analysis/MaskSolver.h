@@ -51,6 +51,8 @@ struct MaskSolution {
   /// Keys of the narrowest stripe that repeats with a gap worth skipping, both
   /// numbers; 0: there is none.
   int64_t stripe = 0;
+  /// Such stripes move with the query.
+  bool slanted = false;
 };
 
 /// Solves `keep(operands..., b, h, q, k [, len]) -> i1 | i32` and adds the

@@ -24,7 +24,8 @@ struct StreamShape {
   /// Empty: there is none.
   std::string mask;
   int64_t reach, stripe; ///< of the mask: see MaskSolution
-  bool tables;           ///< the mask reads tables by tokens
+  bool slanted;          ///< likewise
+  int64_t maskOps;       ///< of its predicate
   bool ordered;          ///< rows and keys walk over a grid
   int64_t unit;          ///< keys of a chosen unit; 0: all are read
   bool listed;           ///< units are chosen by a list, not by levels

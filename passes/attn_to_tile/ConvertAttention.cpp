@@ -197,11 +197,6 @@ LogicalResult AttentionConverter::chooseSchedules() {
       (cache ? cache->largest().getKeys() : sources[0]).getType());
   // Tables of tokens have summaries, or two indices and more; of one index,
   // those by head say no more than how wide a window is.
-  bool tables =
-      mask.summaries || llvm::any_of(mask.operands, [](Value operand) {
-        auto view = dyn_cast<ViewType>(operand.getType());
-        return view && view.getRank() > 1;
-      });
   bool modified = op.getScoreAttr() || !op.getScoreRegion().empty() ||
                   prob.kind == ProbRule::Linear ||
                   prob.kind == ProbRule::General;
@@ -209,8 +204,9 @@ LogicalResult AttentionConverter::chooseSchedules() {
       op.getContext(),
       StreamShape{keyDim, valueDim, keyType.getElementType(),
                   keyType.getFormat(), group, cache != nullptr, mask.identity,
-                  mask.reach, mask.stripe, tables, order != nullptr,
-                  queryBlock ? unit : 0, list != nullptr, modified});
+                  mask.reach, mask.stripe, mask.slanted, mask.ops,
+                  order != nullptr, queryBlock ? unit : 0, list != nullptr,
+                  modified});
   if (queryBlock)
     fitQueryBlock();
   if (order)

@@ -26,6 +26,8 @@ struct TileMask {
   mlir::StringAttr text;          ///< the mask as a person would write it
   std::string identity;           ///< see StreamShape::mask
   int64_t reach = -1, stripe = 0; ///< see MaskSolution
+  bool slanted = false;           ///< likewise
+  int64_t ops = 0;                ///< of the predicate
   llvm::SmallVector<mlir::Value> operands; ///< program arguments
   mlir::DenseI64ArrayAttr summaries;       ///< of tile.runs; null: none
   bool byHead = false;                     ///< the predicate reads the head

@@ -74,33 +74,39 @@ TEST(Schedule, masksTakeSmallerItems) {
       traits.dtype = dtype;
       traits.keyDim = traits.valueDim = 64;
       PrefillSchedule dense = chooseSchedule(target, traits).prefill;
+      int64_t keys = target.lanes() == 16 ? 128 : dense.keys;
+      int panels = dtype == FOVEA_DTYPE_F32 ? 2 : 4;
       auto chosen = [&](int64_t reach, int64_t stripe) {
         traits.mask = "some";
         traits.reach = reach;
         traits.stripe = stripe;
         PrefillSchedule s = chooseSchedule(target, traits).prefill;
         EXPECT_EQ(whyNot(target, s), "");
-        EXPECT_EQ(s.regRows,
-                  stripe ? dense.regRows : std::min(dense.regRows, 8));
+        EXPECT_EQ(s.regRows, std::min(dense.regRows, traits.ordered ? 99 : 8));
         return s;
       };
-      // No number, too large a number: two panels.
-      for (int64_t reach : {int64_t(-1), int64_t(257)}) {
-        EXPECT_EQ(chosen(reach, 0).rows, 2 * dense.lanes);
-        EXPECT_EQ(chosen(reach, 0).keys, dense.keys);
+      // No number, too large a number: some panels, more if keys are converted.
+      for (int64_t reach : {int64_t(-1), int64_t(513)}) {
+        EXPECT_EQ(chosen(reach, 0).rows, panels * dense.lanes);
+        EXPECT_EQ(chosen(reach, 0).keys, keys);
       }
-      // A query that sees few keys: one panel.
-      EXPECT_EQ(chosen(256, 0).rows, dense.lanes);
-      // Stripes: blocks about as long.
+      // A query that sees few keys: one panel. A mask that is dear to ask, too.
+      EXPECT_EQ(chosen(512, 0).rows, dense.lanes);
+      traits.maskOps = 129;
+      EXPECT_EQ(chosen(-1, 0).rows, dense.lanes);
+      traits.maskOps = 128;
+      EXPECT_EQ(chosen(-1, 0).rows, panels * dense.lanes);
+      // Stripes: blocks about as long, many panels.
       EXPECT_EQ(chosen(-1, 4).keys, 16);
       EXPECT_EQ(chosen(-1, 17).keys, 32);
-      EXPECT_EQ(chosen(-1, 500).keys, dense.keys);
-      // Tables decide: four panels, but one if they show few keys.
-      traits.tables = true;
-      EXPECT_EQ(chosen(-1, 0).rows, 4 * dense.lanes);
-      EXPECT_EQ(chosen(256, 0).rows, dense.lanes);
-      EXPECT_EQ(chosen(-1, 0).keys, dense.keys);
-      traits.tables = false;
+      EXPECT_EQ(chosen(-1, 500).keys, keys);
+      EXPECT_EQ(chosen(-1, 17).rows, std::min(dense.rows, 8 * dense.lanes));
+      // They move with the query: a panel has few, unless they are wide.
+      traits.slanted = true;
+      EXPECT_EQ(chosen(-1, 4).lanes, int(target.lanes()));
+      EXPECT_EQ(chosen(-1, 4).rows, 8 * int(target.lanes()));
+      EXPECT_EQ(chosen(-1, 500).lanes, dense.lanes);
+      traits.slanted = false;
       // Boxes of a walk stay whole.
       traits.ordered = true;
       EXPECT_EQ(toString(chosen(4, 4)), toString(dense));

@@ -319,11 +319,13 @@ TEST(MaskAbi, RefusesOperandsThatNoSlotCanHold) {
 
 /// Most keys of a query and the stripes, where the predicate tells them.
 TEST(MaskSolver, SaysHowFarAQueryReaches) {
-  auto expect = [](const std::string &body, int64_t reach, int64_t stripe) {
+  auto expect = [](const std::string &body, int64_t reach, int64_t stripe,
+                   bool slanted = false) {
     Solved s = solve(maskOf(body));
     ASSERT_TRUE(succeeded(s.solution)) << s.diagnostics;
     EXPECT_EQ(s.solution->reach, reach) << body;
     EXPECT_EQ(s.solution->stripe, stripe) << body;
+    EXPECT_EQ(s.solution->slanted, slanted) << body;
   };
   const std::string near = "%n = arith.constant 13 : index\n"
                            "%first = arith.subi %q, %n : index\n"
@@ -354,6 +356,13 @@ TEST(MaskSolver, SaysHowFarAQueryReaches) {
            reach, 0);
   // Stripes of 8 keys between gaps of 56; gaps of 3 keys are not skipped.
   expect(stripes, -1, 8);
+  // Stripes of one key that move with the query.
+  expect("%p = arith.constant 64 : index\n"
+         "%d = arith.subi %q, %k : index\n"
+         "%m = arith.remsi %d, %p : index\n"
+         "%z = arith.constant 0 : index\n"
+         "%r = arith.cmpi eq, %m, %z : index",
+         -1, 1, true);
   expect("%p = arith.constant 4 : index\n%m = arith.remui %k, %p : index\n"
          "%w = arith.constant 1 : index\n"
          "%r = arith.cmpi ult, %m, %w : index",

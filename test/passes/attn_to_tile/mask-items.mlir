@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Items of a masked stream by what says which keys a query sees: two panels in
-// general, also where tables by head give the width of a window; four where
-// tables by tokens scatter the keys. Blocks of keys stay long, register tiles
-// are of 8 keys: what nobody sees in a block is passed over.
+// Items of a masked stream: two panels, four where keys are converted, eight
+// where stripes with gaps between them have the keys; of few queries where the
+// stripes move with the query. Blocks of keys are long but for stripes, register
+// tiles are of 8 keys.
 // RUN: fovea-opt %s --attn-to-tile=target=x86-64-v4 --split-input-file \
 // RUN:   | FileCheck %s
 !t = tensor<?x4x?x64xf32>
@@ -33,7 +33,7 @@ func.func @by_number(%q: !t {attn.name = "q"}, %k: !t {attn.name = "k"}, %v: !t 
 
 // Keys are converted for all panels together.
 // CHECK-LABEL: tile.program @tree
-// CHECK: tile.stage @attend_prefill launch("attend") {{.*}} lanes = 32, reg = 8, keys = 96, rows = 128, max_rows = -1
+// CHECK: tile.stage @attend_prefill launch("attend") {{.*}} lanes = 32, reg = 8, keys = 128, rows = 128, max_rows = -1
 func.func @tree(%q: !t {attn.name = "q"}, %k: !t {attn.name = "k"}, %v: !t {attn.name = "v"},
     %parents: tensor<?xi32> {attn.name = "parents"}) -> !t attributes {attn.kernel} {
   %o = attn.attention %q, %k, %v mask(tree(%parents : tensor<?xi32>)) : (!t, !t, !t) -> !t
@@ -44,19 +44,20 @@ func.func @tree(%q: !t {attn.name = "q"}, %k: !t {attn.name = "k"}, %v: !t {attn
 
 !t = tensor<?x4x?x64xf32>
 
-// CHECK-LABEL: tile.program @blocks
-// CHECK: tile.stage @attend_prefill launch("attend") {{.*}} lanes = 32, reg = 8, keys = 128, rows = 128, max_rows = -1
-func.func @blocks(%q: !t {attn.name = "q"}, %k: !t {attn.name = "k"}, %v: !t {attn.name = "v"},
-    %blocks: tensor<4x?x?xi8> {attn.name = "blocks", attn.dims = "h rows columns"}) -> !t attributes {attn.kernel} {
-  %o = attn.attention %q, %k, %v mask {
-    ^bb0(%b: index, %h: index, %i: index, %j: index):
-      %size = arith.constant 16 : index
-      %zero = arith.constant 0 : i8
-      %row = arith.divsi %i, %size : index
-      %column = arith.divsi %j, %size : index
-      %byte = tensor.extract %blocks[%h, %row, %column] : tensor<4x?x?xi8>
-      %keep = arith.cmpi ne, %byte, %zero : i8
-      sel.yield %keep : i1
-  } : (!t, !t, !t) -> !t
+// CHECK-LABEL: tile.program @columns
+// CHECK: tile.stage @attend_prefill launch("attend") {{.*}} lanes = 32, reg = 8, keys = 16, rows = 256, max_rows = -1
+func.func @columns(%q: !t {attn.name = "q"}, %k: !t {attn.name = "k"}, %v: !t {attn.name = "v"}) -> !t attributes {attn.kernel} {
+  %o = attn.attention %q, %k, %v mask(causal and columns(128, 112, 16)) : (!t, !t, !t) -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x4x?x64xf32>
+
+// CHECK-LABEL: tile.program @diagonals
+// CHECK: tile.stage @attend_prefill launch("attend") {{.*}} lanes = 16, reg = 8, keys = 16, rows = 128, max_rows = -1
+func.func @diagonals(%q: !t {attn.name = "q"}, %k: !t {attn.name = "k"}, %v: !t {attn.name = "v"}) -> !t attributes {attn.kernel} {
+  %o = attn.attention %q, %k, %v mask(causal and dilated(128)) : (!t, !t, !t) -> !t
   return %o : !t
 }
