@@ -111,17 +111,22 @@ struct PairCounter {
   }
 };
 
-/// Collects the keys that a tile sees.
+/// Collects the keys that a tile sees: add(lo, hi), ascending.
 struct KeyCollector {
   const fovea_mask_info &mask;
   int64_t b, h, q0, q1;
-  std::vector<fovea_abi_run> &runs;
+  llvm::function_ref<void(int64_t, int64_t)> add;
+  int64_t last = q0; ///< saw the key before, so asked first for the next
 
-  void add(int64_t lo, int64_t hi) {
-    if (!runs.empty() && runs.back().hi == lo)
-      runs.back().hi = hi;
-    else
-      runs.push_back({lo, hi});
+  bool sees(int64_t k) {
+    if (keeps(mask, b, h, last, k))
+      return true;
+    for (int64_t q = q0; q < q1; ++q)
+      if (q != last && keeps(mask, b, h, q, k)) {
+        last = q;
+        return true;
+      }
+    return false;
   }
   void collect(int64_t lo, int64_t hi) {
     if (lo >= hi)
@@ -140,11 +145,8 @@ struct KeyCollector {
       return collect(middle, hi);
     }
     for (int64_t k = lo; k < hi; ++k)
-      for (int64_t q = q0; q < q1; ++q)
-        if (keeps(mask, b, h, q, k)) {
-          add(k, k + 1);
-          break;
-        }
+      if (sees(k))
+        add(k, k + 1);
   }
 };
 } // namespace
@@ -167,27 +169,23 @@ int64_t countPairs(const fovea_mask_info &mask, int64_t b, int64_t h,
 }
 
 int64_t liveKeys(const fovea_mask_info &mask, int64_t b, int64_t h, int64_t q0,
-                 int64_t q1, int64_t k0, int64_t k1, int64_t step) {
+                 int64_t q1, int64_t k0, int64_t k1) {
   int64_t keys = 0;
-  for (int64_t k = k0; k < k1; k += step) {
-    int64_t end = std::min(k + step, k1);
-    bool live = false;
-    if ((q1 - q0) * (end - k) > kLeafPairs)
-      live = classOf(mask, b, h, q0, q1, k, end) != FOVEA_TILE_EMPTY;
-    else // a pair that is seen is found sooner than what proves that none is
-      for (int64_t q = q0; q < q1 && !live; ++q)
-        for (int64_t at = k; at < end && !live; ++at)
-          live = keeps(mask, b, h, q, at);
-    if (live)
-      keys += end - k;
-  }
+  auto add = [&](int64_t lo, int64_t hi) { keys += hi - lo; };
+  KeyCollector{mask, b, h, q0, q1, add}.collect(k0, k1);
   return keys;
 }
 
 std::vector<fovea_abi_run> visibleKeys(const fovea_mask_info &mask, int64_t b,
                                        int64_t h, int64_t q0, int64_t q1) {
   std::vector<fovea_abi_run> keys;
-  KeyCollector collector{mask, b, h, q0, q1, keys};
+  auto add = [&](int64_t lo, int64_t hi) {
+    if (!keys.empty() && keys.back().hi == lo)
+      keys.back().hi = hi;
+    else
+      keys.push_back({lo, hi});
+  };
+  KeyCollector collector{mask, b, h, q0, q1, add};
   for (const fovea_abi_run &run : runsOf(mask, b, h, q0, q1))
     collector.collect(run.lo, run.hi);
   return keys;

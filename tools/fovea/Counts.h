@@ -42,13 +42,11 @@ int64_t countPairs(const fovea_mask_info &mask, int64_t b, int64_t h,
 int64_t countPairs(const fovea_mask_info &mask, int64_t b, int64_t h,
                    int64_t q0, int64_t q1);
 
-/// Keys of a block [k0, k1) that queries [q0, q1) see in part, in groups of
-/// `step` from k0 on of which some key may be seen.
+/// How many of the keys [k0, k1) at least one of the queries [q0, q1) sees,
+/// exactly.
 int64_t liveKeys(const fovea_mask_info &mask, int64_t b, int64_t h, int64_t q0,
-                 int64_t q1, int64_t k0, int64_t k1, int64_t step);
-
-/// The keys that at least one of the queries [q0, q1) sees, exactly:
-/// ascending, disjoint, not touching.
+                 int64_t q1, int64_t k0, int64_t k1);
+/// All of these keys: ascending, disjoint, not touching.
 std::vector<fovea_abi_run> visibleKeys(const fovea_mask_info &mask, int64_t b,
                                        int64_t h, int64_t q0, int64_t q1);
 

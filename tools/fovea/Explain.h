@@ -26,8 +26,9 @@ struct Explanation {
   std::vector<std::string> remarks;
   bool checked = false; ///< counted pair by pair as well
 
+  /// Both of a machine that nobody disturbs.
   double ratio() const {
-    return measured ? measured->medianMs / std::max(prediction.ms(), 1e-9) : 1;
+    return measured ? measured->bestMs / std::max(prediction.ms(), 1e-9) : 1;
   }
   bool disagrees() const {
     return ratio() > kAgreement || ratio() < 1 / kAgreement;

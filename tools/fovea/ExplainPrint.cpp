@@ -23,7 +23,8 @@ static const char *plural(int64_t n) { return n == 1 ? "" : "s"; }
 /// Tiles, pairs and efficiency of one stream, or of all.
 static void printCounts(llvm::raw_ostream &os, int64_t empty, int64_t partial,
                         int64_t full, int64_t visible, int64_t executed,
-                        int64_t all, const StreamWork *stream) {
+                        int64_t computed, int64_t all,
+                        const StreamWork *stream) {
   double tiles = double(empty + partial + full);
   os << formatv("  tiles     {0} skipped ({1:f1} %), {2} with mask code "
                 "({3:f1} %), {4} without ({5:f1} %)",
@@ -44,6 +45,8 @@ static void printCounts(llvm::raw_ostream &os, int64_t empty, int64_t partial,
                 "executed)\n",
                 executed,
                 executed ? percent(double(visible), double(executed)) : 100.0);
+  os << formatv("  computed  {0} of them, {1:f1} % visible\n", computed,
+                computed ? percent(double(visible), double(computed)) : 100.0);
 }
 
 static void printStream(llvm::raw_ostream &os, const Explanation &e,
@@ -109,13 +112,14 @@ void printText(const Explanation &e, llvm::raw_ostream &os) {
       os << "  mask      " << stream.maskText << "\n";
     if (several)
       printCounts(os, stream.tilesEmpty, stream.tilesPartial, stream.tilesFull,
-                  stream.pairsVisible, stream.pairsExecuted, stream.pairsAll,
-                  &stream);
+                  stream.pairsVisible, stream.pairsExecuted,
+                  stream.pairsComputed, stream.pairsAll, &stream);
   }
   if (several)
     os << "  all streams\n";
   printCounts(os, work.tilesEmpty, work.tilesPartial, work.tilesFull,
-              work.visiblePairs, work.executedPairs, work.allPairs,
+              work.visiblePairs, work.executedPairs, work.computedPairs,
+              work.allPairs,
               work.streams.size() == 1 ? &work.streams[0] : nullptr);
   os << formatv("  FLOPs     {0} useful, {1} executed; {2} bytes\n",
                 work.flopsUseful, work.flopsExecuted, work.bytes);
@@ -140,8 +144,9 @@ void printText(const Explanation &e, llvm::raw_ostream &os) {
                 work.planMs, work.slots, plural(work.slots), work.countMs,
                 e.checked ? ", and pair by pair: the same" : "");
   if (e.measured) {
-    os << formatv("  measured  {0:f3} ms, {1:f2} of the prediction\n",
-                  e.measured->medianMs, e.ratio());
+    os << formatv("  measured  {0:f3} ms, the fastest {1:f3} ms, {2:f2} of the "
+                  "prediction\n",
+                  e.measured->medianMs, e.measured->bestMs, e.ratio());
     if (e.disagrees())
       os << formatv("  differ    by more than {0:f0} %: the model misses "
                     "something of this call, or others used the machine\n",
@@ -181,8 +186,11 @@ static Object toJson(const Explanation &e, const StreamWork &stream,
                                  {"full", stream.tilesFull}}},
                 {"visible_pairs", stream.pairsVisible},
                 {"executed_pairs", stream.pairsExecuted},
+                {"computed_pairs", stream.pairsComputed},
                 {"all_pairs", stream.pairsAll},
                 {"tile_efficiency", stream.efficiency()},
+                {"computed_visible", stream.useful()},
+                {"flops_executed", stream.flopsExecuted},
                 {"variants", std::move(parts)},
                 {"why", Array(whyScheduled(e.session, stream))},
                 {"items", int64_t(stream.items.size())},
@@ -233,8 +241,10 @@ void printJson(const Explanation &e, llvm::raw_ostream &os) {
                        {"full", work.tilesFull}}},
       {"visible_pairs", work.visiblePairs},
       {"executed_pairs", work.executedPairs},
+      {"computed_pairs", work.computedPairs},
       {"all_pairs", work.allPairs},
       {"tile_efficiency", work.efficiency()},
+      {"computed_visible", work.useful()},
       {"density", work.density()},
       {"flops_useful", work.flopsUseful},
       {"flops_executed", work.flopsExecuted},
@@ -270,6 +280,7 @@ void printJson(const Explanation &e, llvm::raw_ostream &os) {
   }
   if (e.measured) {
     object["measured_ms"] = e.measured->medianMs;
+    object["measured_best_ms"] = e.measured->bestMs;
     object["measured_over_predicted"] = e.ratio();
     object["agrees"] = !e.disagrees();
   }

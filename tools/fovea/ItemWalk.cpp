@@ -10,13 +10,51 @@
 
 namespace fovea::cli {
 
-int64_t PartWork::registerKeys() const {
+/// Keys of a register tile of a prefill that computes what is seen, else 0.
+static int32_t registerKeysOf(const StreamWork &stream,
+                              const fovea_phase_info &part) {
+  if (!stream.facts.computesSeen ||
+      std::string(part.variant).compare(0, 7, "prefill") != 0)
+    return 0;
   // As #tile.schedule prints it.
-  const std::string field = ", reg = ";
+  const std::string field = ", reg = ", schedule = part.schedule;
   size_t at = schedule.find(field);
-  if (variant.compare(0, 7, "prefill") != 0 || at == std::string::npos)
-    return keys;
+  if (at == std::string::npos)
+    throw Failure(ExitRejected, "expected a prefill's schedule to have '" +
+                                    field + "', got '" + schedule + "'");
   return std::max(std::atoi(schedule.c_str() + at + field.size()), 1);
+}
+
+void ItemWork::add(const fovea_mask_info &mask, const TileRows &tile,
+                   int32_t kind, int64_t lo, int64_t hi, const PartWork &part) {
+  int64_t count = (hi - lo + part.keys - 1) / part.keys;
+  if (kind == FOVEA_TILE_EMPTY) {
+    emptyTiles += count;
+    return;
+  }
+  pairs += tile.rows * (hi - lo);
+  auto compute = [&](int64_t keys) {
+    int64_t step = std::max(part.registerKeys, 1);
+    int64_t scored = (keys + step - 1) / step * step;
+    scoredKeys += scored;
+    pairsComputed += tile.rows * keys;
+    pairsScored += tile.rows * scored;
+  };
+  if (kind == FOVEA_TILE_FULL) {
+    fullTiles += count;
+    fullKeys += hi - lo;
+    for (int64_t k = lo; k < hi; k += part.keys)
+      compute(std::min<int64_t>(part.keys, hi - k));
+    return;
+  }
+  int64_t seen = hi - lo;
+  if (part.registerKeys)
+    seen = cli::liveKeys(mask, tile.b, tile.h, tile.q0, tile.q1, lo, hi);
+  partialTiles += count;
+  partialKeys += hi - lo;
+  liveKeys += seen;
+  liveTiles += seen > 0;
+  compute(seen);
 }
 
 static void insist(fovea_status status, const Session &session) {
@@ -111,18 +149,8 @@ private:
           std::min<int64_t>(variant.classRows, first + work.rows - row);
       std::pair<int64_t, int64_t> span = queries(row, rows);
       auto visit = [&](int32_t kind, int64_t lo, int64_t hi) {
-        int64_t count = (hi - lo + variant.keys - 1) / variant.keys;
-        if (kind == FOVEA_TILE_EMPTY) {
-          work.emptyTiles += count;
-          return;
-        }
-        work.pairs += rows * (hi - lo);
-        bool full = kind == FOVEA_TILE_FULL;
-        (full ? work.fullTiles : work.partialTiles) += count;
-        (full ? work.fullKeys : work.partialKeys) += hi - lo;
-        if (!full)
-          work.liveKeys += liveKeys(mask, b, h, span.first, span.second, lo, hi,
-                                    variant.registerKeys());
+        work.add(mask, {b, h, span.first, span.second, rows}, kind, lo, hi,
+                 variant);
       };
       for (const fovea_abi_run &run : runs)
         if (shared || !mask.classify)
@@ -152,7 +180,8 @@ void walkItems(const Session &session, const Call &call, StreamWork &stream) {
     part.size = sizeof(part);
     insist(fovea_plan_part(call.plan(), stream.phase, p, &part), session);
     stream.parts.push_back({part.variant, part.schedule, part.rows, part.keys,
-                            part.class_rows, part.n_items});
+                            part.class_rows, part.n_items,
+                            registerKeysOf(stream, part)});
     parts.push_back(part);
   }
   ItemWalker walker(stream);
@@ -162,6 +191,74 @@ void walkItems(const Session &session, const Call &call, StreamWork &stream) {
       stream.shared |= (item.flags & FOVEA_ITEM_SHARED) != 0;
       stream.items.push_back(walker.walk(item, int32_t(p)));
     }
+}
+
+namespace {
+/// Keys that the tiles of a prefill compute, key by key, and their repeats.
+struct SeenPairs {
+  int64_t computed = 0, scored = 0;
+};
+} // namespace
+
+/// What an item computes by the predicate alone: its blocks are the walk's.
+static SeenPairs seenOneByOne(const StreamWork &stream,
+                              const fovea_abi_item &item,
+                              const PartWork &part) {
+  const fovea_mask_info &mask = stream.mask;
+  int64_t group = std::max(mask.group, 1), b = item.b, h = item.head * group;
+  int64_t end = std::min<int64_t>(queriesOf(mask, b) * group,
+                                  int64_t(item.row) + part.rows);
+  SeenPairs sum;
+  auto block = [&](int64_t row, int64_t rows, int64_t lo, int64_t hi) {
+    int64_t seen = 0;
+    for (int64_t k = lo; k < hi; ++k) {
+      bool any = !mask.keep;
+      for (int64_t q = row / group; q <= (row + rows - 1) / group && !any; ++q)
+        any = mask.keep(mask.args, b, h, q + mask.q_off[b], k, mask.k_len[b]);
+      seen += any;
+    }
+    int64_t tile = part.registerKeys;
+    sum.computed += rows * seen;
+    sum.scored += rows * ((seen + tile - 1) / tile * tile);
+  };
+  if (item.row >= end)
+    return sum;
+  for (const fovea_abi_run &run :
+       runsOf(mask, b, h, item.row / group, (end - 1) / group + 1)) {
+    int64_t lo = std::max(run.lo, item.k0), hi = std::min(run.hi, item.k1);
+    for (int64_t k = lo; k < hi; k += part.keys)
+      for (int64_t row = item.row; row < end; row += part.classRows)
+        block(row, std::min<int64_t>(part.classRows, end - row), k,
+              std::min<int64_t>(k + part.keys, hi));
+  }
+  return sum;
+}
+
+/// Holds the computed pairs of every item against a count by the predicate;
+/// what differs, or "".
+static std::string checkComputed(const Session &session, const Call &call,
+                                 const StreamWork &stream) {
+  size_t at = 0;
+  for (size_t p = 0; p < stream.parts.size(); ++p) {
+    fovea_phase_info phase{};
+    phase.size = sizeof(phase);
+    insist(fovea_plan_part(call.plan(), stream.phase, int(p), &phase), session);
+    for (int64_t i = 0; i < phase.n_items; ++i) {
+      const ItemWork &got = stream.items[at++];
+      const fovea_abi_item &item = phase.items[i];
+      if (!stream.parts[p].registerKeys || (item.flags & FOVEA_ITEM_SHARED))
+        continue;
+      SeenPairs seen = seenOneByOne(stream, item, stream.parts[p]);
+      if (seen.computed != got.pairsComputed || seen.scored != got.pairsScored)
+        return "item " + std::to_string(i) + ": expected " +
+               std::to_string(seen.computed) + " computed pairs and " +
+               std::to_string(seen.scored) +
+               " scores, counted one by one, got " +
+               std::to_string(got.pairsComputed) + " and " +
+               std::to_string(got.pairsScored);
+    }
+  }
+  return "";
 }
 
 /// Pairs of head h of sequence b, one by one.
@@ -266,6 +363,9 @@ std::string checkCounts(const Session &session, const Call &call,
                     sum.partialTiles);
     if (sum.pairs != stats.pairs)
       return differ("executed pairs as the plan has", stats.pairs, sum.pairs);
+    std::string wrong = checkComputed(session, call, stream);
+    if (!wrong.empty())
+      return stream.name + ": " + wrong;
   }
   return "";
 }

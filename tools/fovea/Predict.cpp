@@ -44,6 +44,8 @@ static constexpr PrefillCosts kPrefill;
 static constexpr DecodeCosts kDecode;
 /// Of the bandwidth measured with plain reads.
 static constexpr double kReadShare = 0.85;
+/// Seconds of a slice in which a ceiling is measured.
+static constexpr double kSlice = 0.003;
 
 void TimeParts::add(const TimeParts &o, double times) {
   products += times * o.products;
@@ -146,19 +148,22 @@ double cyclesPerMs(const Session &session, const Ceilings &ceilings) {
 Ceilings measureCeilings(const Session &session, const Work &work) {
   bool wide = vectorLanes(session) == 16;
   CeilingMeter meter(session.threads(), wide), alone(1, wide);
-  std::vector<double> fma, read, fma1, near;
-  for (int i = 0; i < 5; ++i) {
-    fma.push_back(meter.fma(0.02));
-    fma1.push_back(session.threads() > 1 ? alone.fma(0.02) : fma.back());
-    read.push_back(meter.read(0.02));
-    if (i < 2)
-      near.push_back(meter.readAgain(size_t(std::max<int64_t>(work.bytes, 1))));
-  }
+  // Short slices, of which some are undisturbed though others use the machine;
+  // so is the fastest of a measured call's runs.
   Ceilings c;
-  c.fmaGflops = median(fma);
-  c.readGBs = median(read);
-  c.fmaGflops1 = median(fma1);
-  c.footprintGBs = std::max(median(near), c.readGBs);
+  for (int i = 0; i < 25; ++i) {
+    c.fmaGflops = std::max(c.fmaGflops, meter.fma(kSlice));
+    if (session.threads() > 1)
+      c.fmaGflops1 = std::max(c.fmaGflops1, alone.fma(kSlice));
+    c.readGBs = std::max(c.readGBs, meter.read(kSlice));
+    if (i < 2)
+      c.footprintGBs =
+          std::max(c.footprintGBs,
+                   meter.readAgain(size_t(std::max<int64_t>(work.bytes, 1))));
+  }
+  if (session.threads() == 1)
+    c.fmaGflops1 = c.fmaGflops;
+  c.footprintGBs = std::max(c.footprintGBs, c.readGBs);
   return c;
 }
 

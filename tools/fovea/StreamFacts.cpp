@@ -105,7 +105,7 @@ static std::string formatOf(Value view) {
   return text;
 }
 
-static StreamFacts factsOf(StageInfo &info) {
+static StreamFacts factsOf(StageInfo &info, const TargetInfo &target) {
   StreamFacts facts;
   facts.readsBatch = facts.readsHead = false;
   if (tile::MapOp mask = info.mask) {
@@ -122,6 +122,7 @@ static StreamFacts factsOf(StageInfo &info) {
   }
   facts.ordered = bool(info.stage.getOrderAttr());
   facts.cached = bool(info.segment);
+  facts.scoresTwice = info.inShares();
   ValueRange sources = info.stream.getSources();
   facts.keyFormat = formatOf(sources[0]);
   facts.valueFormat = formatOf(sources[1]);
@@ -131,6 +132,8 @@ static StreamFacts factsOf(StageInfo &info) {
     facts.unit = runs.getUnit();
     facts.queryBlock = runs.getQueryBlock();
   }
+  facts.computesSeen = !target.isGpu() && !facts.listed && !facts.leveled &&
+                       !info.maskGivesLevels();
   return facts;
 }
 
@@ -166,7 +169,7 @@ ProgramFacts programFacts(const Session &session) {
           continue;
         std::string launch = stage.getLaunch().str();
         if (info->role == StageRole::Attend)
-          facts.streams.emplace(launch, factsOf(*info));
+          facts.streams.emplace(launch, factsOf(*info, **target));
         else
           facts.stages.emplace(launch, stageFacts(*info));
       }

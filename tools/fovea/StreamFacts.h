@@ -30,6 +30,10 @@ struct StreamFacts {
   /// the walk.
   bool ordered = false;
   bool cached = false; ///< over the segments of a cache
+  /// A prefill computes those keys of a partial tile that one of its queries
+  /// sees; else all.
+  bool computesSeen = false;
+  bool scoresTwice = false; ///< weights are changed as shares of their sum
 };
 
 /// By launch: the stage's name in the plan.

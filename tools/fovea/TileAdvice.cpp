@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Advice where tiles waste more than half of their pairs: smaller tiles, the
-// keys of a tile gathered, tokens in another order. Each is recounted with the
-// mask's own functions on query tiles spread over the call, and its time comes
-// from the model of the prediction.
+// Advice where less than half of the pairs of tiles that run is visible:
+// smaller tiles, the keys of a tile gathered, tokens in another order. Each is
+// recounted with the mask's own functions on query tiles spread over the call.
+// Its time comes from the model of the prediction, which knows what is computed
+// of a tile.
 #include "tools/fovea/Advice.h"
 #include "tools/fovea/TokenOrder.h"
 
@@ -40,6 +41,9 @@ private:
   std::vector<Region> sample(int64_t positions);
   ItemWork tiles(const Region &region, int64_t positions, int64_t keys) const;
   double time(const ItemWork &item, int64_t positions, int64_t keys) const;
+  /// Makes `item` one of partial tiles that have `seen` keys to compute.
+  void computeOnly(ItemWork &item, int64_t seen, int64_t tiles,
+                   int64_t keys) const;
   void smaller(std::vector<Advice> &advice);
   void gather(std::vector<Advice> &advice);
   void permute(std::vector<Advice> &advice);
@@ -83,27 +87,18 @@ std::vector<Region> Recount::sample(int64_t positions) {
 ItemWork Recount::tiles(const Region &region, int64_t positions,
                         int64_t keys) const {
   ItemWork work;
+  PartWork tile = part;
+  tile.keys = int32_t(keys);
   work.rows = (region.q1 - region.q0) * group;
   for (int64_t q0 = region.q0; q0 < region.q1; q0 += positions) {
     int64_t q1 = std::min(q0 + positions, region.q1);
+    TileRows rows{region.b, region.h, q0, q1, (q1 - q0) * group};
     for (const fovea_abi_run &run : runsOf(mask, region.b, region.h, q0, q1)) {
       work.blocks += (run.hi - run.lo + keys - 1) / keys;
       work.blockKeys += run.hi - run.lo;
       classifyRun(mask, region.b, region.h, q0, q1, run.lo, run.hi, keys,
                   [&](int32_t kind, int64_t lo, int64_t hi) {
-                    int64_t count = (hi - lo + keys - 1) / keys;
-                    if (kind == FOVEA_TILE_EMPTY) {
-                      work.emptyTiles += count;
-                      return;
-                    }
-                    bool full = kind == FOVEA_TILE_FULL;
-                    (full ? work.fullTiles : work.partialTiles) += count;
-                    (full ? work.fullKeys : work.partialKeys) += hi - lo;
-                    if (!full)
-                      work.liveKeys +=
-                          liveKeys(mask, region.b, region.h, q0, q1, lo, hi,
-                                   std::min(part.registerKeys(), keys));
-                    work.pairs += (q1 - q0) * group * (hi - lo);
+                    work.add(mask, rows, kind, lo, hi, tile);
                   });
     }
   }
@@ -118,6 +113,17 @@ double Recount::time(const ItemWork &item, int64_t positions,
   tile.classRows = int32_t((positions * group + lanes - 1) / lanes * lanes);
   tile.keys = int32_t(keys);
   return timeOf(stream, item, tile, rate, lanes).sum();
+}
+
+void Recount::computeOnly(ItemWork &item, int64_t seen, int64_t tiles,
+                          int64_t keys) const {
+  item.fullKeys = item.fullTiles = item.emptyTiles = 0;
+  item.partialTiles = item.liveTiles = tiles;
+  item.partialKeys = tiles * keys;
+  item.liveKeys = part.registerKeys ? seen : item.partialKeys;
+  // A tile's last register tile is half repeats on average.
+  item.scoredKeys =
+      item.liveKeys + tiles * std::max(part.registerKeys - 1, 0) / 2;
 }
 
 /// The shape of tile, at least a vector wide, that the model likes best.
@@ -136,7 +142,7 @@ void Recount::smaller(std::vector<Advice> &advice) {
       for (const Region &region : regions) {
         ItemWork item = tiles(region, positions, keys);
         ms += time(item, positions, keys);
-        pairs += item.pairs;
+        pairs += item.pairsComputed;
       }
       if (positions == now && keys == part.keys) {
         nowMs = bestMs = ms;
@@ -156,20 +162,22 @@ void Recount::smaller(std::vector<Advice> &advice) {
   double saved = 1 - bestMs / nowMs;
   std::string text =
       formatv("with tiles of {0} rows x {1} keys instead of {2} x {3} "
-              "{4:f1} % of the pairs would run: tile efficiency {5:f1} %, the "
-              "model says {6:f0} % less time (recounted on {7} of {8} items)",
+              "{4:f1} % of the pairs would be computed, {5:f1} % of these "
+              "visible, the model says {6:f0} % less time (recounted on {7} of "
+              "{8} items)",
               bestRows, bestKeys, part.classRows, part.keys, 100 * pairs,
-              100 * std::min(stream.efficiency() / pairs, 1.0), 100 * saved,
+              100 * std::min(stream.useful() / pairs, 1.0), 100 * saved,
               regions.size(), allRegions)
           .str();
   advice.push_back(make("smaller tile", std::move(text),
                         Object{{"rows", bestRows},
                                {"keys", bestKeys},
-                               {"executed_share", pairs},
+                               {"computed_share", pairs},
                                {"time_saved", saved}}));
 }
 
-/// A tile's own keys, copied together: no more of them than it sees.
+/// A tile's own keys, copied together: no more of them than it sees. Their
+/// products are the same as now; what goes is the asking of all others.
 void Recount::gather(std::vector<Advice> &advice) {
   int64_t positions = positionsOf(part.classRows);
   std::vector<Region> regions = sample(positions);
@@ -187,9 +195,8 @@ void Recount::gather(std::vector<Advice> &advice) {
     executed += item.fullKeys + item.partialKeys;
     visible += countPairs(mask, region.b, region.h, region.q0, region.q1);
     ItemWork packed = item;
-    packed.fullKeys = packed.fullTiles = packed.emptyTiles = 0;
+    computeOnly(packed, keys, (keys + part.keys - 1) / part.keys, part.keys);
     packed.partialKeys = packed.liveKeys = packed.blockKeys = keys;
-    packed.partialTiles = (keys + part.keys - 1) / part.keys;
     gatheredMs +=
         time(packed, positions, part.keys) +
         double(keys * (mask.key_dim + mask.value_dim)) * kGatherCycles / rate;
@@ -199,23 +206,24 @@ void Recount::gather(std::vector<Advice> &advice) {
   if (nowMs <= 0 || gatheredMs > (1 - kLeastSaving) * nowMs)
     return;
   double n = double(regions.size());
-  double efficiency =
-      double(visible) / double(std::max<int64_t>(distinct * positions, 1));
+  double share = std::min(
+      double(visible) / double(std::max<int64_t>(distinct * positions, 1)),
+      1.0);
   double saved = 1 - gatheredMs / nowMs;
   std::string text =
       formatv("a tile of {0} queries needs {1:f0} distinct keys on average "
-              "({2} at most, in {3:f1} runs) of {4:f0} that run; copied "
-              "together: tile efficiency {5:f1} %, the model says {6:f0} % "
-              "less time (counted on {7} of {8} tiles)",
+              "({2} at most, in {3:f1} runs) of {4:f0} in blocks that run; "
+              "copied together: {5:f1} % of their pairs are visible, the model "
+              "says {6:f0} % less time (counted on {7} of {8} tiles)",
               positions, double(distinct) / n, most, double(runs) / n,
-              double(executed) / n, 100 * std::min(efficiency, 1.0),
-              100 * saved, regions.size(), allRegions)
+              double(executed) / n, 100 * share, 100 * saved, regions.size(),
+              allRegions)
           .str();
   advice.push_back(make("gather", std::move(text),
                         Object{{"distinct_keys", double(distinct) / n},
                                {"most_distinct_keys", most},
                                {"executed_keys", double(executed) / n},
-                               {"tile_efficiency", std::min(efficiency, 1.0)},
+                               {"computed_visible", share},
                                {"time_saved", saved}}));
 }
 
@@ -248,7 +256,7 @@ void Recount::permute(std::vector<Advice> &advice) {
         visibleKeys(mask, region.b, region.h, region.q0, region.q0 + 1));
   struct Choice {
     TokenOrder order;
-    int64_t positions, keys, executed, visible;
+    int64_t positions, keys, computed, visible;
     double ms;
   };
   std::optional<Choice> best;
@@ -275,11 +283,10 @@ void Recount::permute(std::vector<Advice> &advice) {
           Choice &c = choices[i];
           ItemWork item;
           item.rows = tile.queries * group;
-          item.partialTiles = tile.keyTiles[i];
-          item.partialKeys = item.liveKeys = tile.keyTiles[i] * c.keys;
+          computeOnly(item, tile.keys, tile.keyTiles[i], c.keys);
           item.blockKeys =
               item.partialKeys * c.positions / positionsOf(part.rows);
-          c.executed += tile.queries * item.partialKeys;
+          c.computed += tile.queries * item.liveKeys;
           c.visible += tile.visible;
           c.ms += time(item, c.positions, c.keys);
         }
@@ -293,16 +300,16 @@ void Recount::permute(std::vector<Advice> &advice) {
     }
   if (!best || best->ms > (1 - kLeastSaving) * nowMs)
     return;
-  double efficiency = std::min(double(best->visible) /
-                                   double(std::max<int64_t>(best->executed, 1)),
-                               1.0);
+  double share = std::min(double(best->visible) /
+                              double(std::max<int64_t>(best->computed, 1)),
+                          1.0);
   double saved = 1 - best->ms / nowMs;
   std::string what = best->order.describe(best->positions, best->keys);
   std::string text =
       formatv("with tokens ordered {0} and tiles of {1} queries x {2} keys: "
-              "tile efficiency {3:f1} %, the model says {4:f0} % less time "
-              "(recounted on {5} of {6} tiles)",
-              what, best->positions, best->keys, 100 * efficiency, 100 * saved,
+              "{3:f1} % of the pairs that are computed would be visible, the "
+              "model says {4:f0} % less time (recounted on {5} of {6} tiles)",
+              what, best->positions, best->keys, 100 * share, 100 * saved,
               regions.size(), allRegions)
           .str();
   std::string clause = clauseOf(best->order, stream);
@@ -316,7 +323,7 @@ void Recount::permute(std::vector<Advice> &advice) {
                                {"rows_per_plane", best->order.height},
                                {"queries", best->positions},
                                {"keys", best->keys},
-                               {"tile_efficiency", efficiency},
+                               {"computed_visible", share},
                                {"time_saved", saved}}));
 }
 
@@ -331,11 +338,14 @@ void adviseTiles(const StreamWork &stream, double cyclesPerMs, int vectorLanes,
   if (!stream.pairsExecuted || stream.efficiency() >= 0.5 || stream.chosen() ||
       stream.parts.empty() || !stream.mask.bounds)
     return;
-  advice.push_back({"waste", stream.name,
-                    formatv("{0:f1} x more pairs run than are visible",
-                            1 / std::max(stream.efficiency(), 1e-9))
-                        .str(),
-                    Object{{"tile_efficiency", stream.efficiency()}}});
+  if (stream.useful() < 0.5)
+    advice.push_back(
+        {"waste", stream.name,
+         formatv("{0:f1} x more pairs are computed than are visible",
+                 1 / std::max(stream.useful(), 1e-9))
+             .str(),
+         Object{{"computed_visible", stream.useful()},
+                {"tile_efficiency", stream.efficiency()}}});
   Recount(stream, cyclesPerMs, vectorLanes).advise(advice);
 }
 

@@ -147,6 +147,7 @@ OrderedTile countOrdered(const fovea_mask_info &mask, int64_t b, int64_t h,
   for (size_t k = 0; k < seen.size(); ++k)
     if (seen[k])
       keysSeen.push_back(int64_t(k));
+  tile.keys = int64_t(keysSeen.size());
   for (int64_t keys : sizes) {
     std::array<int64_t, 3> box = boxOf(keys, axesOf(order));
     std::set<uint64_t> tiles;

@@ -32,6 +32,7 @@ candidateOrders(const std::vector<std::vector<fovea_abi_run>> &rows);
 /// One tile of queries in another order, over all keys.
 struct OrderedTile {
   int64_t queries = 0, visible = 0;
+  int64_t keys = 0;              ///< that any of the queries sees
   std::vector<int64_t> keyTiles; ///< for each of the sizes asked for
 };
 /// The tile with query `query` of the call in it; tiles of keys of the given

@@ -98,6 +98,24 @@ static const HostCache *cacheOf(const Session &session,
   return nullptr;
 }
 
+/// What the products of a stream compute, from its items. What a list or level
+/// map leaves of them only the plan's bound says.
+static void countComputed(StreamWork &stream) {
+  int64_t scored = stream.pairsExecuted;
+  stream.pairsComputed = stream.pairsExecuted;
+  if (!stream.chosen()) {
+    scored = stream.pairsComputed = 0;
+    for (const ItemWork &item : stream.items) {
+      stream.pairsComputed += item.pairsComputed;
+      scored += item.pairsScored;
+    }
+  }
+  const fovea_mask_info &mask = stream.mask;
+  stream.flopsExecuted =
+      2 * (scored * mask.key_dim * (stream.facts.scoresTwice ? 2 : 1) +
+           stream.pairsComputed * mask.value_dim);
+}
+
 /// Merging parts of attention counts as none of its FLOPs.
 static bool isAttention(StageRole role) {
   return role == StageRole::Combine || role == StageRole::Merge;
@@ -158,13 +176,15 @@ Work countWork(const Session &session, const Arguments &arguments,
       stream.pairsVisible = std::min(stream.pairsVisible, stats.pairs);
     stream.pieces = stats.slots;
     walkItems(session, call, stream);
+    countComputed(stream);
     work.tilesEmpty += stats.tiles_empty;
     work.tilesPartial += stats.tiles_partial;
     work.tilesFull += stats.tiles_full;
-    work.flopsExecuted += stats.flops_executed;
+    work.flopsExecuted += stream.flopsExecuted;
     work.slots += stats.slots;
     work.visiblePairs += stream.pairsVisible;
     work.executedPairs += stream.pairsExecuted;
+    work.computedPairs += stream.pairsComputed;
     work.allPairs += stream.pairsAll;
     work.flopsUseful +=
         2 * stream.pairsVisible * (mask.key_dim + mask.value_dim);

@@ -21,10 +21,14 @@ struct PartWork {
   std::string variant, schedule;
   int32_t rows = 0, keys = 0, classRows = 0;
   int64_t items = 0;
+  /// Of a prefill that computes only keys that are seen: keys of a register
+  /// tile of scores, whose last is filled up with repeats. Else 0.
+  int32_t registerKeys = 0;
+};
 
-  /// Keys of a register tile of the prefill, of whose keys some may be passed
-  /// over; all of a block where none is.
-  int64_t registerKeys() const;
+/// The queries [q0, q1) of a tile and how many of its rows exist.
+struct TileRows {
+  int64_t b, h, q0, q1, rows;
 };
 
 /// One item of a stream. A tile is the rows that are classified together (a
@@ -35,10 +39,17 @@ struct ItemWork {
   int64_t blocks = 0, blockKeys = 0; ///< of keys, whatever their class
   int64_t fullTiles = 0, partialTiles = 0, emptyTiles = 0;
   int64_t fullKeys = 0, partialKeys = 0; ///< of those tiles
-  /// Of the keys of partial tiles those in register tiles that a query sees: a
-  /// kernel passes over the others.
-  int64_t liveKeys = 0;
-  int64_t pairs = 0; ///< (row that exists, key) executed
+  /// Of the keys of partial tiles those that are computed, and how many tiles
+  /// have any.
+  int64_t liveKeys = 0, liveTiles = 0;
+  /// Keys whose scores are computed, repeats that fill register tiles included.
+  int64_t scoredKeys = 0;
+  int64_t pairs = 0; ///< (row that exists, key) in tiles that run
+  int64_t pairsComputed = 0, pairsScored = 0; ///< likewise
+
+  /// Counts the keys [lo, hi), all in tiles of the class `kind`.
+  void add(const fovea_mask_info &mask, const TileRows &tile, int32_t kind,
+           int64_t lo, int64_t hi, const PartWork &part);
   bool split = false;
 };
 
@@ -53,6 +64,10 @@ struct StreamWork {
   std::vector<ItemWork> items; ///< in the order of execution
   int64_t tilesEmpty = 0, tilesPartial = 0, tilesFull = 0;
   int64_t pairsVisible = 0, pairsExecuted = 0, pairsAll = 0;
+  /// Of those executed what the products compute: in a partial tile a prefill
+  /// leaves keys out that none of its queries sees.
+  int64_t pairsComputed = 0;
+  int64_t flopsExecuted = 0;
   int64_t pieces = 0;
 
   /// Which blocks or levels are read only the device knows: counts are of
@@ -60,6 +75,10 @@ struct StreamWork {
   bool chosen() const { return facts.listed || facts.leveled; }
   double efficiency() const {
     return pairsExecuted ? double(pairsVisible) / double(pairsExecuted) : 1;
+  }
+  /// The share of what is computed that is visible.
+  double useful() const {
+    return pairsComputed ? double(pairsVisible) / double(pairsComputed) : 1;
   }
 };
 
@@ -77,8 +96,11 @@ struct Work {
   /// (query head, query, key) triples that the masks let through. With chosen
   /// blocks, which only the device knows, the pairs of the blocks planned.
   int64_t visiblePairs = 0;
-  /// Triples of the tiles that are run, and of all queries with all keys.
-  int64_t executedPairs = 0, allPairs = 0;
+  /// Triples of the tiles that are run, those of them that are computed, and
+  /// of all queries with all keys.
+  int64_t executedPairs = 0, computedPairs = 0, allPairs = 0;
+  /// Of the two products, over pairs that are visible and over all that are
+  /// computed for rows that exist, repeats in register tiles included.
   int64_t flopsUseful = 0, flopsExecuted = 0;
   /// Q, results, and those keys and values that any query sees, each once.
   int64_t bytes = 0;
@@ -98,6 +120,9 @@ struct Work {
   /// Visible pairs over those of the tiles run: what masks waste is the rest.
   double efficiency() const {
     return executedPairs ? double(visiblePairs) / double(executedPairs) : 1;
+  }
+  double useful() const {
+    return computedPairs ? double(visiblePairs) / double(computedPairs) : 1;
   }
   double density() const {
     return allPairs ? double(visiblePairs) / double(allPairs) : 1;
