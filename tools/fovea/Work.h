@@ -133,6 +133,10 @@ struct Work {
 Work countWork(const Session &session, const Arguments &arguments,
                const Call &call);
 
+/// A part of a phase of the call's plan, with its items.
+fovea_phase_info partOf(const Session &session, const Call &call, int phase,
+                        int part);
+
 /// Walks the items of stream phase `phase` (StreamWork with mask and facts).
 void walkItems(const Session &session, const Call &call, StreamWork &stream);
 
