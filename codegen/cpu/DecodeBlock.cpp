@@ -522,18 +522,19 @@ void BlockBuilder::shares(Value first, Value count, Value end) {
 void BlockBuilder::softmax(Value first, Value count, Value end) {
   Type floats = e.vec(s.lanes, e.f32);
   int64_t n = s.state / s.lanes;
-  Value step = e.cI64(s.state / s.padded);
   Values old, alphas, l(n, e.splatF32(s.lanes, 0));
   for (int64_t v = 0; v < n; ++v)
     old.push_back(e.load(floats, e.at(m.m, 4 * v * s.lanes)));
-  auto score = [&](Value t, int64_t v) {
-    return e.at(scoreAt(t), 4 * v * s.lanes);
+  // Loops count scores, not keys: addresses then need no multiplication.
+  Value entries = e.mul(count, s.padded), step = e.cI64(s.state);
+  auto score = [&](Value i, int64_t v) {
+    return e.at(e.at(m.scores, i, 4), 4 * v * s.lanes);
   };
-  Values top =
-      e.forLoop(e.cI64(0), count, step, old, [&](Value t, ValueRange carried) {
+  Values top = e.forLoop(
+      e.cI64(0), entries, step, old, [&](Value i, ValueRange carried) {
         Values next;
         for (int64_t v = 0; v < n; ++v)
-          next.push_back(e.fmax(carried[v], e.load(floats, score(t, v))));
+          next.push_back(e.fmax(carried[v], e.load(floats, score(i, v))));
         return next;
       });
   for (int64_t v = 0; v < n; ++v) {
@@ -544,10 +545,11 @@ void BlockBuilder::softmax(Value first, Value count, Value end) {
     e.store(top[v], e.at(m.m, 4 * v * s.lanes));
     alphas.push_back(alpha);
   }
-  l = e.forLoop(e.cI64(0), count, step, l, [&](Value t, ValueRange carried) {
+  l = e.forLoop(e.cI64(0), entries, step, l, [&](Value i, ValueRange carried) {
+    Value t = e.divU(i, e.cI64(s.padded));
     Values next;
     for (int64_t v = 0; v < n; ++v) {
-      Value w = e.exp2(e.fsub(e.load(floats, score(t, v)), top[v]));
+      Value w = e.exp2(e.fsub(e.load(floats, score(i, v)), top[v]));
       next.push_back(e.fadd(carried[v], w));
       if (p.prob && pass == Pass::All) {
         Value row, none = e.cmp(arith::CmpFPredicate::OEQ, w, e.like(w, 0));
@@ -555,7 +557,7 @@ void BlockBuilder::softmax(Value first, Value count, Value end) {
       }
       if (source.vScale)
         w = e.fmul(w, scaleLanes(m.valueScales, t));
-      e.store(w, score(t, v));
+      e.store(w, score(i, v));
     }
     return next;
   });

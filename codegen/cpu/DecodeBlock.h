@@ -138,9 +138,18 @@ private:
   void values(Value first, Value n, bool full);
   void valueChunk(Value first, Value n, Value d, Value index,
                   const ValueChunk &chunk);
-  void prefetchBehind(Value index, Value t, const ValueChunk &chunk);
   /// Where the keys or the values of later blocks are prefetched from.
   enum class Part { Keys, Values };
+  /// What is prefetched during a chunk of values: `rows` rows in `turns` turns
+  /// of two tokens, `perTurn` lines in each; chunk i begins with row i * share.
+  /// No rows: nothing.
+  struct BehindPlan {
+    Part part = Part::Keys;
+    int64_t turns = 1, rows = 0, perTurn = 0, share = 0;
+    bool linear = false; ///< the same number of bytes on with every row
+  };
+  BehindPlan planBehind(const ValueChunk &chunk);
+  void prefetchBehind(const BehindPlan &plan, Value index, Value t);
   /// `lines` lines from byte `line` on of row t of the blocks ahead. Nearly all
   /// walks are bound by the lines in flight, and the processor fetches ahead
   /// only within 4 KB. Where few rows make the arithmetic short: the values of
@@ -148,6 +157,8 @@ private:
   /// values. Else (`far`) each kind during its own: the block after the next as
   /// one that will not stay, and the next again, where it may have been lost.
   void prefetchAhead(Part part, Value t, Value line, int64_t lines);
+  Value rowAhead(Part part, const BlockAhead &block, Value t);
+  void prefetchLines(int n, Value from, int64_t lines);
   Value keep(const PairLanes &at, Value row);
   Value scaleLanes(Value table, Value firstKey);
   /// Offset of the first score of key `key`.

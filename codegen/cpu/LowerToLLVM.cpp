@@ -24,6 +24,7 @@
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/PassInfo.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
@@ -116,6 +117,25 @@ static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine,
                    &library);
 }
 
+namespace {
+
+/// LLVM's code generation without its loop strength reduction, which searches
+/// the formulas of all addresses of a loop together: that was a quarter of the
+/// whole time. Builders carry addresses themselves where a loop is hot.
+class CodegenPasses final : public llvm::legacy::PassManager {
+public:
+  void add(llvm::Pass *pass) override {
+    const llvm::PassInfo *info = llvm::Pass::lookupPassInfo(pass->getPassID());
+    llvm::StringRef name = info ? info->getPassArgument() : "";
+    if (name == "loop-reduce" || name == "canon-freeze") // serves the other
+      delete pass;
+    else
+      llvm::legacy::PassManager::add(pass);
+  }
+};
+
+} // namespace
+
 llvm::Expected<llvm::SmallVector<char, 0>>
 compileModule(ModuleOp module, const MachineTarget &target,
               MachineOutput output, LoweringTimes *times) {
@@ -147,7 +167,7 @@ compileModule(ModuleOp module, const MachineTarget &target,
   if (output == MachineOutput::LLVMIR) {
     llvmModule->print(os, nullptr);
   } else {
-    llvm::legacy::PassManager codegen;
+    CodegenPasses codegen;
     codegen.add(new llvm::TargetLibraryInfoWrapperPass(library));
     if ((*machine)->addPassesToEmitFile(
             codegen, os, nullptr,
