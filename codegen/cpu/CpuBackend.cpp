@@ -30,10 +30,12 @@ public:
 
   LogicalResult lowerStages(ModuleOp module, const TargetInfo &target,
                             std::vector<StageUnit> &units) const override {
-    if (failed(cpu::forEachStage(module, target, units, cpu::lowerStage)))
-      return failure();
-    cpu::shareFunctions(units);
-    return success();
+    return cpu::forEachStage(module, target, units, cpu::lowerStage);
+  }
+
+  bool shareFunctions(std::vector<StageUnit> &units,
+                      ModuleOp plan) const override {
+    return cpu::shareFunctions(units, plan);
   }
 
   llvm::Expected<llvm::SmallVector<char, 0>>

@@ -18,10 +18,11 @@ constexpr int64_t minSavedOps = 200;
 /// The copies of a function, in the order of their units.
 struct Copies {
   SmallVector<std::pair<size_t, func::FuncOp>> copies;
+  func::FuncOp inPlan; ///< null if the plan has none
   int64_t ops = 0;
   bool same = true;
 
-  bool shared() const { return same && copies.size() > 1; }
+  bool shared() const { return same && (inPlan || copies.size() > 1); }
 };
 
 } // namespace
@@ -32,20 +33,32 @@ static int64_t countOps(func::FuncOp fn) {
   return ops;
 }
 
-static llvm::MapVector<StringRef, Copies>
-findCopies(ArrayRef<StageUnit> units) {
+/// Whether the bodies are the same, whoever else may call them.
+static bool isSameFunction(func::FuncOp a, func::FuncOp b) {
+  SymbolTable::Visibility visibility = a.getVisibility();
+  a.setVisibility(b.getVisibility());
+  bool same = OperationEquivalence::isEquivalentTo(
+      a, b, OperationEquivalence::IgnoreLocations);
+  a.setVisibility(visibility);
+  return same;
+}
+
+static llvm::MapVector<StringRef, Copies> findCopies(ArrayRef<StageUnit> units,
+                                                     ModuleOp plan) {
   llvm::MapVector<StringRef, Copies> found;
   for (size_t u = 0; u != units.size(); ++u)
     for (auto fn : units[u].module.get().getOps<func::FuncOp>()) {
       if (!fn.isPrivate() || fn.isExternal())
         continue;
       Copies &known = found[fn.getSymName()];
-      if (known.copies.empty())
+      if (known.copies.empty()) {
         known.ops = countOps(fn);
-      else
-        known.same &= OperationEquivalence::isEquivalentTo(
-            known.copies.front().second, fn,
-            OperationEquivalence::IgnoreLocations);
+        if (plan)
+          known.inPlan = plan.lookupSymbol<func::FuncOp>(fn.getSymName());
+        known.same = !known.inPlan || isSameFunction(known.inPlan, fn);
+      } else {
+        known.same &= isSameFunction(known.copies.front().second, fn);
+      }
       known.copies.push_back({u, fn});
     }
   // A body calls by name: with one that is not shared, its callers stay too.
@@ -66,31 +79,55 @@ findCopies(ArrayRef<StageUnit> units) {
   return found;
 }
 
-void cpu::shareFunctions(std::vector<StageUnit> &units) {
-  llvm::MapVector<StringRef, Copies> found = findCopies(units);
+static void declareBefore(func::FuncOp fn) {
+  OpBuilder b(fn);
+  b.create<func::FuncOp>(fn.getLoc(), fn.getSymName(), fn.getFunctionType())
+      .setPrivate();
+}
+
+/// What the unit's functions call and it has not.
+static void declareCallees(ModuleOp module, ModuleOp plan) {
+  SmallVector<func::CallOp> calls;
+  module.walk([&](func::CallOp call) { calls.push_back(call); });
+  for (func::CallOp call : calls)
+    if (!module.lookupSymbol(call.getCallee())) {
+      auto callee = plan.lookupSymbol<func::FuncOp>(call.getCallee());
+      OpBuilder b = OpBuilder::atBlockBegin(module.getBody());
+      b.create<func::FuncOp>(callee.getLoc(), callee.getSymName(),
+                             callee.getFunctionType())
+          .setPrivate();
+    }
+}
+
+bool cpu::shareFunctions(std::vector<StageUnit> &units, ModuleOp plan) {
+  llvm::MapVector<StringRef, Copies> found = findCopies(units, plan);
+  bool planned = false;
   int64_t saved = 0;
   size_t last = 0;
   for (auto &[name, known] : found)
-    if (known.shared()) {
+    if (known.shared() && known.inPlan) {
+      planned = true;
+      known.inPlan.setPublic();
+      for (auto [u, fn] : known.copies) {
+        declareBefore(fn);
+        fn.erase();
+      }
+    } else if (known.shared()) {
       saved += known.ops * (known.copies.size() - 1);
       last = std::max(last, known.copies.back().first);
     }
   if (saved < minSavedOps)
-    return;
+    return planned;
 
   StageUnit unit;
   unit.kernel = units[last].kernel;
   unit.symbol = unit.kernel + ".functions";
   unit.module = ModuleOp::create(units[last].module->getLoc(), unit.symbol);
   for (auto &[name, known] : found) {
-    if (!known.shared())
+    if (!known.shared() || known.inPlan)
       continue;
-    for (auto [u, fn] : known.copies) {
-      OpBuilder b(fn);
-      auto declaration = b.create<func::FuncOp>(fn.getLoc(), fn.getSymName(),
-                                                fn.getFunctionType());
-      declaration.setPrivate();
-    }
+    for (auto [u, fn] : known.copies)
+      declareBefore(fn);
     func::FuncOp kept = known.copies.front().second;
     kept->remove();
     unit.module->push_back(kept);
@@ -98,5 +135,8 @@ void cpu::shareFunctions(std::vector<StageUnit> &units) {
     for (auto [u, fn] : llvm::drop_begin(known.copies))
       fn.erase();
   }
+  if (planned)
+    declareCallees(*unit.module, plan);
   units.insert(units.begin() + last + 1, std::move(unit));
+  return planned;
 }

@@ -8,12 +8,15 @@
 
 namespace fovea::cpu {
 
-/// Moves the private functions that occur in more than one of `units`, under
-/// one name and with one body, into a unit of their own, without a stage,
-/// behind the last that had one of them. Functions with another body under
-/// the same name stay where they are, and so do all if there is so little of
-/// them that a unit costs more. The units of one image only.
-void shareFunctions(std::vector<StageUnit> &units);
+/// Leaves private functions of `units` that `plan` has, too, under one name and
+/// with one body, to the plan, where they become public; returns whether there
+/// are any. `plan` may be null.
+///
+/// Moves others that occur in more than one unit into a unit of their own,
+/// without a stage, behind the last that had one of them. Functions with
+/// another body under the same name stay where they are, and so do all if there
+/// is so little of them that a unit costs more. The units of one image only.
+bool shareFunctions(std::vector<StageUnit> &units, mlir::ModuleOp plan);
 
 } // namespace fovea::cpu
 

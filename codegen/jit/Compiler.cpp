@@ -37,6 +37,7 @@ struct TargetBuild {
   std::vector<StageUnit> units;
   std::vector<llvm::SmallVector<char, 0>> outputs;
   std::vector<std::string> errors; ///< per unit, empty if it compiled
+  bool callsPlan = false; ///< units leave functions to the plan's object
 };
 
 class Compilation {
@@ -52,6 +53,7 @@ private:
   bool readTuning();
   CompileStatus lower(ModuleOp spec);
   CompileStatus preparePlan();
+  void shareFunctions();
   void compilePlan();
   void compileUnits();
   CompileStatus reportUnitErrors();
@@ -153,6 +155,12 @@ CompileStatus Compilation::preparePlan() {
   return CompileStatus::Ok;
 }
 
+void Compilation::shareFunctions() {
+  ModuleOp plan = planModule ? *planModule : ModuleOp();
+  for (TargetBuild &build : builds)
+    build.callsPlan = build.backend->shareFunctions(build.units, plan);
+}
+
 void Compilation::compilePlan() {
   const TargetInfo &target = planTarget();
   auto object = cpu::compileModule(*planModule, {target.cpu, target.features});
@@ -162,30 +170,40 @@ void Compilation::compilePlan() {
     planError = toString(object.takeError());
 }
 
-/// Compiles the units of all targets, longest first by position: the streams
-/// come first in a kernel, and the plan is short. Each unit has an LLVM context
-/// of its own.
+/// Compiles the units of all targets and the plan, those with the most ops
+/// first. Each unit has an LLVM context of its own.
 void Compilation::compileUnits() {
   UnitOutput output = UnitOutput::Object;
   if (options.emit == EmitKind::Assembly)
     output = UnitOutput::Assembly;
   else if (options.emit == EmitKind::LLVM)
     output = UnitOutput::LLVMIR;
-  std::vector<std::pair<TargetBuild *, size_t>> work;
+  struct Job {
+    int64_t ops;
+    TargetBuild *build; ///< null: the plan
+    size_t unit;
+  };
+  std::vector<Job> work;
+  auto add = [&](ModuleOp module, TargetBuild *build, size_t unit) {
+    work.push_back({0, build, unit});
+    module.walk([&](Operation *) { ++work.back().ops; });
+  };
   for (TargetBuild &build : builds) {
     build.outputs.resize(build.units.size());
     build.errors.resize(build.units.size());
     for (size_t i = 0; i != build.units.size(); ++i)
-      work.push_back({&build, i});
+      add(*build.units[i].module, &build, i);
   }
   if (planModule)
-    work.push_back({nullptr, 0});
+    add(*planModule, nullptr, 0);
+  llvm::stable_sort(work,
+                    [](const Job &a, const Job &b) { return a.ops > b.ops; });
   std::atomic<size_t> next{0};
   auto worker = [&] {
     for (size_t i; (i = next++) < work.size();) {
       if (cancelled())
         return;
-      auto [build, unit] = work[i];
+      auto [ops, build, unit] = work[i];
       if (!build) {
         compilePlan();
         continue;
@@ -256,6 +274,8 @@ bool Compilation::addTarget(TargetBuild &build, BundleManifest &manifest,
   std::vector<StringRef> objects;
   for (const auto &object : build.outputs)
     objects.emplace_back(object.data(), object.size());
+  if (build.callsPlan)
+    objects.emplace_back(planObject.data(), planObject.size());
   auto code = build.backend->link(build.units, objects);
   if (!code) {
     failed(build.target->name + ": " + toString(code.takeError()));
@@ -410,6 +430,7 @@ CompileStatus Compilation::compile() {
   if (options.emit == EmitKind::Bundle &&
       (status = preparePlan()) != CompileStatus::Ok)
     return status;
+  shareFunctions();
   start = now();
   compileUnits();
   result.times.machine = now() - start;

@@ -174,6 +174,7 @@ struct LowerStagesPass : TargetPass<LowerStagesPass> {
       return module.emitError() << noBackendText(info);
     if (failed(backend->lowerStages(module, info, units)))
       return failure();
+    backend->shareFunctions(units, /*plan=*/{});
     module.getBody()->clear();
     for (StageUnit &unit : units)
       module.getBody()->push_back(unit.module.release());

@@ -65,12 +65,21 @@ public:
   virtual mlir::LogicalResult
   lowerStages(mlir::ModuleOp program, const TargetInfo &target,
               std::vector<StageUnit> &units) const = 0;
+  /// Compiles what units have in common once. `plan`, null if there is none,
+  /// holds the host's plan code: functions that it has, too, may be left to it.
+  /// Then they are made public there and true is returned: its object is to be
+  /// linked with those of the units.
+  virtual bool shareFunctions(std::vector<StageUnit> &units,
+                              mlir::ModuleOp plan) const {
+    return false;
+  }
   /// Machine code (or text) of one unit. Safe to call from several threads on
   /// different units; the unit's module is consumed.
   virtual llvm::Expected<llvm::SmallVector<char, 0>>
   compileUnit(StageUnit &unit, const TargetInfo &target,
               UnitOutput output) const = 0;
-  /// Objects of all units, in their order -> the code section of the target.
+  /// Objects of all units, in their order, and then that of the plan if it is
+  /// shared -> the code section of the target.
   virtual llvm::Expected<LinkedCode>
   link(llvm::ArrayRef<StageUnit> units,
        llvm::ArrayRef<llvm::StringRef> objects) const = 0;

@@ -74,7 +74,7 @@ TEST_F(SharedFunctions, OneCopyIsCompiledAndCalledFromAllStages) {
   addUnit("a", mask, "outer");
   addUnit("b", mask, "outer");
   addUnit("c", adds("other", 3, 1), "other");
-  cpu::shareFunctions(units);
+  EXPECT_FALSE(cpu::shareFunctions(units, {}));
   ASSERT_EQ(units.size(), 4u);
   EXPECT_EQ(units[2].symbol, "k.functions"); // behind the last that has them
   EXPECT_TRUE(units[2].stage.empty());
@@ -100,10 +100,48 @@ TEST_F(SharedFunctions, OneCopyIsCompiledAndCalledFromAllStages) {
   EXPECT_EQ(code->entries.size(), units.size());
 }
 
+TEST_F(SharedFunctions, WhatThePlanHasIsLeftToIt) {
+  std::string mask = adds("inner", 3, 1) + caller("outer", "inner");
+  auto plan = parseSourceString<ModuleOp>(mask, &context);
+  ASSERT_TRUE(plan);
+  std::string large = adds("more", 300, 1);
+  large.replace(large.find("return %v299"), 12,
+                "%r = func.call @outer(%v299) : (i64) -> i64\nreturn %r");
+  addUnit("a", mask + large, "more");
+  addUnit("b", mask + large, "more");
+  ASSERT_TRUE(cpu::shareFunctions(units, *plan));
+  ASSERT_EQ(units.size(), 3u);
+  EXPECT_FALSE(find(0, "inner") && !find(0, "inner").isExternal());
+  EXPECT_FALSE(find(2, "more").isExternal()); // what only units have
+  EXPECT_TRUE(find(2, "outer").isExternal());
+
+  std::vector<SmallVector<char, 0>> objects;
+  for (StageUnit &unit : units)
+    objects.push_back(
+        cantFail(cpu::compileModule(*unit.module, {"x86-64", ""})));
+  objects.push_back(cantFail(cpu::compileModule(*plan, {"x86-64", ""})));
+  std::vector<StringRef> views;
+  for (auto &object : objects)
+    views.emplace_back(object.data(), object.size());
+  auto code = cpu::linkUnits(units, views);
+  ASSERT_TRUE(bool(code)) << toString(code.takeError());
+  EXPECT_EQ(code->entries.size(), units.size());
+}
+
+TEST_F(SharedFunctions, AnotherBodyInThePlanIsNotTaken) {
+  auto plan = parseSourceString<ModuleOp>(
+      adds("inner", 3, 2) + caller("outer", "inner"), &context);
+  ASSERT_TRUE(plan);
+  addUnit("a", adds("inner", 3, 1) + caller("outer", "inner"), "outer");
+  EXPECT_FALSE(cpu::shareFunctions(units, *plan));
+  EXPECT_FALSE(find(0, "inner").isExternal());
+  EXPECT_FALSE(find(0, "outer").isExternal()); // its inner is another
+}
+
 TEST_F(SharedFunctions, AnotherBodyUnderTheNameStaysAndSoDoItsCallers) {
   addUnit("a", adds("inner", 300, 1) + caller("outer", "inner"), "outer");
   addUnit("b", adds("inner", 300, 2) + caller("outer", "inner"), "outer");
-  cpu::shareFunctions(units);
+  EXPECT_FALSE(cpu::shareFunctions(units, {}));
   ASSERT_EQ(units.size(), 2u);
   EXPECT_FALSE(find(0, "inner").isExternal());
   EXPECT_FALSE(find(1, "outer").isExternal());
@@ -112,6 +150,6 @@ TEST_F(SharedFunctions, AnotherBodyUnderTheNameStaysAndSoDoItsCallers) {
 TEST_F(SharedFunctions, LittleIsCompiledTwice) {
   addUnit("a", adds("inner", 3, 1), "inner");
   addUnit("b", adds("inner", 3, 1), "inner");
-  cpu::shareFunctions(units);
+  EXPECT_FALSE(cpu::shareFunctions(units, {}));
   EXPECT_EQ(units.size(), 2u);
 }
