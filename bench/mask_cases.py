@@ -52,9 +52,9 @@ def large_flags(rule, shape, seed):
                                   .translate(table))
 
 
-def inputs(name, dims, most=1 << 28):
-    """Run-time numbers by the rules of examples/masks/inputs.json; None if one
-    table is larger than `most` bytes."""
+def by_rules(name, dims, most):
+    """Numbers of large tables, and the rules of all others; None if a table is
+    larger than `most` bytes."""
     with open(mask_inputs.RULES) as stream:
         rules = json.load(stream).get(name, {})
     numbers, small = {}, {}
@@ -69,6 +69,29 @@ def inputs(name, dims, most=1 << 28):
             numbers[argument] = large_flags(rule, shape, name)
         else:
             small[argument] = rule
+    return numbers, small
+
+
+def options(name, dims, folder):
+    """The words that give `fovea` the same numbers; tables lie in `folder`."""
+    numbers, small = by_rules(name, dims, 1 << 28)
+    words = mask_inputs.options(
+        name, ",".join(f"{k}={v}" for k, v in dims.items()), folder,
+        {name: small})
+    for argument, (kind, shape, data) in numbers.items():
+        path = os.path.join(folder, f"{name}.{argument}.npy")
+        mask_inputs.write_npy(path, kind, shape, data)
+        words += ["--in", f"{argument}={path}"]
+    return words
+
+
+def inputs(name, dims, most=1 << 28):
+    """Run-time numbers by the rules of examples/masks/inputs.json; None if one
+    table is larger than `most` bytes."""
+    made = by_rules(name, dims, most)
+    if made is None:
+        return None
+    numbers, small = made
     shape = ",".join(f"{k}={v}" for k, v in dims.items())
     with tempfile.TemporaryDirectory() as folder:
         options = mask_inputs.options(name, shape, folder, {name: small})

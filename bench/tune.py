@@ -33,8 +33,7 @@ def tune(name, path, args, folder):
     dims = {"b": 1, "h": args.heads, "sq": args.length, "sk": args.length}
     defines = dict(masks.SIZES.get(name, {}), D=args.dim, T=args.dtype,
                    H=args.heads, KV=args.heads)
-    numbers = mask_cases.mask_inputs.options(
-        name, ",".join(f"{key}={value}" for key, value in dims.items()), folder)
+    numbers = mask_cases.options(name, dims, folder)
     command = [args.fovea, "tune", path, "--shape=" + shape, "--json",
                "--out", args.out or os.path.join(folder, "all.tune"),
                f"--threads={args.threads}", f"--seconds={args.seconds}",

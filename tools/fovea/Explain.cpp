@@ -50,6 +50,8 @@ static int explain(const Options &options) {
   if (options.check)
     check(session, call, work);
   progress.show("measuring ceilings");
+  for (StreamWork &stream : work.streams)
+    timeBounds(session, call, stream);
   Prediction prediction = predict(session, work);
   std::vector<Advice> advice = advise(session, work, prediction);
   Explanation explanation{session, arguments, work, prediction,

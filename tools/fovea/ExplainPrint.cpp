@@ -281,6 +281,7 @@ void printJson(const Explanation &e, llvm::raw_ostream &os) {
   if (e.measured) {
     object["measured_ms"] = e.measured->medianMs;
     object["measured_best_ms"] = e.measured->bestMs;
+    object["measured_cpu_ms"] = e.measured->cpuMs;
     object["measured_over_predicted"] = e.ratio();
     object["agrees"] = !e.disagrees();
   }

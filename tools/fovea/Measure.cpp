@@ -7,6 +7,7 @@
 #include "codegen/target/Target.h"
 
 #include <algorithm>
+#include <ctime>
 #include <optional>
 
 namespace fovea::cli {
@@ -220,6 +221,13 @@ static double enqueued(Call &call, int count) {
   return (secondsNow() - start) / count;
 }
 
+/// CPU time of all threads of the process.
+static double cpuSecondsNow() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
+}
+
 /// What the rounds took, seconds.
 static Measurement summarize(const std::vector<double> &times) {
   Measurement m;
@@ -271,17 +279,18 @@ Measurement measure(const Session &session, Call &call, const Work &work,
   int batch = std::max(1, int(0.002 / std::max(estimate, 1e-9)));
   int rounds =
       int(std::clamp(seconds / (estimate * batch + 4 * slice), 15.0, 2000.0));
-  std::vector<double> times, fma, read, fma1, read1;
+  std::vector<double> times, cpuTimes, fma, read, fma1, read1;
   for (int round = 0; round < rounds; ++round) {
     progress.show("measuring " + std::to_string(round + 1) + " of " +
                   std::to_string(rounds));
     fma.push_back(together.fma(slice));
     read.push_back(together.read(slice));
+    double cpu = cpuSecondsNow();
     start = secondsNow();
     for (int i = 0; i < batch; ++i)
       call.run();
-    double time = (secondsNow() - start) / batch;
-    times.push_back(time);
+    times.push_back((secondsNow() - start) / batch);
+    cpuTimes.push_back((cpuSecondsNow() - cpu) / batch);
     if (session.threads() > 1) {
       fma1.push_back(alone.fma(slice));
       read1.push_back(alone.read(slice));
@@ -289,6 +298,7 @@ Measurement measure(const Session &session, Call &call, const Work &work,
   }
   progress.show("");
   Measurement m = summarize(times);
+  m.cpuMs = *std::min_element(cpuTimes.begin(), cpuTimes.end()) * 1e3;
   m.fmaGflops = median(fma);
   m.readGBs = median(read);
   m.fmaGflops1 = session.threads() > 1 ? median(fma1) : m.fmaGflops;

@@ -11,6 +11,9 @@ namespace fovea::cli {
 
 struct Measurement {
   double medianMs = 0, bestMs = 0;
+  /// The least CPU time of a call, all threads together: what others make it
+  /// wait is not in it.
+  double cpuMs = 0;
   int rounds = 0;
   double fmaGflops = 0, readGBs = 0;   ///< medians, on the call's threads
   double fmaGflops1 = 0, readGBs1 = 0; ///< on one thread

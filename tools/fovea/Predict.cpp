@@ -19,15 +19,21 @@ namespace {
 struct PrefillCosts {
   double fmaShare = 0.985; ///< of the peak that the register tiles reach
   double softmax = 3.2;    ///< per vector of scores: exp2, sums, store
-  double pass = 1.5;       ///< per vector of scores of the pass for masks
-  double vectorOp = 0.5;   ///< of a mask or modifier, per vector of scores
-  double keyOp = 0.3;      ///< of what a mask computes per key
-  double tile = 120;       ///< class, prefetch, loops
+  double ask = 0.4;        ///< per vector of pairs of a partial tile
+  double list = 2;         ///< per key of a partial tile: is it seen
+  double vectorOp = 0.8;   ///< of a mask or modifier, per vector of pairs
+  double keyOp = 0.5;      ///< of what a mask computes per key
+  double pass = 1.5;       ///< per vector of scores of the pass for modifiers
+  double tile = 80;        ///< prefetch, loops
+  double emptyTile = 60;   ///< of a tile that is left out
+  double classOp = 2;      ///< per op of the mask in each class
   double rescale = 1.0;    ///< per vector of the output, per tile
   double keyBytes = 0.03;  ///< per byte of keys and values of a block
   double convert = 0.10;   ///< per element of a block converted to f32
-  double row = 0.6;        ///< per element of q and o: packing, unpacking
-  double item = 600;       ///< bounds, set-up
+  double token = 25;       ///< of a walk, per key of a block and thrice a row
+  double gather = 0.45;    ///< of a walk, per element of a block's rows
+  double row = 1.5;        ///< per element of q and o: packing, unpacking
+  double item = 600;       ///< set-up
 };
 /// Costs of the decode, the head dim in lanes.
 struct DecodeCosts {
@@ -80,17 +86,26 @@ static TimeParts prefillCycles(const StreamWork &stream, const ItemWork &item,
   double keyDim = stream.mask.key_dim, valueDim = stream.mask.value_dim;
   double keys = double(item.fullKeys + item.liveKeys);
   double tiles = double(item.fullTiles + item.partialTiles);
+  double computed = double(item.fullTiles + item.liveTiles);
+  double walks = facts.scoresTwice ? 2 : 1;
   TimeParts t;
-  t.products = keys * vectors * (keyDim + valueDim) / 2 / c.fmaShare;
-  t.softmax = keys * vectors * c.softmax;
-  double masked = double(item.partialKeys);
-  t.mask = masked * (vectors * (c.pass + c.vectorOp * facts.mask.lanes) +
-                     c.keyOp * facts.mask.keys);
+  t.products = vectors *
+               (walks * double(item.scoredKeys) * keyDim + keys * valueDim) /
+               2 / c.fmaShare;
+  t.softmax = walks * keys * vectors * c.softmax;
+  // The item asks for the class of a block, then its panels do.
+  double classes = double(item.blocks);
+  if (part.rows > part.classRows)
+    classes += tiles + double(item.emptyTiles);
+  t.mask = walks * (double(item.partialKeys) *
+                        (vectors * (c.ask + c.vectorOp * facts.mask.lanes) +
+                         c.list + c.keyOp * facts.mask.keys) +
+                    classes * c.classOp * double(facts.mask.ops));
   if (facts.hasScore)
     t.score = keys * (vectors * (c.pass + c.vectorOp * facts.score.lanes) +
                       c.keyOp * facts.score.keys);
-  t.tiles = tiles * (c.tile + c.rescale * vectors * valueDim) +
-            double(item.emptyTiles) * c.tile / 2;
+  t.tiles = tiles * c.tile + computed * c.rescale * vectors * valueDim +
+            double(item.emptyTiles) * c.emptyTile;
   double bytes =
       keyDim * bytesOf(facts.keyFormat) + valueDim * bytesOf(facts.valueFormat);
   t.keys = double(item.blockKeys) * bytes * c.keyBytes;
@@ -98,9 +113,14 @@ static TimeParts prefillCycles(const StreamWork &stream, const ItemWork &item,
     t.keys += double(item.blockKeys) * keyDim * c.convert;
   if (facts.valueFormat != "f32")
     t.keys += double(item.blockKeys) * valueDim * c.convert;
+  if (facts.ordered)
+    t.keys +=
+        double(item.blockKeys) * (c.token + (keyDim + valueDim) * c.gather);
   double padded = double((item.rows + part.classRows - 1) / part.classRows) *
                   part.classRows;
-  t.rows = c.item + padded * (keyDim + valueDim) * c.row / lanes * 4;
+  t.rows = c.item + padded * (keyDim + valueDim) * c.row;
+  if (facts.ordered)
+    t.rows += 3 * padded * c.token;
   return t;
 }
 
@@ -131,6 +151,7 @@ TimeParts timeOf(const StreamWork &stream, const ItemWork &item,
                                      : decodeCycles(stream, item, part, lanes);
   TimeParts ms;
   ms.add(cycles, 1 / cyclesPerMs);
+  ms.rows += stream.boundsMs;
   return ms;
 }
 

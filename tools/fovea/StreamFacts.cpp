@@ -23,10 +23,10 @@ namespace fovea::cli {
 
 /// Vector instructions of an op, about, for a vector of scores. There is none
 /// for integer division: a power of two is a shift, another constant a product
-/// and shifts, anything else runs lane by lane. A load that follows the key
+/// and shifts, anything else a division of doubles. A load that follows the key
 /// reads words of rows that lie together. The math functions are polynomials.
 static double vectorOps(Operation &op) {
-  constexpr double byLane = 96, farLoad = 36;
+  constexpr double divide = 10, farLoad = 5;
   return llvm::TypeSwitch<Operation *, double>(&op)
       .Case<arith::ConstantOp, arith::IndexCastOp, arith::IndexCastUIOp,
             arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp>(
@@ -36,10 +36,11 @@ static double vectorOps(Operation &op) {
           [](auto division) -> double {
             llvm::APInt divisor;
             if (!matchPattern(division.getRhs(), m_ConstantInt(&divisor)))
-              return byLane;
-            return divisor.isPowerOf2() ? 6 : 12;
+              return divide;
+            return divisor.isPowerOf2() ? 3 : 6;
           })
       .Case<arith::DivFOp>([](auto) { return 6; })
+      .Case<math::AbsIOp, math::AbsFOp>([](auto) { return 1; })
       .Default([](Operation *o) -> double {
         if (isa<math::MathDialect>(o->getDialect()))
           return 16;
@@ -51,7 +52,9 @@ static double vectorOps(Operation &op) {
 enum MapArg { kScore, kMapBatch, kMapHead, kMapQuery, kMapKey };
 
 /// A gather that does not follow the key finds its lines in L1.
-static constexpr double kNearGather = 32;
+static constexpr double kNearGather = 2;
+/// A word that all lanes share, from where the key says.
+static constexpr double kKeyLoad = 10;
 
 /// What runs for each key: ops on lanes and the key as vectors, ops on the key
 /// alone once. The rest is the same for all keys of a tile and moves out of
@@ -85,11 +88,16 @@ static RegionCost costOf(tile::MapOp map) {
       if (keys)
         onKeys.insert(result);
     }
-    if (keys)
-      (lanes ? cost.lanes : cost.keys) += near ? kNearGather
-                                          : lanes
-                                              ? vectorOps(op)
-                                              : std::min(vectorOps(op), 24.0);
+    if (!keys)
+      continue;
+    double vector = vectorOps(op);
+    cost.ops += vector > 0;
+    if (near)
+      cost.lanes += kNearGather;
+    else if (lanes)
+      cost.lanes += vector;
+    else
+      cost.keys += load ? kKeyLoad : std::min(vector, 1.0);
   }
   return cost;
 }

@@ -13,9 +13,11 @@
 namespace fovea::cli {
 
 /// Work of a scalar region that runs over a tile with queries in lanes. Ops on
-/// lanes cost a vector op each; ops on keys alone run once per key.
+/// lanes cost a vector op each; ops on keys alone run once per key. `ops` are
+/// all of these.
 struct RegionCost {
   double lanes = 0, keys = 0;
+  int64_t ops = 0;
 };
 
 struct StreamFacts {

@@ -69,6 +69,7 @@ struct StreamWork {
   int64_t pairsComputed = 0;
   int64_t flopsExecuted = 0;
   int64_t pieces = 0;
+  double boundsMs = 0; ///< of an item, measured
 
   /// Which blocks or levels are read only the device knows: counts are of
   /// those planned.
@@ -139,6 +140,9 @@ fovea_phase_info partOf(const Session &session, const Call &call, int phase,
 
 /// Walks the items of stream phase `phase` (StreamWork with mask and facts).
 void walkItems(const Session &session, const Call &call, StreamWork &stream);
+
+/// Measures what the bounds of an item take.
+void timeBounds(const Session &session, const Call &call, StreamWork &stream);
 
 /// Counts every pair of `work` one by one and holds tiles, pairs and classes
 /// against it: the first difference, "" if there is none. For small calls.
