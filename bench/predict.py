@@ -12,7 +12,7 @@ bandwidth. Wanted: 0.8 to 1.25. Sizes of masks and run-time numbers are those
 of masks.py.
 
 usage: predict.py [--only WORD] [--length N] [--dtype f32] [--dim 64]
-                  [--heads 4] [--rounds 2] [--fovea PATH]
+                  [--heads 4] [--rounds 2] [--target host] [--fovea PATH]
 """
 import argparse
 import json
@@ -33,7 +33,8 @@ LEAST, MOST = 0.8, 1.25
 def explain(name, args, folder):
     """What `fovea explain --measure --json` says of a mask."""
     path = os.path.join(masks.FOLDER, name + ".mlir")
-    command = [args.fovea, "explain", path, "--measure", "--json"]
+    command = [args.fovea, "explain", path, "--measure", "--json",
+               "--target=" + args.target]
     with open(path) as stream:
         cached = "!kv.cache" in stream.read()
     if cached:
@@ -61,6 +62,7 @@ def main():
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--heads", type=int, default=masks.HEADS)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--target", default="host")
     parser.add_argument("--fovea", default=os.path.join(
         fovea.ROOT, "build", "release", "bin", "fovea"))
     args = parser.parse_args()
