@@ -97,6 +97,12 @@ class Stats(c.Structure):
         ("shared_groups", c.c_int64), ("shared_keys", c.c_int64)]
 
 
+class Counters(c.Structure):
+    _fields_ = [("size", c.c_uint32), ("reserved", c.c_uint32)] + [
+        (name, c.c_int64)
+        for name in ("tiles_full", "tiles_partial", "pairs", "items")]
+
+
 class PhaseInfo(c.Structure):
     _fields_ = [("size", c.c_uint32), ("space", c.c_uint32),
                 ("stage", c.c_char_p), ("variant", c.c_char_p),
@@ -180,6 +186,13 @@ class Plan:
         self.library.check(self.library.rt.fovea_plan_stats(
             self.handle, -1, c.byref(stats)))
         return stats
+
+    def counters(self):
+        """What runs did since the last call of this."""
+        counters = sized(Counters)
+        self.library.check(self.library.rt.fovea_plan_counters(
+            self.handle, c.byref(counters), 1))
+        return counters
 
     def phase(self, number=0):
         info = sized(PhaseInfo)

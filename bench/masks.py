@@ -10,13 +10,15 @@ Prints a Markdown table, one mask a row:
             tile, an output is positive where the tile has a visible key. Runs
             of keys need not begin at the tiles of that grid nor fill them,
             and count by their pairs: it can be less.
+  planned+  the same of what the plan says: a bound where its search gives up
   plan      the fastest of some updates at 128K x 128K, one head, and what the
             plan allocated
   compile   spec text to callable, nothing cached, the faster of two
   time      one call of --length tokens, 4 heads, over the time of the dense
             kernel times the share of executed tiles, and of executed pairs,
-            which is less where tiles are short; calls in turn, best of each. The bound is 1.15 for full tiles and 1.35 for partial ones,
-            mixed as the mask's tiles are.
+            which is less where tiles are short; calls in turn, best of each.
+            The bound is 1.15 for full tiles and 1.35 for partial ones, mixed as
+            the mask's tiles are.
 
 A mask over a cache (tree_cache) goes through `fovea bench` and `explain`: one
 sequence of --length tokens whose last 256 are rows of a random tree, against
@@ -114,7 +116,7 @@ def floats(count, dtype, seed):
 
 def exact_tiles(library, text, name, length, defines):
     """(executed tiles, short ones by their share; those that have a visible
-    pair)."""
+    pair; what the plan says of the executed ones)."""
     kernel = library.compile(text, name, D=64, T="f32", H=HEADS, KV=HEADS,
                              **defines)
     dims = {"b": 1, "h": HEADS, "sq": length, "sk": length}
@@ -128,7 +130,9 @@ def exact_tiles(library, text, name, length, defines):
         for key in keys_of_part:
             one[key * 64 + (key - part) // keys] = 1.0
         case.fill(2, one.tobytes())
+        case.plan.counters()
         case.plan.run()
+        done = case.plan.counters()
         out = array.array("f", bytes(case.buffers[-1]))
         tiles = -(-len(keys_of_part) // keys)
         for head in range(HEADS):
@@ -139,7 +143,8 @@ def exact_tiles(library, text, name, length, defines):
                             for tile in range(tiles))
     case.close()
     kernel.release()
-    return stats.pairs / (keys * rows), live
+    return (done.pairs / (keys * rows), live,
+            stats.pairs / (keys * rows))
 
 
 def plan_long(library, text, name, dtype, dim, defines):
@@ -270,8 +275,8 @@ def measure(library, timer, path, args):
             library.compile(text, name, D=args.dim, T=args.dtype, H=HEADS,
                             KV=HEADS, **defines).ms for _ in range(2))
     if "tiles" not in skip:
-        row["tiles"], row["least"] = exact_tiles(library, text, name,
-                                                 args.length, defines)
+        row["tiles"], row["least"], row["tiles_planned"] = exact_tiles(
+            library, text, name, args.length, defines)
     if "plan" not in skip:
         row["planned"], row["plan_ms"], row["plan_bytes"] = plan_long(
             library, text, name, args.dtype, args.dim, defines)
@@ -306,10 +311,11 @@ def table_row(row):
     if row.get("planned", LONG) < LONG:
         planned += f" at {row['planned'] // 1024}K"
 
-    extra = ""
-    if row.get("least"):
-        extra = f"{100 * (row['tiles'] / row['least'] - 1):.1f} %"
-    return (f"| {row['mask']} | {extra} | {planned} | "
+    def extra(tiles):
+        return f"{100 * (tiles / row['least'] - 1):.1f} %"
+
+    return (f"| {row['mask']} | {shown('tiles', extra)} | "
+            f"{shown('tiles_planned', extra)} | {planned} | "
             f"{shown('plan_bytes', lambda x: f'{x / 1024:.0f}')} | "
             f"{shown('compile_ms', '{:.0f}'.format)} | "
             f"{shown('share', lambda x: f'{100 * x:.1f} %')} | "
@@ -337,9 +343,9 @@ def main():
     print(f"{datetime.date.today()}, {library.describe()}, {args.dtype}, "
           f"D = {args.dim}, {args.length} tokens, {HEADS} heads, "
           f"{args.threads} thread{'s' * (args.threads > 1)}\n")
-    print("| mask | tiles+ | plan ms | KiB | compile ms | executed | partial | "
+    print("| mask | tiles+ | planned+ | plan ms | KiB | compile ms | executed | partial | "
           "ms | over dense x share | bound | x pairs | missed |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     rows = []
     for entry in sorted(os.listdir(FOLDER)):
         if (not entry.endswith(".mlir") or args.only not in entry or
@@ -349,7 +355,7 @@ def main():
             row = measure(library, timer, os.path.join(FOLDER, entry), args)
         except (fovea.Failed, KeyError) as reason:
             row = {"mask": entry[:-5], "failed": str(reason)}
-            print(f"| {entry[:-5]} | not measured: {reason} |" + " |" * 9,
+            print(f"| {entry[:-5]} | not measured: {reason} |" + " |" * 10,
                   flush=True)
         else:
             print(table_row(row), flush=True)
