@@ -16,7 +16,8 @@ Prints a Markdown table, one mask a row:
   compile   spec text to callable, nothing cached, the faster of two
   time      one call of --length tokens, 4 heads, over the time of the dense
             kernel times the share of executed tiles, and of executed pairs,
-            which is less where tiles are short; calls in turn, best of each.
+            which is less where tiles are short; calls in turn on the same
+            tensors, best of each.
             The bound is 1.15 for full tiles and 1.35 for partial ones, mixed as
             the mask's tiles are.
 
@@ -64,7 +65,10 @@ def spec_of(path):
 class Case:
     """A mask at one size: its arguments in memory and its plan."""
 
-    def __init__(self, kernel, name, dims, dtype, tables, workers=0):
+    def __init__(self, kernel, name, dims, dtype, tables, workers=0,
+                 tensors=None):
+        """`tensors`: what cases of these sizes share, by argument."""
+        tensors = {} if tensors is None else tensors
         self.buffers, values, limits = [], [], []
         for info in kernel.arguments:
             argument = info.name.decode()
@@ -82,7 +86,8 @@ class Case:
                 size = fovea.DTYPES[kind][1] // 8
                 for extent in shape:
                     size *= extent
-                buffer = (ctypes.c_char * size)()
+                buffer = tensors.setdefault(
+                    argument, (ctypes.c_char * size)())
             for extent, label in zip(shape, info.dims):
                 if label and label.decode() not in ("b", "sq", "sk"):
                     limits.append((label.decode(), extent))
@@ -184,14 +189,15 @@ class Timer:
         self.library, self.rounds = library, rounds
         self.dtype, self.dim = dtype, dim
         self.dims = {"b": 1, "h": HEADS, "sq": length, "sk": length}
-        self.numbers = floats(65537, dtype, 1)
+        self.numbers, self.tensors = floats(65537, dtype, 1), {}
         text = spec_of(os.path.join(HERE, "specs", "dense.mlir"))
         self.dense = self.case(text, "dense", {}, {})
 
     def case(self, text, name, defines, tables):
         kernel = self.library.compile(text, name, D=self.dim, T=self.dtype,
                                       H=HEADS, KV=HEADS, **defines)
-        case = Case(kernel, name, self.dims, self.dtype, tables)
+        case = Case(kernel, name, self.dims, self.dtype, tables,
+                    tensors=self.tensors)
         for i in range(3):
             case.fill(i, self.numbers[2 * i * self.dim:])
         return case
