@@ -13,6 +13,8 @@ using namespace mlir;
 namespace fovea::cpu {
 
 constexpr unsigned kWordBytes = 4;
+/// What is read of a row at once, in bytes.
+constexpr int64_t kStretch = 128;
 
 static unsigned bytesOf(Type element) {
   return element.getIntOrFloatBitWidth() / 8;
@@ -53,7 +55,7 @@ TableReader::Table &TableReader::tableOf(Value view) {
   return table;
 }
 
-/// Words of a table that is shorter than one are read from a copy.
+/// A table that is shorter than a stretch is read from a copy.
 void TableReader::findWords(Table &table, unsigned bytes) {
   // Without a loop there is no place that all reads see.
   if (table.words && outside)
@@ -64,18 +66,19 @@ void TableReader::findWords(Table &table, unsigned bytes) {
       some = e.andI(some, e.cmp(arith::CmpIPredicate::sgt, n, zero));
       span = e.add(span, e.mul(e.sub(n, 1), stride));
     }
-    span = e.mul(span, bytes);
-    Value copy = e.stackSlot(2 * kWordBytes);
-    Value isShort = e.andI(
-        some, e.cmp(arith::CmpIPredicate::slt, span, e.cI64(kWordBytes)));
+    span = e.select(some, e.mul(span, bytes), zero);
+    Value copy = e.stackSlot(kStretch), least = e.cI64(kStretch);
+    Value isShort = e.cmp(arith::CmpIPredicate::slt, span, least);
     e.ifThen(isShort, [&] {
-      e.store(e.cI64(0), copy);
+      e.store(e.splatInt(kStretch, e.i8, 0), copy);
       e.forLoop(zero, span, e.cI64(1), [&](Value i) {
         e.store(e.loadAt(e.i8, table.data, i), e.at(copy, i, 1));
       });
     });
     table.words = e.select(isShort, copy, table.data);
-    table.lastWord = e.maxS(e.sub(span, kWordBytes), zero);
+    Value size = e.maxS(span, least);
+    table.lastWord = e.sub(size, kWordBytes);
+    table.lastStretch = e.sub(size, kStretch);
     return Value();
   });
 }
@@ -187,41 +190,52 @@ Value TableReader::readRows(Table &table, Type element, const Part &rows,
     return narrow(result, element);
   }
   // A word has the elements of a window of columns, or one element for long
-  // while the column stays.
-  Value window = e.stackSlot(lanes * kWordBytes), first = e.stackSlot(8);
-  Value starts = e.stackSlot(lanes * 8), fetched = e.stackSlot(8);
+  // while the column stays. Rows are apart, often by a power of two, so that
+  // their lines are in one set of the cache: a stretch of each is copied.
+  constexpr int64_t pitch = 2 * kStretch + 16;
+  Value rowsCopied = e.stackSlot(lanes * pitch),
+        starts = e.stackSlot(lanes * 8);
+  Value copied = e.stackSlot(8), first = e.stackSlot(8);
+  Value window = e.stackSlot(lanes * kWordBytes);
   hoisted([&] {
     e.store(e.cI64(INT64_MIN / 2), first);
-    e.store(e.cI64(INT64_MIN / 2), fetched);
+    e.store(e.cI64(INT64_MIN / 2), copied);
     e.store(offsets, starts);
     return Value();
   });
-  // The lines of a stretch of columns at once: rows are apart, and to wait for
-  // each line when its first word is wanted takes as long as the products.
-  constexpr int64_t line = 64, stretch = 2 * line;
-  auto prefetch = [&] {
-    e.store(column, fetched);
+  Value places = e.add(e.mul(e.iota(lanes, e.i64), pitch),
+                       e.splat(e.cI64(kStretch), lanes));
+  auto copy = [&] {
+    e.store(column, copied);
+    Type bytesType = e.vec(kStretch, e.i8);
     e.forLoop(e.cI64(0), e.cI64(lanes), e.cI64(1), [&](Value lane) {
       Value at = e.add(e.loadAt(e.i64, starts, lane), column);
-      for (int64_t ahead = 0; ahead <= stretch; ahead += line)
-        e.prefetch(e.at(e.at(table.words, at, 1), ahead));
+      Value from = e.maxS(e.minS(at, table.lastStretch), e.cI64(0));
+      // The last stretch of a table begins before the column.
+      Value before =
+          e.minS(e.maxS(e.sub(at, from), e.cI64(0)), e.cI64(kStretch));
+      Value to = e.sub(e.add(e.mul(lane, pitch), kStretch), before);
+      e.store(e.load(bytesType, e.at(table.words, from, 1)),
+              e.at(rowsCopied, to, 1));
     });
+  };
+  auto changed = [&](Value since, int64_t most,
+                     llvm::function_ref<void()> then) {
+    Value behind = e.sub(column, e.load(e.i64, since));
+    e.ifThen(e.cmp(arith::CmpIPredicate::ugt, behind, e.cI64(most)), then);
   };
   result = e.ifElse(
       shared.inside, words,
       [&]() -> Values {
+        changed(first, kWordBytes - bytes, [&] {
+          changed(copied, kStretch - kWordBytes, copy);
+          Value in = e.sub(column, e.load(e.i64, copied));
+          e.store(e.gatherBytes(e.i32, rowsCopied,
+                                e.add(places, e.splat(in, lanes)), rows.inside),
+                  window);
+          e.store(column, first);
+        });
         Value behind = e.sub(column, e.load(e.i64, first));
-        e.ifThen(e.cmp(arith::CmpIPredicate::ugt, behind,
-                       e.cI64(kWordBytes - bytes)),
-                 [&] {
-                   Value past = e.sub(column, e.load(e.i64, fetched));
-                   e.ifThen(
-                       e.cmp(arith::CmpIPredicate::ugt, past, e.cI64(stretch)),
-                       prefetch);
-                   e.store(wordsAt(), window);
-                   e.store(column, first);
-                 });
-        behind = e.sub(column, e.load(e.i64, first));
         Value bits = e.toInt(e.shl(behind, 3), e.i32);
         return {e.b.create<arith::ShRUIOp>(e.loc, e.load(words, window),
                                            e.splat(bits, lanes))};

@@ -29,8 +29,8 @@ public:
     mlir::Value data;
     llvm::SmallVector<mlir::Value> shape, stride;
     /// For reads of words, if there are any: where to read them, and the offset
-    /// of the last, in bytes.
-    mlir::Value words, lastWord;
+    /// of the last, and of the last stretch, in bytes.
+    mlir::Value words, lastWord, lastStretch;
   };
   /// Valid until another table is asked for.
   Table &tableOf(mlir::Value view);
