@@ -129,7 +129,7 @@ struct KeyCollector {
     return false;
   }
   void collect(int64_t lo, int64_t hi) {
-    if (lo >= hi)
+    if (lo >= hi || q0 >= q1)
       return;
     switch (classOf(mask, b, h, q0, q1, lo, hi)) {
     case FOVEA_TILE_EMPTY:

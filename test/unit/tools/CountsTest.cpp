@@ -114,6 +114,8 @@ TEST_P(Counts, keysOfATile) {
         got[size_t(k)] = true;
     }
     EXPECT_EQ(got, seen);
+    EXPECT_EQ(liveKeys(m, 0, 1, 0, q1, 0, m.sk),
+              std::count(seen.begin(), seen.end(), true));
   }
 }
 
