@@ -28,6 +28,7 @@ SIZES = {
     "sink_window": {"S": 64, "W": 1024},
     "sliding_window": {"W": 1024},
     "sliding_window_two_sided": {"W": 512},
+    "space_time": {"Y": 32, "X": 32},
     "strided": {"L": 128},
     "tri_shape": {"INIT": 128, "LOCAL": 1024},
 }

@@ -47,6 +47,7 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   traits.reach = shape.reach;
   traits.stripe = shape.stripe;
   traits.slanted = shape.slanted;
+  traits.queryGroup = shape.queryGroup;
   traits.maskOps = shape.maskOps;
   traits.ordered = shape.ordered;
   traits.chosen = shape.unit != 0;

@@ -188,19 +188,22 @@ static constexpr int kFineRows = 8;
 /// Panels of an item share what is read and converted, but all of them ask for
 /// the pairs of the item's keys: two, or four where that is converted. Where a
 /// query sees few keys, an item is one panel, whose keys begin where its own
-/// queries' do, and so where asking is dear. Stripes have few pairs to ask for,
-/// and are read from far apart: eight panels share them. Where they move with
-/// the query, a panel sees those of all of its queries: it has few.
+/// queries' do; where asking is dear, a panel of one vector. Stripes have few
+/// pairs to ask for, and are read from far apart: eight panels share them.
+/// Where they move with the query, or groups of fewer queries see keys of their
+/// own, a panel sees the keys of all of its queries: it is one vector.
 static PrefillSchedule fitToMask(PrefillSchedule s, const TargetInfo &target,
                                  const StreamTraits &traits) {
   // Blocks of a walk are boxes of the grid.
   if (traits.mask.empty() || traits.ordered)
     return s;
   int64_t stripe = traits.stripe;
-  if (traits.slanted && stripe < s.lanes)
-    s.lanes = int(target.lanes());
-  bool alone = traits.maskOps > kDearOps ||
-               (traits.reach >= 0 && traits.reach <= kNarrowReach);
+  bool dear = traits.maskOps > kDearOps;
+  int vector = int(target.lanes());
+  if (dear || (traits.slanted && stripe < s.lanes) ||
+      (traits.queryGroup >= vector && traits.queryGroup < s.lanes))
+    s.lanes = vector;
+  bool alone = dear || (traits.reach >= 0 && traits.reach <= kNarrowReach);
   int panels = alone ? 1 : stripe ? 8 : s.convert ? 4 : 2;
   s.rows = std::min(s.rows, panels * s.lanes);
   s.regRows = std::min(s.regRows, kFineRows);

@@ -15,6 +15,8 @@
 
 #include <fovea/abi.h>
 
+#include "llvm/ADT/SetVector.h"
+
 using namespace mlir;
 
 namespace fovea {
@@ -457,6 +459,26 @@ void measureKeys(MaskGraph &g, const MaskSections &sections,
     solution.reach = reach;
 }
 
+/// The least number by which indices of tables divide the query; 0: by none.
+int64_t queryGroup(MaskGraph &g) {
+  llvm::SetVector<MaskId> parts; // of indices
+  for (MaskId id = 0; id != MaskId(g.size()); ++id)
+    if (g[id].op == MaskOp::Load)
+      parts.insert(g[id].args.begin(), g[id].args.end());
+  int64_t least = 0;
+  for (size_t i = 0; i != parts.size(); ++i) {
+    const MaskNode &node = g[parts[i]];
+    int64_t by = 0;
+    if (!node.onQ || node.onK)
+      continue;
+    if (node.op == MaskOp::Div && g.isConst(node.args[1], by))
+      least = least ? std::min(least, by) : by;
+    else
+      parts.insert(node.args.begin(), node.args.end());
+  }
+  return least;
+}
+
 } // namespace
 
 FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
@@ -485,6 +507,7 @@ FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
   solution.terms = sections.terms.size();
   solution.closedForm = !sections.isScannable();
   measureKeys(mask.graph, sections, solution);
+  solution.group = queryGroup(mask.graph);
 
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
   for (ImportedMask::Summary s : mask.summaries)

@@ -25,6 +25,7 @@ struct StreamShape {
   std::string mask;
   int64_t reach, stripe; ///< of the mask: see MaskSolution
   bool slanted;          ///< likewise
+  int64_t queryGroup;    ///< likewise, group
   int64_t maskOps;       ///< of its predicate
   bool ordered;          ///< rows and keys walk over a grid
   int64_t unit;          ///< keys of a chosen unit; 0: all are read

@@ -260,6 +260,7 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   result.reach = solution->reach;
   result.stripe = solution->stripe;
   result.slanted = solution->slanted;
+  result.queryGroup = solution->group;
   if (!solution->summaries.empty())
     result.summaries = b.getDenseI64ArrayAttr(solution->summaries);
   return result;

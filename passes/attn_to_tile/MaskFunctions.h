@@ -27,6 +27,7 @@ struct TileMask {
   std::string identity;           ///< see StreamShape::mask
   int64_t reach = -1, stripe = 0; ///< see MaskSolution
   bool slanted = false;           ///< likewise
+  int64_t queryGroup = 0;         ///< likewise, group
   int64_t ops = 0;                ///< of the predicate
   llvm::SmallVector<mlir::Value> operands; ///< program arguments
   mlir::DenseI64ArrayAttr summaries;       ///< of tile.runs; null: none

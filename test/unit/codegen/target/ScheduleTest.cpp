@@ -93,7 +93,7 @@ TEST(Schedule, masksTakeSmallerItems) {
       // A query that sees few keys: one panel. A mask that is dear to ask, too.
       EXPECT_EQ(chosen(512, 0).rows, dense.lanes);
       traits.maskOps = 129;
-      EXPECT_EQ(chosen(-1, 0).rows, dense.lanes);
+      EXPECT_EQ(chosen(-1, 0).rows, int(target.lanes()));
       traits.maskOps = 128;
       EXPECT_EQ(chosen(-1, 0).rows, panels * dense.lanes);
       // Stripes: blocks about as long, many panels.
@@ -107,6 +107,14 @@ TEST(Schedule, masksTakeSmallerItems) {
       EXPECT_EQ(chosen(-1, 4).rows, 8 * int(target.lanes()));
       EXPECT_EQ(chosen(-1, 500).lanes, dense.lanes);
       traits.slanted = false;
+      // Groups of queries that see keys of their own, and fill a vector.
+      int vector = int(target.lanes());
+      for (int64_t group : {vector - 1, vector, dense.lanes - 1, dense.lanes}) {
+        traits.queryGroup = group;
+        bool fits = group >= vector && group < dense.lanes;
+        EXPECT_EQ(chosen(-1, 0).lanes, fits ? vector : dense.lanes) << group;
+      }
+      traits.queryGroup = 0;
       // Boxes of a walk stay whole.
       traits.ordered = true;
       EXPECT_EQ(toString(chosen(4, 4)), toString(dense));

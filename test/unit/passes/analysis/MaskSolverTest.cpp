@@ -356,6 +356,20 @@ TEST(MaskSolver, SaysHowFarAQueryReaches) {
            reach, 0);
   // Stripes of 8 keys between gaps of 56; gaps of 3 keys are not skipped.
   expect(stripes, -1, 8);
+  // A table with an entry for 16 queries and 64 keys.
+  Solved blocks =
+      solve("func.func @mask(%t: memref<?x?xi8>, %b: index, %h: index, "
+            "%q: index, %k: index) -> i1 {\n"
+            "%s = arith.constant 16 : index\n"
+            "%u = arith.constant 64 : index\n"
+            "%z = arith.constant 0 : i8\n"
+            "%i = arith.divsi %q, %s : index\n"
+            "%j = arith.divsi %k, %u : index\n"
+            "%v = memref.load %t[%i, %j] : memref<?x?xi8>\n"
+            "%r = arith.cmpi ne, %v, %z : i8\n"
+            "return %r : i1\n}");
+  ASSERT_TRUE(succeeded(blocks.solution)) << blocks.diagnostics;
+  EXPECT_EQ(blocks.solution->group, 16);
   // Stripes of one key that move with the query.
   expect("%p = arith.constant 64 : index\n"
          "%d = arith.subi %q, %k : index\n"
