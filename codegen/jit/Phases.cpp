@@ -48,6 +48,7 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   traits.stripe = shape.stripe;
   traits.slanted = shape.slanted;
   traits.queryGroup = shape.queryGroup;
+  traits.keyGroup = shape.keyGroup;
   traits.maskOps = shape.maskOps;
   traits.ordered = shape.ordered;
   traits.chosen = shape.unit != 0;

@@ -197,7 +197,8 @@ static PrefillSchedule fitToMask(PrefillSchedule s, const TargetInfo &target,
   // Blocks of a walk are boxes of the grid.
   if (traits.mask.empty() || traits.ordered)
     return s;
-  int64_t stripe = traits.stripe;
+  // What a table has one entry for begins and ends as stripes do.
+  int64_t stripe = traits.stripe ? traits.stripe : traits.keyGroup;
   bool dear = traits.maskOps > kDearOps;
   int vector = int(target.lanes());
   if (dear || (traits.slanted && stripe < s.lanes) ||

@@ -58,8 +58,9 @@ struct StreamTraits {
   /// they follow from the mask.
   int64_t reach = -1, stripe = 0;
   bool slanted = false;
-  /// Queries side by side for which tables have one entry (likewise).
-  int64_t queryGroup = 0;
+  /// Queries, and keys, side by side for which tables have one entry
+  /// (likewise).
+  int64_t queryGroup = 0, keyGroup = 0;
   int64_t maskOps = 0;   ///< of its predicate (likewise)
   bool ordered = false;  ///< rows and keys walk over a grid, in boxes
   bool chosen = false;   ///< keys are chosen by lists or levels

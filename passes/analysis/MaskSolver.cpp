@@ -459,8 +459,9 @@ void measureKeys(MaskGraph &g, const MaskSections &sections,
     solution.reach = reach;
 }
 
-/// The least number by which indices of tables divide the query; 0: by none.
-int64_t queryGroup(MaskGraph &g) {
+/// The least number by which indices of tables divide the query, or the key; 0:
+/// by none.
+int64_t groupInTables(MaskGraph &g, bool ofKeys) {
   llvm::SetVector<MaskId> parts; // of indices
   for (MaskId id = 0; id != MaskId(g.size()); ++id)
     if (g[id].op == MaskOp::Load)
@@ -469,7 +470,7 @@ int64_t queryGroup(MaskGraph &g) {
   for (size_t i = 0; i != parts.size(); ++i) {
     const MaskNode &node = g[parts[i]];
     int64_t by = 0;
-    if (!node.onQ || node.onK)
+    if (node.onK != ofKeys || node.onQ == ofKeys)
       continue;
     if (node.op == MaskOp::Div && g.isConst(node.args[1], by))
       least = least ? std::min(least, by) : by;
@@ -507,7 +508,8 @@ FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
   solution.terms = sections.terms.size();
   solution.closedForm = !sections.isScannable();
   measureKeys(mask.graph, sections, solution);
-  solution.group = queryGroup(mask.graph);
+  solution.queryGroup = groupInTables(mask.graph, /*ofKeys=*/false);
+  solution.keyGroup = groupInTables(mask.graph, /*ofKeys=*/true);
 
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
   for (ImportedMask::Summary s : mask.summaries)

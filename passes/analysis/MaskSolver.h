@@ -53,9 +53,9 @@ struct MaskSolution {
   int64_t stripe = 0;
   /// Such stripes move with the query.
   bool slanted = false;
-  /// Queries side by side for which tables have one entry, the least of these
-  /// numbers; 0: there is none.
-  int64_t group = 0;
+  /// Queries, and keys, side by side for which tables have one entry, the least
+  /// of these numbers; 0: there is none.
+  int64_t queryGroup = 0, keyGroup = 0;
 };
 
 /// Solves `keep(operands..., b, h, q, k [, len]) -> i1 | i32` and adds the

@@ -23,14 +23,14 @@ struct StreamShape {
   /// What tells the mask from others: its words, or a hash of its region.
   /// Empty: there is none.
   std::string mask;
-  int64_t reach, stripe; ///< of the mask: see MaskSolution
-  bool slanted;          ///< likewise
-  int64_t queryGroup;    ///< likewise, group
-  int64_t maskOps;       ///< of its predicate
-  bool ordered;          ///< rows and keys walk over a grid
-  int64_t unit;          ///< keys of a chosen unit; 0: all are read
-  bool listed;           ///< units are chosen by a list, not by levels
-  bool modified;         ///< scores or weights have code of their own
+  int64_t reach, stripe;        ///< of the mask: see MaskSolution
+  bool slanted;                 ///< likewise
+  int64_t queryGroup, keyGroup; ///< likewise
+  int64_t maskOps;              ///< of its predicate
+  bool ordered;                 ///< rows and keys walk over a grid
+  int64_t unit;                 ///< keys of a chosen unit; 0: all are read
+  bool listed;                  ///< units are chosen by a list, not by levels
+  bool modified;                ///< scores or weights have code of their own
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes

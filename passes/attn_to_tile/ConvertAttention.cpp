@@ -205,8 +205,8 @@ LogicalResult AttentionConverter::chooseSchedules() {
       StreamShape{keyDim, valueDim, keyType.getElementType(),
                   keyType.getFormat(), group, cache != nullptr, mask.identity,
                   mask.reach, mask.stripe, mask.slanted, mask.queryGroup,
-                  mask.ops, order != nullptr, queryBlock ? unit : 0,
-                  list != nullptr, modified});
+                  mask.keyGroup, mask.ops, order != nullptr,
+                  queryBlock ? unit : 0, list != nullptr, modified});
   if (queryBlock)
     fitQueryBlock();
   if (order)

@@ -260,7 +260,8 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   result.reach = solution->reach;
   result.stripe = solution->stripe;
   result.slanted = solution->slanted;
-  result.queryGroup = solution->group;
+  result.queryGroup = solution->queryGroup;
+  result.keyGroup = solution->keyGroup;
   if (!solution->summaries.empty())
     result.summaries = b.getDenseI64ArrayAttr(solution->summaries);
   return result;

@@ -115,6 +115,11 @@ TEST(Schedule, masksTakeSmallerItems) {
         EXPECT_EQ(chosen(-1, 0).lanes, fits ? vector : dense.lanes) << group;
       }
       traits.queryGroup = 0;
+      // Tables with an entry for so many keys: as stripes.
+      traits.keyGroup = 64;
+      EXPECT_EQ(chosen(-1, 0).keys, 64);
+      EXPECT_EQ(chosen(-1, 0).rows, std::min(dense.rows, 8 * dense.lanes));
+      traits.keyGroup = 0;
       // Boxes of a walk stay whole.
       traits.ordered = true;
       EXPECT_EQ(toString(chosen(4, 4)), toString(dense));

@@ -369,7 +369,8 @@ TEST(MaskSolver, SaysHowFarAQueryReaches) {
             "%r = arith.cmpi ne, %v, %z : i8\n"
             "return %r : i1\n}");
   ASSERT_TRUE(succeeded(blocks.solution)) << blocks.diagnostics;
-  EXPECT_EQ(blocks.solution->group, 16);
+  EXPECT_EQ(blocks.solution->queryGroup, 16);
+  EXPECT_EQ(blocks.solution->keyGroup, 64);
   // Stripes of one key that move with the query.
   expect("%p = arith.constant 64 : index\n"
          "%d = arith.subi %q, %k : index\n"
