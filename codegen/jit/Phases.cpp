@@ -44,12 +44,12 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   traits.group = shape.group;
   traits.cached = shape.cached;
   traits.mask = shape.mask;
-  traits.reach = shape.reach;
-  traits.stripe = shape.stripe;
-  traits.slanted = shape.slanted;
-  traits.queryGroup = shape.queryGroup;
-  traits.keyGroup = shape.keyGroup;
-  traits.maskOps = shape.maskOps;
+  traits.reach = shape.traits.reach;
+  traits.stripe = shape.traits.stripe;
+  traits.slanted = shape.traits.slanted;
+  traits.queryGroup = shape.traits.queryGroup;
+  traits.keyGroup = shape.traits.keyGroup;
+  traits.maskOps = shape.traits.ops;
   traits.ordered = shape.ordered;
   traits.chosen = shape.unit != 0;
   traits.modified = shape.modified;

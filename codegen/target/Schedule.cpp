@@ -190,22 +190,23 @@ static constexpr int kFineRows = 8;
 /// query sees few keys, an item is one panel, whose keys begin where its own
 /// queries' do; where asking is dear, a panel of one vector. Stripes have few
 /// pairs to ask for, and are read from far apart: eight panels share them.
-/// Where they move with the query, or groups of fewer queries see keys of their
-/// own, a panel sees the keys of all of its queries: it is one vector.
+/// Where they move with the query, or tables have an entry for fewer queries
+/// than a panel has, it sees the keys of all of them: it is one vector.
 static PrefillSchedule fitToMask(PrefillSchedule s, const TargetInfo &target,
                                  const StreamTraits &traits) {
   // Blocks of a walk are boxes of the grid.
   if (traits.mask.empty() || traits.ordered)
     return s;
-  // What a table has one entry for begins and ends as stripes do.
-  int64_t stripe = traits.stripe ? traits.stripe : traits.keyGroup;
+  int64_t stripe = traits.stripe;
+  // Keys that tables have one entry for are seen together, as stripes are.
+  bool grouped = !stripe && traits.keyGroup >= kLeastBlockKeys;
   bool dear = traits.maskOps > kDearOps;
   int vector = int(target.lanes());
   if (dear || (traits.slanted && stripe < s.lanes) ||
       (traits.queryGroup >= vector && traits.queryGroup < s.lanes))
     s.lanes = vector;
   bool alone = dear || (traits.reach >= 0 && traits.reach <= kNarrowReach);
-  int panels = alone ? 1 : stripe ? 8 : s.convert ? 4 : 2;
+  int panels = alone ? 1 : stripe || grouped ? 8 : s.convert ? 4 : 2;
   s.rows = std::min(s.rows, panels * s.lanes);
   s.regRows = std::min(s.regRows, kFineRows);
   // Blocks of 96 were multiples of 12.
@@ -213,6 +214,8 @@ static PrefillSchedule fitToMask(PrefillSchedule s, const TargetInfo &target,
     s.keys = 128;
   if (stripe)
     s.keys = int(std::min<int64_t>(s.keys, alignTo(stripe, kLeastBlockKeys)));
+  else if (grouped)
+    s.keys = int(std::min<int64_t>(s.keys, traits.keyGroup));
   return s;
 }
 

@@ -434,7 +434,7 @@ bool isOfFewQueries(MaskGraph &g, const MaskTerm &term) {
 
 /// What the terms say of the keys that a query sees.
 void measureKeys(MaskGraph &g, const MaskSections &sections,
-                 MaskSolution &solution) {
+                 MaskTraits &traits) {
   int64_t reach = 0;
   bool bounded = true;
   for (const MaskTerm &term : sections.terms) {
@@ -445,9 +445,8 @@ void measureKeys(MaskGraph &g, const MaskSections &sections,
       if (keys)
         keys = std::min(*keys, (*keys / period + 1) * width);
       if (period - width >= kLeastGap && width > 0) {
-        solution.stripe =
-            solution.stripe ? std::min(solution.stripe, width) : width;
-        solution.slanted |= g[term.phase].onQ;
+        traits.stripe = traits.stripe ? std::min(traits.stripe, width) : width;
+        traits.slanted |= g[term.phase].onQ;
       }
     }
     if (isOfFewQueries(g, term))
@@ -456,7 +455,7 @@ void measureKeys(MaskGraph &g, const MaskSections &sections,
     reach += std::max<int64_t>(0, keys.value_or(0));
   }
   if (bounded)
-    solution.reach = reach;
+    traits.reach = reach;
 }
 
 /// The least number by which indices of tables divide the query, or the key; 0:
@@ -507,9 +506,10 @@ FailureOr<MaskSolution> solveMask(ModuleOp module, func::FuncOp keep,
   describe(mask, solution);
   solution.terms = sections.terms.size();
   solution.closedForm = !sections.isScannable();
-  measureKeys(mask.graph, sections, solution);
-  solution.queryGroup = groupInTables(mask.graph, /*ofKeys=*/false);
-  solution.keyGroup = groupInTables(mask.graph, /*ofKeys=*/true);
+  measureKeys(mask.graph, sections, solution.traits);
+  keep.walk([&](Operation *) { ++solution.traits.ops; });
+  solution.traits.queryGroup = groupInTables(mask.graph, /*ofKeys=*/false);
+  solution.traits.keyGroup = groupInTables(mask.graph, /*ofKeys=*/true);
 
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
   for (ImportedMask::Summary s : mask.summaries)

@@ -13,6 +13,22 @@
 
 namespace fovea {
 
+/// What the choice of a schedule asks of a mask.
+struct MaskTraits {
+  /// Most keys that a query sees, whatever the operands hold, but for the first
+  /// few queries; -1: no number.
+  int64_t reach = -1;
+  /// Keys of the narrowest stripe that repeats with a gap worth skipping, both
+  /// numbers; 0: there is none.
+  int64_t stripe = 0;
+  /// Such stripes move with the query.
+  bool slanted = false;
+  /// Queries, and keys, side by side for which tables have one entry, the least
+  /// of these numbers; 0: there is none.
+  int64_t queryGroup = 0, keyGroup = 0;
+  int64_t ops = 0; ///< of the predicate
+};
+
 /// What solveMask emits into the module. The functions take the mask's
 /// operands, the summaries, then `index` arguments, and hold arith, scf, memref
 /// and func ops on index and integers only (float compares of the predicate
@@ -45,17 +61,7 @@ struct MaskSolution {
   int terms = 0;
   /// Every live key is in closed form: bounds never evaluates a tile.
   bool closedForm = true;
-  /// Most keys that a query sees, whatever the operands hold, but for the first
-  /// few queries; -1: no number.
-  int64_t reach = -1;
-  /// Keys of the narrowest stripe that repeats with a gap worth skipping, both
-  /// numbers; 0: there is none.
-  int64_t stripe = 0;
-  /// Such stripes move with the query.
-  bool slanted = false;
-  /// Queries, and keys, side by side for which tables have one entry, the least
-  /// of these numbers; 0: there is none.
-  int64_t queryGroup = 0, keyGroup = 0;
+  MaskTraits traits;
 };
 
 /// Solves `keep(operands..., b, h, q, k [, len]) -> i1 | i32` and adds the

@@ -5,6 +5,7 @@
 #define FOVEA_PASSES_ATTN_TO_TILE_ATTNTOTILE_H
 
 #include "dialects/tile/Tile.h"
+#include "passes/analysis/MaskSolver.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
@@ -23,14 +24,11 @@ struct StreamShape {
   /// What tells the mask from others: its words, or a hash of its region.
   /// Empty: there is none.
   std::string mask;
-  int64_t reach, stripe;        ///< of the mask: see MaskSolution
-  bool slanted;                 ///< likewise
-  int64_t queryGroup, keyGroup; ///< likewise
-  int64_t maskOps;              ///< of its predicate
-  bool ordered;                 ///< rows and keys walk over a grid
-  int64_t unit;                 ///< keys of a chosen unit; 0: all are read
-  bool listed;                  ///< units are chosen by a list, not by levels
-  bool modified;                ///< scores or weights have code of their own
+  MaskTraits traits; ///< of the mask
+  bool ordered;      ///< rows and keys walk over a grid
+  int64_t unit;      ///< keys of a chosen unit; 0: all are read
+  bool listed;       ///< units are chosen by a list, not by levels
+  bool modified;     ///< scores or weights have code of their own
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes

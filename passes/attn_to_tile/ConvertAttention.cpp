@@ -204,9 +204,8 @@ LogicalResult AttentionConverter::chooseSchedules() {
       op.getContext(),
       StreamShape{keyDim, valueDim, keyType.getElementType(),
                   keyType.getFormat(), group, cache != nullptr, mask.identity,
-                  mask.reach, mask.stripe, mask.slanted, mask.queryGroup,
-                  mask.keyGroup, mask.ops, order != nullptr,
-                  queryBlock ? unit : 0, list != nullptr, modified});
+                  mask.traits, order != nullptr, queryBlock ? unit : 0,
+                  list != nullptr, modified});
   if (queryBlock)
     fitQueryBlock();
   if (order)

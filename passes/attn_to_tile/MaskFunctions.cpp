@@ -240,7 +240,6 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
   result.byHead = !body->getArgument(n + 1).use_empty();
 
   result.identity = identify(mask, keep);
-  keep.walk([&](Operation *) { ++result.ops; });
   // The plan summarises lineages, which come first, as it does arguments.
   size_t others = llvm::count_if(tables, [](const PlanTable &made) {
     return made.rule != TableRule::Lineage &&
@@ -257,11 +256,7 @@ FailureOr<TileMask> fovea::buildMask(ProgramBuilder &p, Operation *op,
     op->emitRemark() << solution->remark;
   result.prefix = FlatSymbolRefAttr::get(op->getContext(), prefix);
   result.text = b.getStringAttr(describe(mask));
-  result.reach = solution->reach;
-  result.stripe = solution->stripe;
-  result.slanted = solution->slanted;
-  result.queryGroup = solution->queryGroup;
-  result.keyGroup = solution->keyGroup;
+  result.traits = solution->traits;
   if (!solution->summaries.empty())
     result.summaries = b.getDenseI64ArrayAttr(solution->summaries);
   return result;

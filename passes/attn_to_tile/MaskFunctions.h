@@ -3,6 +3,7 @@
 #ifndef FOVEA_PASSES_ATTN_TO_TILE_MASKFUNCTIONS_H
 #define FOVEA_PASSES_ATTN_TO_TILE_MASKFUNCTIONS_H
 
+#include "passes/analysis/MaskSolver.h"
 #include "passes/attn_to_tile/ProgramBuilder.h"
 
 namespace fovea {
@@ -22,13 +23,10 @@ bool isScalarOp(mlir::Operation *op);
 
 /// What a stage needs of a mask.
 struct TileMask {
-  mlir::FlatSymbolRefAttr prefix;       ///< null: everything is visible
-  mlir::StringAttr text;                ///< the mask as a person would write it
-  std::string identity;                 ///< see StreamShape::mask
-  int64_t reach = -1, stripe = 0;       ///< see MaskSolution
-  bool slanted = false;                 ///< likewise
-  int64_t queryGroup = 0, keyGroup = 0; ///< likewise
-  int64_t ops = 0;                      ///< of the predicate
+  mlir::FlatSymbolRefAttr prefix; ///< null: everything is visible
+  mlir::StringAttr text;          ///< the mask as a person would write it
+  std::string identity;           ///< see StreamShape::mask
+  MaskTraits traits;
   llvm::SmallVector<mlir::Value> operands; ///< program arguments
   mlir::DenseI64ArrayAttr summaries;       ///< of tile.runs; null: none
   bool byHead = false;                     ///< the predicate reads the head

@@ -57,6 +57,26 @@ protected:
     return units[unit].module->lookupSymbol<func::FuncOp>(name);
   }
 
+  /// Machine code of the units, and of the plan if there is one, links.
+  void expectLinks(ModuleOp plan = {}) {
+    std::vector<SmallVector<char, 0>> objects;
+    auto compile = [&](ModuleOp module) {
+      auto object = cpu::compileModule(module, {"x86-64", ""});
+      ASSERT_TRUE(bool(object)) << toString(object.takeError());
+      objects.push_back(std::move(*object));
+    };
+    for (StageUnit &unit : units)
+      compile(*unit.module);
+    if (plan)
+      compile(plan);
+    std::vector<StringRef> views;
+    for (auto &object : objects)
+      views.emplace_back(object.data(), object.size());
+    auto code = cpu::linkUnits(units, views);
+    ASSERT_TRUE(bool(code)) << toString(code.takeError());
+    EXPECT_EQ(code->entries.size(), units.size());
+  }
+
   MLIRContext context;
   std::vector<StageUnit> units;
 };
@@ -86,18 +106,7 @@ TEST_F(SharedFunctions, OneCopyIsCompiledAndCalledFromAllStages) {
   }
   EXPECT_FALSE(find(3, "other").isExternal());
 
-  std::vector<SmallVector<char, 0>> objects;
-  std::vector<StringRef> views;
-  for (StageUnit &unit : units) {
-    auto object = cpu::compileModule(*unit.module, {"x86-64", ""});
-    ASSERT_TRUE(bool(object)) << toString(object.takeError());
-    objects.push_back(std::move(*object));
-  }
-  for (auto &object : objects)
-    views.emplace_back(object.data(), object.size());
-  auto code = cpu::linkUnits(units, views);
-  ASSERT_TRUE(bool(code)) << toString(code.takeError());
-  EXPECT_EQ(code->entries.size(), units.size());
+  expectLinks();
 }
 
 TEST_F(SharedFunctions, WhatThePlanHasIsLeftToIt) {
@@ -115,17 +124,7 @@ TEST_F(SharedFunctions, WhatThePlanHasIsLeftToIt) {
   EXPECT_FALSE(find(2, "more").isExternal()); // what only units have
   EXPECT_TRUE(find(2, "outer").isExternal());
 
-  std::vector<SmallVector<char, 0>> objects;
-  for (StageUnit &unit : units)
-    objects.push_back(
-        cantFail(cpu::compileModule(*unit.module, {"x86-64", ""})));
-  objects.push_back(cantFail(cpu::compileModule(*plan, {"x86-64", ""})));
-  std::vector<StringRef> views;
-  for (auto &object : objects)
-    views.emplace_back(object.data(), object.size());
-  auto code = cpu::linkUnits(units, views);
-  ASSERT_TRUE(bool(code)) << toString(code.takeError());
-  EXPECT_EQ(code->entries.size(), units.size());
+  expectLinks(*plan);
 }
 
 TEST_F(SharedFunctions, AnotherBodyInThePlanIsNotTaken) {

@@ -119,6 +119,12 @@ TEST(Schedule, masksTakeSmallerItems) {
       traits.keyGroup = 64;
       EXPECT_EQ(chosen(-1, 0).keys, 64);
       EXPECT_EQ(chosen(-1, 0).rows, std::min(dense.rows, 8 * dense.lanes));
+      // They cut the blocks, unless blocks would be too short.
+      traits.keyGroup = 24;
+      EXPECT_EQ(chosen(-1, 0).keys, 24);
+      traits.keyGroup = 4;
+      EXPECT_EQ(chosen(-1, 0).keys, keys);
+      EXPECT_EQ(chosen(-1, 0).rows, panels * dense.lanes);
       traits.keyGroup = 0;
       // Boxes of a walk stay whole.
       traits.ordered = true;

@@ -323,9 +323,9 @@ TEST(MaskSolver, SaysHowFarAQueryReaches) {
                    bool slanted = false) {
     Solved s = solve(maskOf(body));
     ASSERT_TRUE(succeeded(s.solution)) << s.diagnostics;
-    EXPECT_EQ(s.solution->reach, reach) << body;
-    EXPECT_EQ(s.solution->stripe, stripe) << body;
-    EXPECT_EQ(s.solution->slanted, slanted) << body;
+    EXPECT_EQ(s.solution->traits.reach, reach) << body;
+    EXPECT_EQ(s.solution->traits.stripe, stripe) << body;
+    EXPECT_EQ(s.solution->traits.slanted, slanted) << body;
   };
   const std::string near = "%n = arith.constant 13 : index\n"
                            "%first = arith.subi %q, %n : index\n"
@@ -369,8 +369,8 @@ TEST(MaskSolver, SaysHowFarAQueryReaches) {
             "%r = arith.cmpi ne, %v, %z : i8\n"
             "return %r : i1\n}");
   ASSERT_TRUE(succeeded(blocks.solution)) << blocks.diagnostics;
-  EXPECT_EQ(blocks.solution->queryGroup, 16);
-  EXPECT_EQ(blocks.solution->keyGroup, 64);
+  EXPECT_EQ(blocks.solution->traits.queryGroup, 16);
+  EXPECT_EQ(blocks.solution->traits.keyGroup, 64);
   // Stripes of one key that move with the query.
   expect("%p = arith.constant 64 : index\n"
          "%d = arith.subi %q, %k : index\n"
