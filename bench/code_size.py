@@ -64,6 +64,9 @@ def main():
                         help="make the table anew")
     parser.add_argument("--only", default="")
     args = parser.parse_args()
+    if args.write and (not args.table or args.only):
+        parser.error("expected --write with --table and without --only: a table "
+                     "has all masks")
     names = sorted(entry[:-5] for entry in os.listdir(FOLDER)
                    if entry.endswith(".mlir") and args.only in entry)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """libfovea-rt by ctypes, as much as benchmarks in Python need: compile a spec,
-plan a call, run it. For bench/masks.py and bench/peers; needs nothing but the
-standard library. Memory of tensors is the caller's.
+plan a call, run it; and what the driver says of one. For the scripts of bench
+and bench/peers; needs nothing but the standard library. Memory of tensors is
+the caller's.
 """
 import ctypes as c
+import json
 import os
+import subprocess
 import time
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -288,3 +291,20 @@ class Library:
                                             c.byref(kernel)))
         self.rt.fovea_bundle_close(bundle)
         return Kernel(self, kernel, info.total_ms)
+
+
+def driver(command, path, shape, words, **defines):
+    """What `command` (a `fovea`, its verb and options) says as JSON of the spec
+    at `path`, called with `shape` and the options `words`."""
+    command = [*command, path, "--json", "--shape=" +
+               ",".join(f"{dim}={n}" for dim, n in shape.items()), *words]
+    for name, value in defines.items():
+        command += ["-D", f"{name}={value}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True,
+                              check=False)
+    except OSError as reason:
+        raise Failed(f"expected a fovea that runs, got {reason}") from None
+    if done.returncode:
+        raise Failed(done.stderr.strip().splitlines()[0])
+    return json.loads(done.stdout)

@@ -35,7 +35,6 @@ import datetime
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -226,15 +225,11 @@ def driver(args, verb, path, heads, length, *options):
     """What `fovea VERB --json` says of a call over a cache, with nothing from
     the cache of compiled specs."""
     libraries = args.build or os.path.join(fovea.ROOT, "build", "release", "lib")
-    command = [os.path.join(libraries, os.pardir, "bin", "fovea"), verb, path,
-               "--json", "--cache-dir", "", f"--threads={args.threads}",
-               f"--shape=b=1,rows={TREE_ROWS},sk={length}", *options]
-    for word in (f"H={heads}", f"KV={heads}", f"D={args.dim}", f"T={args.dtype}"):
-        command += ["-D", word]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise fovea.Failed(done.stderr.strip())
-    return json.loads(done.stdout)
+    return fovea.driver(
+        [os.path.join(libraries, os.pardir, "bin", "fovea"), verb,
+         "--cache-dir", "", f"--threads={args.threads}"], path,
+        {"b": 1, "rows": TREE_ROWS, "sk": length}, options, D=args.dim,
+        T=args.dtype, H=heads, KV=heads)
 
 
 def measure_cache(text, path, args):

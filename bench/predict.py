@@ -15,9 +15,7 @@ usage: predict.py [--only WORD] [--length N] [--dtype f32] [--dim 64]
                   [--heads 4] [--rounds 2] [--target host] [--fovea PATH]
 """
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -33,25 +31,18 @@ LEAST, MOST = 0.8, 1.25
 def explain(name, args, folder):
     """What `fovea explain --measure --json` says of a mask."""
     path = os.path.join(masks.FOLDER, name + ".mlir")
-    command = [args.fovea, "explain", path, "--measure", "--json",
-               "--target=" + args.target]
     with open(path) as stream:
         cached = "!kv.cache" in stream.read()
     if cached:
-        command += [f"--shape=b=1,rows={masks.TREE_ROWS},sk={args.length}",
-                    "--tree=random"]
+        shape = {"b": 1, "rows": masks.TREE_ROWS, "sk": args.length}
+        numbers = ["--tree=random"]
     else:
-        dims = {"b": 1, "h": args.heads, "sq": args.length, "sk": args.length}
-        command += [f"--shape=b=1,sq={args.length},sk={args.length}",
-                    *mask_cases.options(name, dims, folder)]
-    defines = dict(masks.SIZES.get(name, {}), D=args.dim, T=args.dtype,
-                   H=args.heads, KV=args.heads)
-    for key, value in defines.items():
-        command += ["-D", f"{key}={value}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise fovea.Failed(done.stderr.strip().splitlines()[0])
-    return json.loads(done.stdout)
+        shape = {"b": 1, "sq": args.length, "sk": args.length}
+        numbers = mask_cases.options(name, {**shape, "h": args.heads}, folder)
+    return fovea.driver(
+        [args.fovea, "explain", "--measure", "--target=" + args.target], path,
+        shape, numbers, **mask_cases.SIZES.get(name, {}), D=args.dim,
+        T=args.dtype, H=args.heads, KV=args.heads)
 
 
 def main():

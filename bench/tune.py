@@ -12,9 +12,7 @@ usage: tune.py [--only WORD] [--after NAME] [--length N] [--dtype f32] [--dim 64
                [--fovea PATH] [--out FILE.tune]
 """
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -27,23 +25,17 @@ import masks  # noqa: E402
 WANTED = 0.10
 
 
-def tune(name, path, args, folder):
+def tune(name, args, folder):
     """The results of one mask, as `fovea tune --json` prints them."""
-    shape = f"b=1,sq={args.length},sk={args.length}"
-    dims = {"b": 1, "h": args.heads, "sq": args.length, "sk": args.length}
-    defines = dict(masks.SIZES.get(name, {}), D=args.dim, T=args.dtype,
-                   H=args.heads, KV=args.heads)
-    numbers = mask_cases.options(name, dims, folder)
-    command = [args.fovea, "tune", path, "--shape=" + shape, "--json",
-               "--out", args.out or os.path.join(folder, "all.tune"),
-               f"--threads={args.threads}", f"--seconds={args.seconds}",
-               "--target=" + args.target, *numbers]
-    for key, value in defines.items():
-        command += ["-D", f"{key}={value}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise fovea.Failed(done.stderr.strip().splitlines()[0])
-    return json.loads(done.stdout)
+    shape = {"b": 1, "sq": args.length, "sk": args.length}
+    numbers = mask_cases.options(name, {**shape, "h": args.heads}, folder)
+    table = args.out or os.path.join(folder, "all.tune")
+    return fovea.driver(
+        [args.fovea, "tune", "--out", table, f"--threads={args.threads}",
+         f"--seconds={args.seconds}", "--target=" + args.target],
+        os.path.join(masks.FOLDER, name + ".mlir"), shape, numbers,
+        **mask_cases.SIZES.get(name, {}), D=args.dim, T=args.dtype,
+        H=args.heads, KV=args.heads)
 
 
 def main():
@@ -71,8 +63,7 @@ def main():
                     name <= args.after):
                 continue
             try:
-                results = tune(name, os.path.join(masks.FOLDER, entry), args,
-                               folder)
+                results = tune(name, args, folder)
             except fovea.Failed as reason:
                 print(f"| {name} | not measured: {reason} |" + " |" * 4,
                       flush=True)
