@@ -18,8 +18,10 @@ public:
                  const StreamParams &p)
       : StreamWalk(builder, loc, p, p.schedule.lanes),
         shape{p.schedule.regRows, lanes, p.keyDim, p.valueDim,
-              // Both errors vanish in the rounding of a 16-bit result.
-              p.outElem == Elem::F32 || p.split ? 5 : 4} {}
+              // Both errors vanish in the rounding of a 16-bit result, not in
+              // sums that are handed out.
+              p.outElem == Elem::F32 || p.split || p.lse || p.partial ? 5
+                                                                      : 4} {}
 
   mlir::FailureOr<int64_t> build();
 
