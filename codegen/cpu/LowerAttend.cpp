@@ -22,6 +22,7 @@ static FailureOr<uint64_t> lowerPrefill(StageContext &stage) {
   params->schedule.keys = schedule.getKeys();
   params->schedule.rows = schedule.getRows();
   params->schedule.convert = schedule.getPrefetch() == 0;
+  params->schedule.matrix = schedule.getMatrix();
   OpBuilder b = OpBuilder::atBlockEnd(stage.module.getBody());
   std::string reason;
   FailureOr<int64_t> scratch =

@@ -7,6 +7,7 @@
 #ifndef FOVEA_CODEGEN_CPU_PREFILLBUILDER_H
 #define FOVEA_CODEGEN_CPU_PREFILLBUILDER_H
 
+#include "codegen/cpu/PrefillMatrix.h"
 #include "codegen/cpu/PrefillTiles.h"
 #include "codegen/cpu/StreamWalk.h"
 
@@ -20,17 +21,41 @@ public:
         shape{p.schedule.regRows, lanes, p.keyDim, p.valueDim,
               // Both errors vanish in the rounding of a 16-bit result, not in
               // sums that are handed out.
-              p.outElem == Elem::F32 || p.split || p.lse || p.partial ? 5
-                                                                      : 4} {}
+              p.outElem == Elem::F32 || p.split || p.lse || p.partial ? 5 : 4} {
+  }
 
   mlir::FailureOr<int64_t> build();
 
 private:
   void reserveScratch();
+  /// Bytes of an element of Q panels and of tiles of keys and values.
+  int64_t factorBytes() const { return p.schedule.matrix ? 2 : 4; }
+  int64_t blockKeys() const;
+  /// What turns a product into a score.
+  float scoreFactor() const;
   void emitItem(const Item &item);
   void emitPointers(const View &view, unsigned bytes, Value spare);
   void emitPrefetch(Value panel, Value firstRow);
   void emitBlock(Value source, Value k, Value n, Value kind);
+  /// Softmax leaves pairs for the unit; regions want the weights in f32.
+  bool pairsWeights() const { return unit && !p.prob && pass != Pass::Values; }
+  /// Scores of a panel that nobody but the softmax reads stay products.
+  bool keepsProducts() const {
+    return unit && !p.score && !p.prob && !pooled() && scoreFactor() > 0;
+  }
+  Value emitUnitScores(Value keys, Value qPanel, const LiveKeys &live,
+                       Value max, llvm::function_ref<void(Value)> ahead,
+                       llvm::function_ref<Values(Value, const Values &)> hide);
+  /// What a panel computes on the unit, and from which tiles.
+  struct UnitTiles {
+    Value keys, values;
+    LiveKeys live;
+  };
+  UnitTiles chooseTiles(Value keys, const LiveKeys &block,
+                        const LiveKeys &live);
+  void emitUnitValues(const LiveKeys &keys, Value tile);
+  void emitProducts(Value values, Value oPanel, const LiveKeys &keys,
+                    Value alpha);
   void emitPanels(Value source, Value k, Value n, Value kind, Value keys,
                   Value values);
   void emitRows(const SegmentClass &members, Value index,
@@ -80,6 +105,7 @@ private:
     return e.at(state, e.mul(panel, 2 * lanes), 4);
   }
   PanelShape shape;
+  std::optional<MatrixUnit> unit; ///< null: products by vectors
   /// What the code that is being emitted does with the keys: all at once, or
   /// first the sums of the softmax and then the values.
   enum class Pass { All, Sums, Values } pass = Pass::All;
@@ -98,6 +124,10 @@ private:
   // Of a block and a panel: lists of LiveKeys, and for each key of the first
   // one an integer with a bit for each lane that sees it.
   Value liveList, everyList, seen;
+  // For the matrix unit: tiles of live keys, and whether the block's V tile is
+  // there (i64); of the block, its rows of values and elements between them.
+  Value kLive, vLive, transposed;
+  Value valueRows, valueStride;
   // Of the item.
   Value padded, panelCount;
   // With a cache or an order: token index of each row, i32.

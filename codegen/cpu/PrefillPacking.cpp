@@ -116,7 +116,8 @@ forGroups(Emitter &e, const PanelShape &shape, int64_t dim, int64_t width,
 }
 
 void emitPack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
-              Value pointers, Value rows, Value panels, float factor) {
+              Value pointers, Value rows, Value panels,
+              std::optional<float> factor) {
   int64_t lanes = shape.lanes, width = kTranspose;
   unsigned bytes = sizeOf(elem);
   auto body = [&](Value group, Value offset, Value) {
@@ -126,7 +127,7 @@ void emitPack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
       for (int64_t i = 0; i < width; ++i) {
         Value row = e.load(e.ptr, e.at(group, 8 * i));
         Value v = e.loadAsF32(elem, e.at(row, d, bytes), chunk);
-        block.push_back(e.fmul(v, e.splatF32(chunk, factor)));
+        block.push_back(factor ? e.fmul(v, e.splatF32(chunk, *factor)) : v);
       }
       Value start = e.at(to, e.mul(d, lanes), 4);
       if (chunk == width) {

@@ -32,6 +32,11 @@ void PrefillBuilder::emitPointers(const View &view, unsigned bytes,
   });
 }
 
+/// Scores are kept in powers of two; a modifier wants them as they are.
+float PrefillBuilder::scoreFactor() const {
+  return p.score ? p.scale : p.scale * kLog2E;
+}
+
 void PrefillBuilder::emitQueries() {
   emitPointers(query, sizeOf(p.queryElem), {});
   Elem elem = p.queryElem;
@@ -50,9 +55,12 @@ void PrefillBuilder::emitQueries() {
     });
   if (p.rope.rule)
     elem = Elem::F32;
-  // Scores are kept in powers of two; a modifier wants them as they are.
-  float factor = p.score ? p.scale : p.scale * kLog2E;
-  emitPack(e, shape, elem, p.keyDim, pointers, padded, qPanels, factor);
+  // The matrix unit takes them as they are: pairs move as 32 bits.
+  if (unit)
+    emitPack(e, shape, Elem::F32, p.keyDim / 2, pointers, padded, qPanels, {});
+  else
+    emitPack(e, shape, elem, p.keyDim, pointers, padded, qPanels,
+             scoreFactor());
 }
 
 /// Stores one f32 per row, computed from m and l of each panel.

@@ -21,17 +21,28 @@ namespace fovea::cpu {
 
 using namespace prefill;
 
+/// Rows of a tile of keys.
+int64_t PrefillBuilder::blockKeys() const {
+  return llvm::alignTo(p.schedule.keys, shape.regRows);
+}
+
 void PrefillBuilder::reserveScratch() {
   int64_t keys = p.schedule.keys;
   int64_t rows = (p.schedule.rows + lanes - 1) / lanes * lanes;
-  int64_t paddedKeys =
-      (keys + shape.regRows - 1) / shape.regRows * shape.regRows;
-  qPanels = s.reserve(rows * p.keyDim * 4);
+  qPanels = s.reserve(rows * p.keyDim * factorBytes());
   oPanels = s.reserve(rows * p.valueDim * 4);
   state = s.reserve(rows * 2 * 4);
-  sPanel = s.reserve(paddedKeys * lanes * 4);
-  kTile = s.reserve(paddedKeys * p.keyDim * 4);
-  vTile = s.reserve(keys * p.valueDim * 4);
+  sPanel = s.reserve(blockKeys() * lanes * 4);
+  kTile = s.reserve(blockKeys() * p.keyDim * factorBytes());
+  vTile = s.reserve(blockKeys() * p.valueDim * factorBytes());
+  if (p.schedule.matrix && p.keep) {
+    kLive = s.reserve(blockKeys() * p.keyDim * 2);
+    vLive = s.reserve(blockKeys() * p.valueDim * 2);
+  }
+  if (p.schedule.matrix) {
+    transposed = s.reserve(8);
+    unit.emplace(e, s.reserve(MatrixUnit::memoryBytes(p.isa)));
+  }
   pointers = s.reserve(rows * 8);
   spareRow = s.reserve(p.valueDim * 4);
   rowValues = s.reserve(rows * 4);
@@ -57,7 +68,11 @@ FailureOr<int64_t> PrefillBuilder::build() {
   readViews();
   if (p.selection && p.selection->list)
     s.allowErrors();
+  if (unit)
+    unit->begin();
   s.forEachItem([&](const Item &item) { emitItem(item); });
+  if (unit)
+    unit->end();
   s.finish();
   if (refused) {
     s.fn.erase();
@@ -163,10 +178,11 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
   Value keys = perSource(
       source,
       [&](const StreamSource &src, unsigned i) {
-        return emitTile(e,
-                        rowsOf(src.keyElem, sources[i].keys,
-                               sources[i].keyScales, p.keyDim),
-                        p.keyDim, n, keyPad(), kTile, inPlace);
+        TileSource rows = rowsOf(src.keyElem, sources[i].keys,
+                                 sources[i].keyScales, p.keyDim);
+        if (unit)
+          return emitMatrixKeys(e, rows, p.keyDim, n, kTile);
+        return emitTile(e, rows, p.keyDim, n, keyPad(), kTile, inPlace);
       },
       e.ptr);
   Value values;
@@ -174,12 +190,24 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
     values = perSource(
         source,
         [&](const StreamSource &src, unsigned i) {
-          return emitTile(e,
-                          rowsOf(src.valueElem, sources[i].values,
-                                 sources[i].valueScales, p.valueDim),
-                          p.valueDim, n, 1, vTile, inPlace);
+          TileSource rows = rowsOf(src.valueElem, sources[i].values,
+                                   sources[i].valueScales, p.valueDim);
+          return unit ? rows.data
+                      : emitTile(e, rows, p.valueDim, n, 1, vTile, inPlace);
         },
         e.ptr);
+  if (unit && pass != Pass::Sums) {
+    valueRows = values;
+    valueStride = perSource(
+        source,
+        [&](const StreamSource &, unsigned i) {
+          return sources[i].values.stride[2];
+        },
+        e.i64);
+    e.store(e.cI64(0), transposed);
+    if (!p.keep)
+      emitUnitValues({n, {}}, vTile);
+  }
   emitPanels(source, k, n, kind, keys, values);
 }
 
@@ -190,9 +218,13 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
   e.forLoop(e.cI64(0), panelCount, e.cI64(1), [&](Value panel) {
     PanelClass own = emitClass(panel, source, k, block, tileKind);
     Value kind = own.kind;
-    const LiveKeys &live = own.keys;
     auto body = [&] {
-      Value qPanel = e.at(qPanels, e.mul(panel, p.keyDim * lanes), 4);
+      UnitTiles tiles{keys, values, own.keys};
+      if (unit)
+        tiles = chooseTiles(keys, block, own.keys);
+      const LiveKeys &live = tiles.live;
+      Value qPanel =
+          e.at(qPanels, e.mul(panel, p.keyDim * lanes), factorBytes());
       Value oPanel = e.at(oPanels, e.mul(panel, p.valueDim * lanes), 4);
       Value st = panelState(panel), stL = e.at(st, lanes * 4);
       Type type = e.vec(lanes, e.f32);
@@ -203,18 +235,19 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
       if (p.keep)
         partial = e.cmp(kNe, kind, e.cI32(FOVEA_TILE_FULL));
       auto prefetch = [&](Value i) { emitPrefetch(panel, i); };
-      Value max;
+      auto unseen = [&](Value i, const Values &scores) {
+        return e.ifElse(
+            partial, TypeRange(ValueRange(scores)),
+            [&] { return hideUnseen(live, i, scores); },
+            [&] { return scores; });
+      };
+      llvm::function_ref<Values(Value, const Values &)> hide;
       if (p.keep && !always)
-        max = emitScores(e, shape, keys, qPanel, sPanel, live, most, prefetch,
-                         [&](Value i, const Values &scores) {
-                           return e.ifElse(
-                               partial, TypeRange(ValueRange(scores)),
-                               [&] { return hideUnseen(live, i, scores); },
-                               [&] { return scores; });
-                         });
-      else
-        max = emitScores(e, shape, keys, qPanel, sPanel, live, most, prefetch,
-                         {});
+        hide = unseen;
+      Value max =
+          unit ? emitUnitScores(tiles.keys, qPanel, live, most, prefetch, hide)
+               : emitScores(e, shape, keys, qPanel, sPanel, live, most,
+                            prefetch, hide);
       if (!max)
         max = max0; // nobody asks
       if (p.keep && always)
@@ -233,7 +266,11 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
         emitShares(panel, source, k, live);
       } else {
         alpha = e.exp2(e.fsub(max0, max), shape.expDegree);
-        Value sum = emitSoftmax(e, shape, sPanel, live.count, max);
+        Value sum = pairsWeights()
+                        ? emitPairedSoftmax(
+                              e, shape, keepsProducts() ? scoreFactor() : 1,
+                              sPanel, paddedKeys(e, live.count), max)
+                        : emitSoftmax(e, shape, sPanel, live.count, max);
         Value l = e.fma(l0, alpha, sum);
         e.store(max, st);
         e.store(l, stL);
@@ -242,7 +279,10 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
         return; // values and counts are the second walk's
       if (p.prob && pass == Pass::All)
         emitWeights(panel, source, k, live);
-      emitValues(e, shape, values, sPanel, oPanel, live, alpha);
+      if (unit)
+        emitProducts(tiles.values, oPanel, live, alpha);
+      else
+        emitValues(e, shape, values, sPanel, oPanel, live, alpha);
       Value one = e.cI64(1), none = e.cI64(0);
       s.count(StageFunction::TilesFull,
               partial ? e.select(partial, none, one) : one);
@@ -256,6 +296,79 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
     else
       e.ifThen(e.cmp(kNe, kind, e.cI32(FOVEA_TILE_EMPTY)), body);
   });
+}
+
+/// The V tile of some keys of the block.
+void PrefillBuilder::emitUnitValues(const LiveKeys &keys, Value tile) {
+  emitMatrixValueTile(e, p.valueDim, keys.count, blockKeys(), tile,
+                      [&](Value i) {
+                        Value at = e.mul(keys.at(e, i), valueStride);
+                        return std::pair(e.at(valueRows, at, 2), Value());
+                      });
+}
+
+/// The tiles of a panel: those of the whole block, whose values the first panel
+/// that wants them transposes, or where it sees few of the keys, copies of
+/// these alone. Copying a key costs a third of computing it.
+PrefillBuilder::UnitTiles PrefillBuilder::chooseTiles(Value keys,
+                                                      const LiveKeys &block,
+                                                      const LiveKeys &live) {
+  if (!p.keep)
+    return {keys, vTile, block};
+  Value few = e.cmp(kSlt, e.mul(paddedKeys(e, live.count), 4),
+                    e.mul(paddedKeys(e, block.count), 3));
+  LiveKeys taken{e.select(few, live.count, block.count),
+                 e.select(few, live.list, block.list)};
+  Value tile = e.select(few, vLive, vTile);
+  if (pass != Pass::Sums) {
+    Value missing = e.cmp(kEq, e.load(e.i64, transposed), e.cI64(0));
+    e.ifThen(e.orI(few, missing), [&] { emitUnitValues(taken, tile); });
+    Value done = e.select(few, e.load(e.i64, transposed), e.cI64(1));
+    e.store(done, transposed);
+  }
+  Value rows = e.ifElse(
+      few, e.ptr,
+      [&] {
+        emitTableTile(e, Elem::F32, p.keyDim / 2, live.count, kMatrixStep,
+                      kLive, [&](Value i) {
+                        Value at = e.mul(live.at(e, i), p.keyDim);
+                        return std::pair(e.at(keys, at, 2), Value());
+                      });
+        return Values{kLive};
+      },
+      [&] { return Values{keys}; })[0];
+  return {rows, tile, taken};
+}
+
+/// emitScores on the matrix unit. The maximum is one of scores.
+Value PrefillBuilder::emitUnitScores(
+    Value keys, Value qPanel, const LiveKeys &live, Value max,
+    llvm::function_ref<void(Value)> ahead,
+    llvm::function_ref<Values(Value, const Values &)> hide) {
+  emitMatrixDots(e, *unit, shape, keys, qPanel, sPanel, live.count, ahead);
+  std::optional<float> factor = scoreFactor();
+  Value most = max;
+  if (keepsProducts()) {
+    factor.reset();
+    most = e.splatF32(lanes, kNoMax / scoreFactor());
+  }
+  Value found = emitMatrixMaximum(e, shape, factor, sPanel, live, most, hide);
+  emitPadPanel(e, shape, sPanel, live.count, -INFINITY);
+  if (!factor)
+    found = e.fmax(e.fmul(found, e.like(found, scoreFactor())), max);
+  return found;
+}
+
+/// O of a panel on the matrix unit, whatever has become of its weights.
+void PrefillBuilder::emitProducts(Value values, Value oPanel,
+                                  const LiveKeys &keys, Value alpha) {
+  Value padded = paddedKeys(e, keys.count);
+  if (!pairsWeights()) {
+    emitPadPanel(e, shape, sPanel, keys.count, 0);
+    emitPairs(e, shape, sPanel, padded);
+  }
+  emitMatrixValues(e, *unit, shape, blockKeys(), values, sPanel, oPanel, padded,
+                   alpha);
 }
 
 /// Each panel fetches its share of the rows beside those of the register tile
@@ -296,6 +409,19 @@ static std::string whyNot(const StreamParams &p) {
     return "expected lanes of the schedule to be a power of two from 8 on and "
            "its other sizes to be positive, got " +
            toString(s);
+  if (s.matrix) {
+    auto plain = [](const StreamSource &source) {
+      return source.keyElem == Elem::BF16 && source.valueElem == Elem::BF16 &&
+             !source.keyScales && !source.valueScales;
+    };
+    if (s.regRows != kMatrixStep || s.lanes > kMatrixStep ||
+        s.lanes < MatrixUnit::kFloats || p.keyDim % kMatrixStep ||
+        p.valueDim % kMatrixStep || p.order || !p.segments.empty() ||
+        p.queryElem != Elem::BF16 || !llvm::all_of(p.sources, plain))
+      return "expected products of a matrix unit to be of plain bf16 in steps "
+             "of 32 keys and channels, got " +
+             toString(s);
+  }
   if (p.kvGroup % p.group)
     return "expected the heads that share keys to be a multiple of those in an "
            "item, got " +

@@ -39,6 +39,18 @@ static Values emitRegisterTile(Emitter &e, int64_t lanes, Value count,
       });
 }
 
+Value reduceMax(Emitter &e, Values rows) {
+  while (rows.size() > 1) {
+    Values half;
+    for (size_t r = 0; r + 1 < rows.size(); r += 2)
+      half.push_back(e.fmax(rows[r], rows[r + 1]));
+    if (rows.size() % 2)
+      half.push_back(rows.back());
+    rows = half;
+  }
+  return rows[0];
+}
+
 Value emitScores(
     Emitter &e, const PanelShape &shape, Value kTile, Value qPanel,
     Value sPanel, const LiveKeys &keys, Value max,
@@ -70,16 +82,7 @@ Value emitScores(
       e.store(acc[r], e.at(out, r * lanes * 4));
     if (!max)
       return Values();
-    // A tree keeps the dependent chain short.
-    while (acc.size() > 1) {
-      Values half;
-      for (size_t r = 0; r + 1 < acc.size(); r += 2)
-        half.push_back(e.fmax(acc[r], acc[r + 1]));
-      if (acc.size() % 2)
-        half.push_back(acc.back());
-      acc = half;
-    }
-    return Values{e.fmax(acc[0], args[0])};
+    return Values{e.fmax(reduceMax(e, acc), args[0])};
   };
   carried = e.forLoop(e.cI64(0), keys.count, e.cI64(rows), carried, tile);
   return max ? carried[0] : Value();

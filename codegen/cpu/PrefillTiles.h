@@ -39,6 +39,9 @@ struct LiveKeys {
   mlir::Value at(Emitter &e, mlir::Value i) const;
 };
 
+/// The larger of all, lane by lane, in a tree: the dependent chain stays short.
+mlir::Value reduceMax(Emitter &e, Values rows);
+
 /// S[i] = K[i] . Q for the keys, rounded up to regRows: repeats do not disturb
 /// the maximum. Returns the maximum of `max` and all scores, per lane, or null
 /// if `max` is. Before each register tile, `ahead(first row)` may emit
@@ -86,10 +89,10 @@ void emitPadTile(Emitter &e, int64_t dim, mlir::Value n, int64_t pad,
                  mlir::Value tile);
 
 /// Reads `rows` (a multiple of lanes) rows of `dim` elements through the
-/// pointers at `pointers` into Q panels, times `factor`.
+/// pointers at `pointers` into Q panels, times `factor` if there is one.
 void emitPack(Emitter &e, const PanelShape &shape, Elem elem, int64_t dim,
               mlir::Value pointers, mlir::Value rows, mlir::Value panels,
-              float factor);
+              std::optional<float> factor);
 
 /// Writes O panels to rows through the pointers at `pointers`. With a `factor`,
 /// by the l of each panel (`state`: per panel m, then l): factor * o / l, or 0

@@ -53,6 +53,7 @@ StreamTraits fovea::traitsOf(const StreamShape &shape) {
   traits.ordered = shape.ordered;
   traits.chosen = shape.unit != 0;
   traits.modified = shape.modified;
+  traits.plainBF16 = shape.plainBF16;
   return traits;
 }
 
@@ -71,7 +72,7 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
       return tile::ScheduleAttr::get(
           context, "decode", s.decode.lanes, s.decode.accumulators,
           fitToUnit(s.decode.keys, target, shape.unit, shape.listed), rows,
-          rows, prefetch, origin(s.decodeTuned));
+          rows, prefetch, origin(s.decodeTuned), /*matrix=*/false);
     };
     // Rows past the last live one cost as much as the others, so the step of
     // one position, the common one, has its own variant.
@@ -83,7 +84,8 @@ ScheduleProvider fovea::scheduleProvider(const TargetInfo &target,
         context, "prefill", s.prefill.lanes, s.prefill.regRows,
         fitToUnit(s.prefill.keys, target, shape.unit, shape.listed),
         s.prefill.rows,
-        /*maxRows=*/-1, s.prefill.convert ? 0 : 1, origin(s.prefillTuned)));
+        /*maxRows=*/-1, s.prefill.convert ? 0 : 1, origin(s.prefillTuned),
+        s.prefill.matrix));
     return result;
   };
 }

@@ -45,6 +45,9 @@ public:
     entries.push_back(std::move(entry));
   }
 
+  /// Whether products are a matrix unit's.
+  bool matrix() const { return from.prefill.matrix; }
+
   std::vector<TuningEntry> entries;
 
 private:
@@ -62,6 +65,14 @@ private:
 /// Register tiles of one, two and four vectors of queries that fill the
 /// registers, or three quarters or half of what that leaves.
 static void addTiles(const TargetInfo &target, Collector &collect) {
+  if (collect.matrix()) {
+    for (int lanes : {16, 32})
+      collect.add([&](TuningEntry &entry) {
+        entry.prefill.lanes = lanes;
+        entry.prefill.rows = int(alignTo(entry.prefill.rows, lanes));
+      });
+    return;
+  }
   int registers = int(target.vectorRegisters);
   for (int vectors : {1, 2, 4}) {
     int most = (registers - 1 - vectors) / vectors;

@@ -6,6 +6,11 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
 
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 using namespace llvm;
 
 namespace fovea {
@@ -29,6 +34,7 @@ ArrayRef<TargetInfo> allTargets() {
   static const TargetInfo targets[] = {
       describeX86V3(),
       describeX86V4(),
+      describeX86V4Amx(),
       describeSm80(/*emulated=*/false),
       describeSm90a(/*emulated=*/false),
       describeSm80(/*emulated=*/true),
@@ -42,7 +48,22 @@ ArrayRef<TargetInfo> cpuTargets() {
       [](const TargetInfo &target) { return !target.isGpu(); });
 }
 
-StringMap<bool> hostFeatures() { return sys::getHostCPUFeatures(); }
+/// Linux saves a thread's tiles, 8 KB, only for processes that have asked.
+static bool mayUseTiles() {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+#else
+  return false;
+#endif
+}
+
+StringMap<bool> hostFeatures() {
+  StringMap<bool> features = sys::getHostCPUFeatures();
+  if (features.lookup("amx-tile"))
+    features["amx-tile"] = mayUseTiles();
+  return features;
+}
 
 std::string whyNotRunnable(const TargetInfo &target,
                            const StringMap<bool> &features) {

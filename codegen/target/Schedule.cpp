@@ -140,7 +140,9 @@ StorageClass storageClass(fovea_dtype dtype) {
 std::string toString(const PrefillSchedule &schedule) {
   return formatv("{0}x{1} keys={2} rows={3}{4}", schedule.regRows,
                  schedule.lanes, schedule.keys, schedule.rows,
-                 schedule.convert ? " convert" : "")
+                 schedule.matrix    ? " matrix"
+                 : schedule.convert ? " convert"
+                                    : "")
       .str();
 }
 
@@ -219,6 +221,35 @@ static PrefillSchedule fitToMask(PrefillSchedule s, const TargetInfo &target,
   return s;
 }
 
+/// Keys and queries of a step of the matrix unit.
+static constexpr int kMatrixStep = 32;
+
+/// Whether the target's matrix unit can do the products of a stream.
+static bool fitsMatrix(const TargetInfo &target, const StreamTraits &traits) {
+  return target.matrix && traits.plainBF16 && !traits.ordered &&
+         traits.keyDim % kMatrixStep == 0 && traits.valueDim % kMatrixStep == 0;
+}
+
+/// On a matrix unit the products take less time than the softmax. Panels share
+/// what is transposed, and ask for pairs as those of fitToMask do.
+static PrefillSchedule fitToMatrix(const TargetInfo &target,
+                                   const StreamTraits &traits) {
+  PrefillSchedule s{kMatrixStep, kMatrixStep, 192, 256, true, true};
+  if (traits.mask.empty())
+    return s;
+  s.keys = 128;
+  int64_t finest = traits.stripe ? traits.stripe : traits.keyGroup;
+  if (finest)
+    s.keys = int(
+        std::clamp<int64_t>(alignTo(finest, kMatrixStep), kMatrixStep, s.keys));
+  bool dear = traits.maskOps > kDearOps;
+  if (dear)
+    s.lanes = int(target.lanes());
+  if (dear || (traits.reach >= 0 && traits.reach <= kNarrowReach))
+    s.rows = kMatrixStep * 2;
+  return s;
+}
+
 /// Sums of 32 rows of more than 64 channels leave registers for nothing but the
 /// products: masks and modifiers take 16. Fewer sums leave room for them, but
 /// not for the scores of 64 keys when each is modified. What is chosen, or
@@ -249,7 +280,9 @@ Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
   }
   Schedule chosen;
   chosen.prefill = target.isGpu() ? fitToGpu(last->prefill, traits)
-                                  : fitToMask(last->prefill, target, traits);
+                   : fitsMatrix(target, traits)
+                       ? fitToMatrix(target, traits)
+                       : fitToMask(last->prefill, target, traits);
   chosen.decode = last->decode;
   chosen.reason = "table row: " + describeRow(*last);
   return chosen;
@@ -275,10 +308,16 @@ std::string whyNot(const TargetInfo &target, const PrefillSchedule &s) {
                    "power of two for {1}, got {2}x{3}",
                    lanes, target.name, s.regRows, s.lanes)
         .str();
+  if (s.matrix &&
+      (!target.matrix || s.regRows != kMatrixStep || s.lanes > kMatrixStep))
+    return formatv("expected products of a matrix unit in tiles of {0}x16 or "
+                   "{0}x{0}, and a target that has one, got {1}x{2} for {3}",
+                   kMatrixStep, s.regRows, s.lanes, target.name)
+        .str();
   // Accumulators, a row of queries, and what is broadcast; what a GPU's warps
   // hold is the template's (test/codegen/gpu/backend/budgets.test).
   int64_t perRow = s.lanes / lanes, taken = s.regRows * perRow + perRow + 1;
-  if (!target.isGpu() && taken > int64_t(target.vectorRegisters))
+  if (!target.isGpu() && !s.matrix && taken > int64_t(target.vectorRegisters))
     return formatv("expected a tile within the {0} vector registers of {1}, "
                    "got {2}x{3}, which takes {4}",
                    target.vectorRegisters, target.name, s.regRows, s.lanes,

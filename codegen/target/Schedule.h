@@ -22,6 +22,8 @@ struct PrefillSchedule {
   int keys;     ///< keys per block; the scores of a block stay in L1
   int rows;     ///< packed rows per item, a multiple of lanes
   bool convert; ///< 16-bit and coded tiles are converted to f32 once per block
+  /// Products of bf16 on the target's matrix unit; regRows is its step.
+  bool matrix = false;
 };
 
 /// Few query rows: the head dim in lanes.
@@ -65,6 +67,8 @@ struct StreamTraits {
   bool ordered = false;  ///< rows and keys walk over a grid, in boxes
   bool chosen = false;   ///< keys are chosen by lists or levels
   bool modified = false; ///< scores or weights have code of their own
+  /// Queries, keys and values are rows of bf16 in tensors.
+  bool plainBF16 = false;
 };
 
 /// How K and V are stored, as far as the tables care.

@@ -27,6 +27,8 @@ struct TargetInfo {
   IsaClass isa = IsaClass::AVX2;
   /// A GPU's kernels as code for this CPU that runs through the emulator.
   bool emulated = false;
+  /// Has a matrix unit for products of bf16 (MatrixUnit.h).
+  bool matrix = false;
   /// Bits of a vector register, and how many there are.
   unsigned vectorBits = 256;
   unsigned vectorRegisters = 16;
@@ -44,7 +46,7 @@ llvm::ArrayRef<TargetInfo> allTargets();
 /// Those of CPUs, the most capable last.
 llvm::ArrayRef<TargetInfo> cpuTargets();
 
-/// Features of this machine, as LLVM names them.
+/// Features of this machine that this process may use, as LLVM names them.
 llvm::StringMap<bool> hostFeatures();
 
 /// Why code for `target` cannot run on a machine with `features`: empty when

@@ -9,6 +9,7 @@ namespace fovea {
 
 TargetInfo describeX86V3();
 TargetInfo describeX86V4();
+TargetInfo describeX86V4Amx();
 /// "sm_80" and "sm_90a", and the same for the emulator.
 TargetInfo describeSm80(bool emulated);
 TargetInfo describeSm90a(bool emulated);

@@ -71,7 +71,10 @@ static std::string lineOf(const TuningEntry &entry) {
   if (entry.kind == StreamKind::Prefill) {
     const PrefillSchedule &s = entry.prefill;
     text += formatv(" tile={0}x{1} keys={2} rows={3} convert={4}", s.regRows,
-                    s.lanes, s.keys, s.rows, s.convert ? "yes" : "no");
+                    s.lanes, s.keys, s.rows,
+                    s.matrix    ? "matrix"
+                    : s.convert ? "yes"
+                                : "no");
   } else {
     text += formatv(" keys={0} prefetch={1}", entry.decode.keys,
                     prefetchText(entry.decode));
@@ -123,16 +126,18 @@ Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits,
   if (!table)
     return chosen;
   std::string prefill = tuningKey(target.name, StreamKind::Prefill, traits);
-  if (const TuningEntry *entry = table->find(prefill)) {
+  const TuningEntry *entry = table->find(prefill);
+  // Types that no key tells apart may keep a stream from the matrix unit.
+  if (entry && entry->prefill.matrix == chosen.prefill.matrix) {
     chosen.prefill = entry->prefill;
     chosen.prefillTuned = prefill;
   }
   std::string decode = tuningKey(target.name, StreamKind::Decode, traits);
-  if (const TuningEntry *entry = table->find(decode)) {
-    chosen.decode.keys = entry->decode.keys;
-    chosen.decode.prefetchValue = entry->decode.prefetchValue;
-    chosen.decode.prefetchNext = entry->decode.prefetchNext;
-    chosen.decode.prefetchFar = entry->decode.prefetchFar;
+  if (const TuningEntry *tuned = table->find(decode)) {
+    chosen.decode.keys = tuned->decode.keys;
+    chosen.decode.prefetchValue = tuned->decode.prefetchValue;
+    chosen.decode.prefetchNext = tuned->decode.prefetchNext;
+    chosen.decode.prefetchFar = tuned->decode.prefetchFar;
     chosen.decodeTuned = decode;
   }
   return chosen;
@@ -335,10 +340,12 @@ bool Reader::readField(TuningEntry &entry, StringRef name, StringRef value,
       return false;
     entry.prefill.rows = int(n);
   } else if (name == "convert") {
-    if (value != "yes" && value != "no")
-      return fail(column,
-                  formatv("expected convert=yes or no, got '{0}'", value));
-    entry.prefill.convert = value == "yes";
+    if (value != "yes" && value != "no" && value != "matrix")
+      return fail(column, formatv("expected convert=yes, no or matrix, got "
+                                  "'{0}'",
+                                  value));
+    entry.prefill.convert = value != "no";
+    entry.prefill.matrix = value == "matrix";
   } else if (name == "prefetch") {
     DecodeSchedule &s = entry.decode;
     s.prefetchValue = s.prefetchNext = s.prefetchFar = false;

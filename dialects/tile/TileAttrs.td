@@ -130,7 +130,8 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
     per block, `rows` the packed rows per item, `max_rows` the most packed rows
     per (b, head) that it is chosen for (-1: any), `prefetch` which prefetches
     are made (1: the block's values, 2: the next block's keys, 4: in caches
-    both parts of the two blocks that follow instead). `tuned`
+    both parts of the two blocks that follow instead). With `matrix` the
+    products are a matrix unit's, of bf16. `tuned`
     names the entry of a tuning table that chose it; without, the built-in
     table did.
 
@@ -140,19 +141,20 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
   let parameters = (ins StringRefParameter<>:$kind, "int64_t":$lanes,
                         "int64_t":$reg, "int64_t":$keys, "int64_t":$rows,
                         "int64_t":$maxRows, "int64_t":$prefetch,
-                        OptionalParameter<"mlir::StringAttr">:$tuned);
+                        OptionalParameter<"mlir::StringAttr">:$tuned,
+                        DefaultValuedParameter<"bool", "false">:$matrix);
   let builders = [
     AttrBuilder<(ins "llvm::StringRef":$kind, "int64_t":$lanes, "int64_t":$reg,
                      "int64_t":$keys, "int64_t":$rows, "int64_t":$maxRows,
                      "int64_t":$prefetch), [{
       return $_get($_ctxt, kind, lanes, reg, keys, rows, maxRows, prefetch,
-                   mlir::StringAttr());
+                   mlir::StringAttr(), /*matrix=*/false);
     }]>
   ];
   let assemblyFormat = [{
     `<` $kind `,` `lanes` `=` $lanes `,` `reg` `=` $reg `,` `keys` `=` $keys
     `,` `rows` `=` $rows `,` `max_rows` `=` $maxRows `,` `prefetch` `=`
-    $prefetch (`,` `tuned` `=` $tuned^)? `>`
+    $prefetch (`,` `matrix` `=` $matrix^)? (`,` `tuned` `=` $tuned^)? `>`
   }];
 }
 

@@ -29,6 +29,7 @@ struct StreamShape {
   int64_t unit;      ///< keys of a chosen unit; 0: all are read
   bool listed;       ///< units are chosen by a list, not by levels
   bool modified;     ///< scores or weights have code of their own
+  bool plainBF16;    ///< queries, keys and values are rows of bf16 in tensors
 };
 
 /// The variants of a stream in the order in which the plan tries them. Passes

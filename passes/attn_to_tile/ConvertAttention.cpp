@@ -158,7 +158,7 @@ static SmallVector<ScheduleAttr> orderedSchedules(ArrayRef<ScheduleAttr> table,
       fitting.push_back(ScheduleAttr::get(
           s.getContext(), s.getKind(), s.getLanes(), s.getReg(),
           orderKeys(order, s.getKeys()), s.getRows(), s.getMaxRows(),
-          s.getPrefetch(), s.getTuned()));
+          s.getPrefetch(), s.getTuned(), s.getMatrix()));
   return fitting;
 }
 
@@ -200,12 +200,17 @@ LogicalResult AttentionConverter::chooseSchedules() {
   bool modified = op.getScoreAttr() || !op.getScoreRegion().empty() ||
                   prob.kind == ProbRule::Linear ||
                   prob.kind == ProbRule::General;
+  auto plain = [](Value view) {
+    auto type = cast<ViewType>(view.getType());
+    return type.getElementType().isBF16() && !type.getFormat();
+  };
   schedules = p.schedules(
       op.getContext(),
       StreamShape{keyDim, valueDim, keyType.getElementType(),
                   keyType.getFormat(), group, cache != nullptr, mask.identity,
                   mask.traits, order != nullptr, queryBlock ? unit : 0,
-                  list != nullptr, modified});
+                  list != nullptr, modified,
+                  !cache && plain(query) && llvm::all_of(sources, plain)});
   if (queryBlock)
     fitQueryBlock();
   if (order)
@@ -224,7 +229,7 @@ void AttentionConverter::fitQueryBlock() {
   auto resized = [&](ScheduleAttr s, int64_t tile, int64_t most) {
     return ScheduleAttr::get(op.getContext(), s.getKind(), s.getLanes(),
                              s.getReg(), s.getKeys(), tile, most,
-                             s.getPrefetch(), s.getTuned());
+                             s.getPrefetch(), s.getTuned(), s.getMatrix());
   };
   SmallVector<ScheduleAttr> fitting;
   int64_t group = rows.getGroup();

@@ -6,6 +6,12 @@
 #include <cstring>
 #include <fovea/runtime.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace fovea::rt {
 
 bool isEmulated(const char *name) {
@@ -32,6 +38,23 @@ static int hostLevel() {
   return v4 ? 4 : v3 ? 3 : v2 ? 2 : 1;
 }
 
+/// Linux saves a thread's tiles, 8 KB, only for processes that have asked.
+static bool mayUseTiles() {
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  static const bool granted =
+      syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+  return granted;
+}
+
+/// AMX with bf16, and the VNNI that every processor with it has. g++ 12 does
+/// not know its name.
+static bool hasTiles() {
+  unsigned a, b, c, d = 0;
+  constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & bf16) && (d & tile) &&
+         __builtin_cpu_supports("avx512vnni") && mayUseTiles();
+}
+
 static bool hasFeature(const char *name, size_t n) {
   auto is = [&](const char *feature) {
     return std::strlen(feature) == n && !std::memcmp(name, feature, n);
@@ -40,6 +63,8 @@ static bool hasFeature(const char *name, size_t n) {
     return __builtin_cpu_supports("avx512vnni");
   if (is("avx512bf16"))
     return __builtin_cpu_supports("avx512bf16");
+  if (is("amx"))
+    return hasTiles();
   return false;
 }
 
@@ -69,7 +94,10 @@ int targetRank(const char *name) {
   return rank;
 }
 
-const char *hostTarget() { return levels[hostLevel() - 1]; }
+const char *hostTarget() {
+  static constexpr char amx[] = "x86-64-v4+amx";
+  return targetRank(amx) >= 0 ? amx : levels[hostLevel() - 1];
+}
 
 #else
 

@@ -32,8 +32,18 @@ std::vector<std::string> e2e::runnableTargets() {
   std::string host = fovea_host_target();
   std::vector<std::string> targets;
   for (const char *name : {"x86-64-v3", "x86-64-v4"})
-    if (host == name || host == "x86-64-v4")
+    if (host >= name)
       targets.push_back(name);
+  return targets;
+}
+
+std::vector<std::string> e2e::matrixTargets() {
+  std::vector<std::string> targets;
+  std::string host = fovea_host_target();
+  if (host >= "x86-64-v3")
+    targets.push_back(kWideMatrix);
+  if (host == "x86-64-v4+amx")
+    targets.push_back(host);
   return targets;
 }
 
@@ -49,14 +59,17 @@ llvm::Expected<Compiled> Compiled::compile(const std::string &text,
                                            const std::string &target,
                                            int workers, fovea_device device) {
   CompileOptions options;
-  static const TargetInfo wide = [] {
+  auto widened = [](bool matrix) {
     TargetInfo info = describeX86V3();
     info.isa = IsaClass::AVX512;
     info.vectorBits = 512;
     info.vectorRegisters = 32;
+    info.matrix = matrix;
     return info;
-  }();
-  bool isWide = target == kWide;
+  };
+  static const TargetInfo wides[] = {widened(false), widened(true)};
+  bool isWide = target == kWide || target == kWideMatrix;
+  const TargetInfo &wide = wides[target == kWideMatrix];
   llvm::Expected<std::vector<const TargetInfo *>> targets =
       resolveTargets(isWide ? wide.name : target);
   if (!targets)

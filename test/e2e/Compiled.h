@@ -13,13 +13,19 @@
 
 namespace fovea::e2e {
 
-/// The targets whose code this machine runs, of those that Fovea compiles for.
+/// The targets whose code this machine runs, of those that Fovea compiles for,
+/// without matrix units.
 std::vector<std::string> runnableTargets();
 
 /// Compiled::compile's name for x86-64-v4's schedules and vectors in the
 /// instructions of x86-64-v3, which shows on any machine that only the choice
 /// of instructions for AVX-512 is left to trust.
 inline constexpr char kWide[] = "wide";
+
+/// The same with a matrix unit in plain code.
+inline constexpr char kWideMatrix[] = "wide_matrix";
+/// This, and the target with a matrix unit if the machine has one.
+std::vector<std::string> matrixTargets();
 
 /// A GPU that every machine runs. Its tests are called Emulated*.
 inline constexpr char kEmulated[] = "sm_80-emulated";

@@ -133,8 +133,9 @@ TEST_P(CompiledTable, AgreesWithTheReference) {
       compiled->run(loaded.arguments, loaded.results, c.callDims(), &outcome);
   ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
   expectCounted(outcome, c);
-  auto verification = verify(loaded.kernel, loaded.arguments, loaded.results, 1,
-                             nullptr, nullptr, {}, roundsWeights(target));
+  auto verification =
+      verify(loaded.kernel, loaded.arguments, loaded.results, 1, nullptr,
+             nullptr, {}, roundsWeights(target) || target == kWideMatrix);
   ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
   if (verification->ok)
     return;
@@ -165,6 +166,24 @@ static std::vector<Case> gpuCases() {
 INSTANTIATE_TEST_SUITE_P(Emulated, CompiledTable,
                          testing::Combine(testing::Values(kEmulated),
                                           testing::ValuesIn(gpuCases())),
+                         nameOf<Case>);
+
+/// The same table for a matrix unit, the processor's and one in plain code,
+/// with what its products take: bf16, and dims that are multiples of 32.
+static std::vector<Case> matrixCases() {
+  std::vector<Case> all;
+  for (Case c : cases()) {
+    c.type = "bf16";
+    c.d = (c.d + 31) / 32 * 32;
+    c.dv = (c.dv + 31) / 32 * 32;
+    all.push_back(std::move(c));
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Matrix, CompiledTable,
+                         testing::Combine(testing::ValuesIn(matrixTargets()),
+                                          testing::ValuesIn(matrixCases())),
                          nameOf<Case>);
 
 // A checker counts only if it fails: masks, modifiers and selections that are

@@ -19,7 +19,9 @@ template <typename Row>
 std::string nameOf(const testing::TestParamInfo<OnTarget<Row>> &info) {
   std::string name =
       std::get<0>(info.param) + "_" + std::get<1>(info.param).name;
-  std::replace(name.begin(), name.end(), '-', '_');
+  for (char &c : name)
+    if (c == '-' || c == '+')
+      c = '_';
   return name;
 }
 

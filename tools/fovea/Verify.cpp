@@ -104,7 +104,7 @@ static reference::Row rowOf(ArrayRef<int64_t> index, bool tokenMajor,
 
 bool fovea::roundsWeights(StringRef target) {
   return llvm::any_of(allTargets(), [&](const TargetInfo &info) {
-    return info.name == target && info.isGpu();
+    return info.name == target && (info.isGpu() || info.matrix);
   });
 }
 

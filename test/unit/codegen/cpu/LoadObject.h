@@ -21,7 +21,7 @@
 namespace fovea::cpu {
 
 inline MachineTarget machineFor(Isa isa) {
-  return isa == Isa::AVX512 ? MachineTarget{"x86-64-v4", ""}
+  return isa == Isa::AVX512 ? MachineTarget{"x86-64-v4", "+amx-tile,+amx-bf16"}
                             : MachineTarget{"x86-64-v3", ""};
 }
 

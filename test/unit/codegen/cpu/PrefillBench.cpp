@@ -3,7 +3,9 @@
 // Development benchmark of the prefill stream: share of the FMA peak, both
 // measured in turns on this thread's CPU time. Not part of the tests.
 //   codegen_cpu_prefill_bench v4 f32 D SQ SK [dense|causal|window=N]
-//       [keys=96] [rows=128] [reg=12] [lanes=32] [heads=1] [convert] [asm=FILE]
+//       [keys=96] [rows=128] [reg=12] [lanes=32] [heads=1] [convert] [matrix]
+//       [asm=FILE]
+#include "codegen/target/Target.h"
 #include "test/unit/codegen/cpu/PrefillCase.h"
 
 #include <ctime>
@@ -75,6 +77,8 @@ int main(int argc, char **argv) {
       c.kvHeads = stoi(value);
     else if (key == "convert")
       c.params.schedule.convert = true;
+    else if (key == "matrix")
+      c.params.schedule.matrix = fovea::hostFeatures().lookup("amx-tile");
     else if (key == "tokens")
       c.tokenMajor = true;
     else if (key == "asm")

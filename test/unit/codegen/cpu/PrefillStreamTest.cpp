@@ -3,7 +3,7 @@
 // The prefill stream against a naive float64 attention: every format, odd
 // sizes, grouped heads, masks, modifiers, splits, chosen blocks, pooled rows,
 // poisoned memory.
-#include "test/unit/codegen/cpu/PrefillCase.h"
+#include "test/unit/codegen/cpu/PrefillVerdict.h"
 
 #include "codegen/cpu/DecodeStream.h"
 
@@ -17,70 +17,6 @@ using namespace fovea;
 using namespace fovea::cpu;
 
 namespace {
-
-using Score = std::function<double(double s, int64_t h, int64_t q, int64_t k)>;
-
-/// The error of rounding x to the format.
-double roundingError(Elem elem, double x) {
-  int bits = elem == Elem::F16 ? 11 : elem == Elem::BF16 ? 8 : 24;
-  int exponent = 0;
-  std::frexp(x, &exponent);
-  if (elem == Elem::F16)
-    exponent = std::max(exponent, -13);
-  double ulp = std::ldexp(1, exponent - bits);
-  return std::abs(std::nearbyint(x / ulp) * ulp - x);
-}
-
-/// Compares every row of the last run with the reference at the stated bounds;
-/// returns the first disagreement, or nothing.
-std::string verdict(PrefillCase &c, const Predicate &keep = {},
-                    const Score &score = {}, bool withLse = true) {
-  std::vector<std::vector<double>> rows;
-  std::vector<double> lse;
-  double maxO = 0, maxS = 0, rounding = 0;
-  for (int64_t b = 0; b < c.batch; ++b)
-    for (int64_t h = 0; h < c.heads(); ++h)
-      for (int64_t i = 0; i < c.sq; ++i) {
-        std::vector<double> row;
-        lse.push_back(c.reference(b, h, i, keep, score, row, &maxS));
-        for (double x : row) {
-          maxO = std::max(maxO, std::abs(x));
-          rounding = std::max(rounding, roundingError(c.params.outElem, x));
-        }
-        rows.push_back(std::move(row));
-      }
-  double bound = (2e-6 + 1.2e-7 * maxS) * maxO;
-  if (c.params.outElem != Elem::F32)
-    bound += 1.5 * rounding;
-  size_t n = 0;
-  for (int64_t b = 0; b < c.batch; ++b)
-    for (int64_t h = 0; h < c.heads(); ++h)
-      for (int64_t i = 0; i < c.sq; ++i, ++n) {
-        std::string where = "b " + std::to_string(b) + " h " +
-                            std::to_string(h) + " row " + std::to_string(i);
-        for (int64_t d = 0; d < c.params.valueDim; ++d) {
-          double want = rows[n][d], got = c.o.get(b, h, i, d);
-          if (!(std::abs(want - got) <= bound))
-            return where + " chan " + std::to_string(d) + ": want " +
-                   std::to_string(want) + " got " + std::to_string(got) +
-                   " bound " + std::to_string(bound) + " D " +
-                   std::to_string(c.params.keyDim) + " Dv " +
-                   std::to_string(c.params.valueDim) + " sq " +
-                   std::to_string(c.sq) + " sk " + std::to_string(c.sk);
-        }
-        double got = c.lse[n];
-        if (withLse && got != lse[n] &&
-            !(std::abs(got - lse[n]) <= 4e-6 * (1 + maxS)))
-          return where + " lse: want " + std::to_string(lse[n]) + " got " +
-                 std::to_string(got);
-      }
-  return "";
-}
-
-void check(PrefillCase &c, const Predicate &keep = {},
-           const Score &score = {}) {
-  ASSERT_EQ(verdict(c, keep, score), "");
-}
 
 /// Means of `n` rows; the last may be of fewer.
 void poolRows(const Tensor &from, int64_t n, Tensor &to) {

@@ -55,8 +55,8 @@ TEST(Target, unknownNameGetsTheNearestAndTheList) {
   ASSERT_FALSE(bool(found));
   EXPECT_EQ(llvm::toString(found.takeError()),
             "unknown target 'x86-64-v5', did you mean 'x86-64-v3'? (targets: "
-            "host, x86-64-v3, x86-64-v4, sm_80, sm_90a, sm_80-emulated, "
-            "sm_90a-emulated)");
+            "host, x86-64-v3, x86-64-v4, x86-64-v4+amx, sm_80, sm_90a, "
+            "sm_80-emulated, sm_90a-emulated)");
 }
 
 TEST(Target, gpusAreEmulatedOrElsewhere) {

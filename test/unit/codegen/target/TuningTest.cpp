@@ -191,7 +191,7 @@ TEST(Tuning, faultsAreAtTheirPlace) {
        "expected rows in [1, 1024] that are a multiple of the tile's 32 lanes, "
        "got 100"},
       {replaced("convert=no", "convert=maybe"), 4, 132,
-       "expected convert=yes or no, got 'maybe'"},
+       "expected convert=yes, no or matrix, got 'maybe'"},
       {replaced(" convert=no", ""), 4, 1,
        "expected a prefill entry to have the field convert, got none"},
       {replaced("convert=no", "convert=no speed=9"), 4, 135,
