@@ -84,8 +84,9 @@ static void printText(const Session &session, const Arguments &arguments,
   os << llvm::formatv("  {0:f1} useful GFLOP/s",
                       double(work.flopsUseful) / m.medianMs * 1e-6);
   if (!gpu)
-    os << llvm::formatv(", {0:f1} % of the FMA peak ({1:f1} GFLOP/s, {2})",
-                        100 * m.shareOfFma, m.fmaGflops, m.fmaIsa);
+    os << llvm::formatv(", {0:f1} % of the {3} peak ({1:f1} GFLOP/s, {2})",
+                        100 * m.shareOfFma, m.fmaGflops, m.fmaIsa,
+                        work.matrix() ? "matrix" : "FMA");
   os << llvm::formatv("\n  {0:f2} GB/s, {1:f1} % of the {2} bandwidth ({3:f1} "
                       "GB/s)\n",
                       double(work.bytes) / m.medianMs * 1e-6,

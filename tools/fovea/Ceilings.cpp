@@ -78,6 +78,29 @@ fmaAVX512(int64_t rounds) {
   return sum[0];
 }
 
+/// Four sums: enough to cover the latency. Each of the four products is one of
+/// 16 x 32 by 32 x 16 numbers.
+__attribute__((target("amx-tile,amx-bf16"), noinline)) static void
+dotsAMX(int64_t rounds) {
+  alignas(64) unsigned char shapes[64] = {1};
+  for (int tile = 0; tile < 8; ++tile)
+    shapes[16 + 2 * tile] = 64, shapes[48 + tile] = 16;
+  _tile_loadconfig(shapes);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  for (int64_t r = 0; r < rounds; ++r) {
+    _tile_dpbf16ps(0, 4, 5);
+    _tile_dpbf16ps(1, 4, 5);
+    _tile_dpbf16ps(2, 4, 5);
+    _tile_dpbf16ps(3, 4, 5);
+  }
+  _tile_release();
+}
+
 __attribute__((target("avx2"), noinline)) static float
 readAVX2(const float *data, size_t n) {
   __m256 sum[8];
@@ -154,6 +177,13 @@ double CeilingMeter::fma(double seconds) {
   double time = timeTogether(nThreads, [&](int) { loop(rounds); });
   double flops = 2.0 * kChains * (wide ? 16 : 8) * double(rounds) * nThreads;
   return flops / time * 1e-9;
+}
+
+double CeilingMeter::matrix(double seconds) {
+  // 64 cycles a round: about 20 ns.
+  int64_t rounds = std::max<int64_t>(1000, int64_t(seconds * 4e7));
+  double time = timeTogether(nThreads, [&](int) { dotsAMX(rounds); });
+  return 2.0 * 4 * 16 * 16 * 32 * double(rounds) * nThreads / time * 1e-9;
 }
 
 void CeilingMeter::prepareBuffer() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What this machine can do at most, measured in the same process as what is
-// held against it: f32 fused multiply-adds and reads from memory.
+// held against it: f32 fused multiply-adds, bf16 products of a matrix unit, and
+// reads from memory.
 #ifndef FOVEA_TOOLS_FOVEA_CEILINGS_H
 #define FOVEA_TOOLS_FOVEA_CEILINGS_H
 
@@ -22,6 +23,8 @@ public:
 
   /// GFLOP/s of f32 multiply-adds, about `seconds` long.
   double fma(double seconds);
+  /// GFLOP/s of bf16 products of the matrix unit, which this machine has.
+  double matrix(double seconds);
   /// GB/s of reads from a buffer larger than the caches.
   double read(double seconds);
   /// GB/s of reading the same `bytes` again and again: what of them fits a

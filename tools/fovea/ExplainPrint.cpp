@@ -70,11 +70,12 @@ static void printPrediction(llvm::raw_ostream &os, const Explanation &e) {
   os << formatv("  predicted {0:f3} ms: {1:f3} ms of arithmetic, {2:f3} ms of "
                 "memory\n",
                 p.ms(), p.computeMs, p.memoryMs);
-  os << formatv("  ceilings  {0:f3} ms at the FMA peak ({1:f1} GFLOP/s), "
+  os << formatv("  ceilings  {0:f3} ms at the {5} peak ({1:f1} GFLOP/s), "
                 "{2:f3} ms at the read bandwidth ({3:f1} GB/s; {4:f1} for so "
                 "many bytes)\n",
-                p.fmaMs, p.ceilings.fmaGflops, p.readMs, p.ceilings.readGBs,
-                p.ceilings.footprintGBs);
+                p.fmaMs, p.ceilings.peakGflops(), p.readMs, p.ceilings.readGBs,
+                p.ceilings.footprintGBs,
+                p.ceilings.matrixGflops ? "matrix" : "FMA");
   TimeParts parts = p.parts();
   double sum = std::max(parts.sum(), 1e-12);
   os << formatv("  of which  products {0:f1} %, softmax {1:f1} %, mask {2:f1} "
@@ -262,6 +263,7 @@ void printJson(const Explanation &e, llvm::raw_ostream &os) {
       {"ceilings",
        Object{{"fma_gflops", p.ceilings.fmaGflops},
               {"fma_gflops_1_thread", p.ceilings.fmaGflops1},
+              {"matrix_gflops", p.ceilings.matrixGflops},
               {"read_gbytes_per_s", p.ceilings.readGBs},
               {"read_gbytes_per_s_at_this_size", p.ceilings.footprintGBs}}},
       {"plan_ms", work.planMs},

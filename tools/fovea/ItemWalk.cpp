@@ -4,15 +4,21 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <tuple>
 
 namespace fovea::cli {
 
+/// As #tile.schedule prints it.
+static bool usesMatrix(const fovea_phase_info &part) {
+  return std::strstr(part.schedule, ", matrix = true");
+}
+
 /// Keys of a register tile of a prefill that computes what is seen, else 0.
 static int32_t registerKeysOf(const StreamWork &stream,
                               const fovea_phase_info &part) {
-  if (!stream.facts.computesSeen ||
+  if (!stream.facts.computesSeen || usesMatrix(part) ||
       std::string(part.variant).compare(0, 7, "prefill") != 0)
     return 0;
   // As #tile.schedule prints it.
@@ -185,7 +191,7 @@ void walkItems(const Session &session, const Call &call, StreamWork &stream) {
     fovea_phase_info part = partOf(session, call, stream.phase, p);
     stream.parts.push_back({part.variant, part.schedule, part.rows, part.keys,
                             part.class_rows, part.n_items,
-                            registerKeysOf(stream, part)});
+                            registerKeysOf(stream, part), usesMatrix(part)});
     parts.push_back(part);
   }
   ItemWalker walker(stream);

@@ -268,6 +268,10 @@ Measurement measure(const Session &session, Call &call, const Work &work,
   if (session.onGpu())
     return measureOnGpu(session, call, work, seconds, progress);
   bool wide = isWide(session.target());
+  bool matrix = work.matrix();
+  auto peak = [matrix](CeilingMeter &meter, double seconds) {
+    return matrix ? meter.matrix(seconds) : meter.fma(seconds);
+  };
   CeilingMeter together(session.threads(), wide), alone(1, wide);
   call.run(); // pages, caches, frequencies
   double start = secondsNow();
@@ -283,7 +287,7 @@ Measurement measure(const Session &session, Call &call, const Work &work,
   for (int round = 0; round < rounds; ++round) {
     progress.show("measuring " + std::to_string(round + 1) + " of " +
                   std::to_string(rounds));
-    fma.push_back(together.fma(slice));
+    fma.push_back(peak(together, slice));
     read.push_back(together.read(slice));
     double cpu = cpuSecondsNow();
     start = secondsNow();
@@ -292,7 +296,7 @@ Measurement measure(const Session &session, Call &call, const Work &work,
     times.push_back((secondsNow() - start) / batch);
     cpuTimes.push_back((cpuSecondsNow() - cpu) / batch);
     if (session.threads() > 1) {
-      fma1.push_back(alone.fma(slice));
+      fma1.push_back(peak(alone, slice));
       read1.push_back(alone.read(slice));
     }
   }
@@ -309,7 +313,7 @@ Measurement measure(const Session &session, Call &call, const Work &work,
                  *std::max_element(fma.begin(), fma.end());
   m.shareOfRead = double(work.bytes) / m.bestMs * 1e-6 /
                   std::max(*std::max_element(read.begin(), read.end()), 1e-9);
-  m.fmaIsa = wide ? "avx512" : "avx2";
+  m.fmaIsa = matrix ? "amx-bf16" : wide ? "avx512" : "avx2";
   return m;
 }
 

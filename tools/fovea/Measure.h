@@ -15,7 +15,9 @@ struct Measurement {
   /// wait is not in it.
   double cpuMs = 0;
   int rounds = 0;
-  double fmaGflops = 0, readGBs = 0;   ///< medians, on the call's threads
+  /// Medians, on the call's threads; the peak is that of what the kernel's
+  /// products are made of, fmaIsa.
+  double fmaGflops = 0, readGBs = 0;
   double fmaGflops1 = 0, readGBs1 = 0; ///< on one thread
   /// The best call over the best ceilings of the same run.
   double shareOfFma = 0, shareOfRead = 0;

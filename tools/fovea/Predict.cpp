@@ -35,6 +35,12 @@ struct PrefillCosts {
   double row = 1.5;        ///< per element of q and o: packing, unpacking
   double item = 600;       ///< set-up
 };
+/// What differs where a matrix unit does the products.
+struct MatrixCosts {
+  double product = 0.0066; ///< per multiply-add of a pair: tiles come from L2
+  double softmax = 7.5;    ///< per vector of scores, with both passes over them
+  double transpose = 0.25; ///< per element of a block's values
+};
 /// Costs of the decode, the head dim in lanes.
 struct DecodeCosts {
   double fmaShare = 0.9;
@@ -47,6 +53,7 @@ struct DecodeCosts {
 } // namespace
 
 static constexpr PrefillCosts kPrefill;
+static constexpr MatrixCosts kMatrix;
 static constexpr DecodeCosts kDecode;
 /// Of the bandwidth measured with plain reads.
 static constexpr double kReadShare = 0.85;
@@ -108,11 +115,19 @@ static TimeParts prefillCycles(const StreamWork &stream, const ItemWork &item,
             double(item.emptyTiles) * c.emptyTile;
   double bytes =
       keyDim * bytesOf(facts.keyFormat) + valueDim * bytesOf(facts.valueFormat);
-  t.keys = double(item.blockKeys) * bytes * c.keyBytes;
-  if (facts.keyFormat != "f32")
-    t.keys += double(item.blockKeys) * keyDim * c.convert;
-  if (facts.valueFormat != "f32")
-    t.keys += double(item.blockKeys) * valueDim * c.convert;
+  double blockKeys = double(item.blockKeys);
+  t.keys = blockKeys * bytes * c.keyBytes;
+  if (part.matrix) {
+    t.products =
+        keys * part.classRows * (walks * keyDim + valueDim) * kMatrix.product;
+    t.softmax = walks * keys * vectors * kMatrix.softmax;
+    t.keys += blockKeys * valueDim * kMatrix.transpose;
+  } else {
+    if (facts.keyFormat != "f32")
+      t.keys += blockKeys * keyDim * c.convert;
+    if (facts.valueFormat != "f32")
+      t.keys += blockKeys * valueDim * c.convert;
+  }
   if (facts.ordered)
     t.keys +=
         double(item.blockKeys) * (c.token + (keyDim + valueDim) * c.gather);
@@ -176,6 +191,8 @@ Ceilings measureCeilings(const Session &session, const Work &work) {
     c.fmaGflops = std::max(c.fmaGflops, meter.fma(kSlice));
     if (session.threads() > 1)
       c.fmaGflops1 = std::max(c.fmaGflops1, alone.fma(kSlice));
+    if (work.matrix())
+      c.matrixGflops = std::max(c.matrixGflops, meter.matrix(kSlice));
     c.readGBs = std::max(c.readGBs, meter.read(kSlice));
     if (i < 2)
       c.footprintGBs =
@@ -241,7 +258,7 @@ Prediction predict(const Session &session, const Work &work) {
     p.computeMs += time.spanMs;
     p.streams.push_back(std::move(time));
   }
-  p.fmaMs = double(work.flopsExecuted) / p.ceilings.fmaGflops * 1e-6;
+  p.fmaMs = double(work.flopsExecuted) / p.ceilings.peakGflops() * 1e-6;
   p.readMs = double(work.bytes) / std::max(p.ceilings.readGBs, 1e-9) * 1e-6;
   double bytes = double(std::max(work.bytes, work.kvBytes));
   p.memoryMs =

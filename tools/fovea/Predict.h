@@ -15,6 +15,8 @@ namespace fovea::cli {
 struct Ceilings {
   double fmaGflops = 0, readGBs = 0; ///< on the call's threads
   double fmaGflops1 = 0;             ///< on one
+  double matrixGflops = 0; ///< of the matrix unit, if the work uses it
+  double peakGflops() const { return matrixGflops ? matrixGflops : fmaGflops; }
   /// Reads of a buffer as large as what the call reads: caches may hold it.
   double footprintGBs = 0;
 };
@@ -42,7 +44,7 @@ struct StreamTime {
 struct Prediction {
   Ceilings ceilings;
   std::vector<StreamTime> streams;
-  double fmaMs = 0;     ///< executed FLOPs at the FMA peak: a floor
+  double fmaMs = 0;     ///< executed FLOPs at the peak of products: a floor
   double readMs = 0;    ///< bytes at the read bandwidth from memory: a floor
   double computeMs = 0; ///< the model of the streams, threads and all
   double memoryMs = 0;  ///< bytes at the bandwidth for what they take

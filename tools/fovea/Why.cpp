@@ -122,6 +122,12 @@ static std::string whyTile(const Session &session, const StreamWork &stream) {
                });
   if (tuned)
     return "";
+  for (const PartWork &part : stream.parts)
+    if (part.matrix)
+      return llvm::formatv("default: products of bf16 on the matrix unit of "
+                           "{0}, {1} keys x {2} queries a tile",
+                           target->name, part.keys, part.classRows)
+          .str();
   int64_t dim = std::max(stream.mask.key_dim, stream.mask.value_dim);
   StreamTraits traits;
   traits.keyDim = stream.mask.key_dim;

@@ -7,6 +7,15 @@
 
 namespace fovea::cli {
 
+bool Work::matrix() const {
+  auto uses = [](const PartWork &part) {
+    return part.matrix && part.items > 0;
+  };
+  return std::any_of(streams.begin(), streams.end(), [&](const StreamWork &s) {
+    return std::any_of(s.parts.begin(), s.parts.end(), uses);
+  });
+}
+
 std::string Work::schedule() const {
   std::string text;
   for (const PhaseWork &phase : phases)

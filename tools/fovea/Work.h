@@ -24,6 +24,7 @@ struct PartWork {
   /// Of a prefill that computes only keys that are seen: keys of a register
   /// tile of scores, whose last is filled up with repeats. Else 0.
   int32_t registerKeys = 0;
+  bool matrix = false; ///< products are a matrix unit's
 };
 
 /// The queries [q0, q1) of a tile and how many of its rows exist.
@@ -117,6 +118,8 @@ struct Work {
   std::vector<StreamWork> streams;
   std::vector<std::string> masks;
 
+  /// Whether a matrix unit does most of the arithmetic of prefills.
+  bool matrix() const;
   std::string schedule() const; ///< of the streams, for JSON
   /// Visible pairs over those of the tiles run: what masks waste is the rest.
   double efficiency() const {
