@@ -223,9 +223,11 @@ class Plan:
 
 
 class Library:
-    """One context of libfovea-rt on its own threads."""
+    """One context of libfovea-rt on its own threads, which compiles for one
+    target, if it is named, else for this machine."""
 
-    def __init__(self, threads=1, folder=None):
+    def __init__(self, threads=1, folder=None, target=None):
+        self.target = target.encode() if target else None
         folder = folder or os.path.join(ROOT, "build", "release", "lib")
         path = os.path.join(folder, "libfovea-rt.so")
         if not os.path.exists(path):
@@ -281,6 +283,7 @@ class Library:
         options.defines = (c.c_char_p * max(1, len(words)))(*words)
         options.cache_dir, options.info = b"", c.pointer(info)
         options.tuning = tuning.encode() if tuning else None
+        options.targets = self.target
         bundle, kernel = c.c_void_p(), c.c_void_p()
         source = text.encode()
         self.check(self.rt.fovea_jit_compile(

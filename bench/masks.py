@@ -20,6 +20,7 @@ Prints a Markdown table, one mask a row:
             tensors, best of each.
             The bound is 1.15 for full tiles and 1.35 for partial ones, mixed as
             the mask's tiles are.
+  over      the time over that of the kernel for --against TARGET, in turn
 
 A mask over a cache (tree_cache) goes through `fovea bench` and `explain`: one
 sequence of --length tokens whose last 256 are rows of a random tree, against
@@ -27,6 +28,7 @@ the same kernel without the mask; its exact minimum is not counted.
 
 usage: masks.py [--only WORD] [--after NAME] [--length N] [--dtype f32] [--dim 64]
                 [--rounds N] [--threads N] [--skip plan,time,..] [--json FILE]
+                [--against TARGET]
 """
 import argparse
 import array
@@ -186,8 +188,9 @@ def in_turn(rounds, *calls):
 class Timer:
     """Times masks against the dense kernel of the same sizes."""
 
-    def __init__(self, library, length, dtype, dim, rounds):
+    def __init__(self, library, length, dtype, dim, rounds, against=None):
         self.library, self.rounds = library, rounds
+        self.against = against and Timer(against, length, dtype, dim, rounds)
         self.dtype, self.dim = dtype, dim
         self.dims = {"b": 1, "h": HEADS, "sq": length, "sk": length}
         self.numbers, self.tensors = floats(65537, dtype, 1), {}
@@ -205,16 +208,22 @@ class Timer:
 
     def __call__(self, text, name, defines):
         case = self.case(text, name, defines, inputs(name, self.dims))
-        dense, masked = in_turn(self.rounds, self.dense.plan.run,
-                                case.plan.run)
+        cases = [self.dense, case]
+        if self.against:
+            cases.append(self.against.case(text, name, defines,
+                                           inputs(name, self.dims)))
+        dense, masked, *other = in_turn(self.rounds,
+                                        *(one.plan.run for one in cases))
         stats = case.plan.stats()
         run = stats.tiles_partial + stats.tiles_full
         share = run / (run + stats.tiles_empty)
         pairs = stats.pairs / (HEADS * self.dims["sq"] * self.dims["sk"])
         bound = ((1.15 * stats.tiles_full + 1.35 * stats.tiles_partial) /
                  max(run, 1))
-        case.close()
-        return {"ms": masked, "dense_ms": dense,
+        for one in cases[1:]:
+            one.close()
+        row = {"over": masked / other[0]} if other else {}
+        return {**row, "ms": masked, "dense_ms": dense,
                 "share": share, "partial": stats.tiles_partial / max(run, 1),
                 "ratio": masked / (dense * share) if run else 0,
                 "by_pairs": masked / (dense * pairs) if pairs else 0,
@@ -325,7 +334,8 @@ def table_row(row):
             f"{shown('partial', lambda x: f'{100 * x:.0f} %')} | "
             f"{shown('ms', '{:.2f}'.format)} | {shown('ratio', '{:.2f}'.format)} "
             f"| {shown('bound', '{:.2f}'.format)} | "
-            f"{shown('by_pairs', '{:.2f}'.format)} | {', '.join(faults(row))} |")
+            f"{shown('by_pairs', '{:.2f}'.format)} | {', '.join(faults(row))} |" +
+            (f" {row['over']:.2f} |" if "over" in row else ""))
 
 
 def main():
@@ -340,15 +350,21 @@ def main():
     parser.add_argument("--skip", default="")
     parser.add_argument("--json")
     parser.add_argument("--build", help="folder of libfovea-rt.so")
+    parser.add_argument("--against", help="time this target as well")
     args = parser.parse_args()
     library = fovea.Library(args.threads, args.build)
-    timer = Timer(library, args.length, args.dtype, args.dim, args.rounds)
+    against = args.against and fovea.Library(args.threads, args.build,
+                                             args.against)
+    timer = Timer(library, args.length, args.dtype, args.dim, args.rounds,
+                  against)
     print(f"{datetime.date.today()}, {library.describe()}, {args.dtype}, "
           f"D = {args.dim}, {args.length} tokens, {HEADS} heads, "
           f"{args.threads} thread{'s' * (args.threads > 1)}\n")
     print("| mask | tiles+ | planned+ | plan ms | KiB | compile ms | executed | partial | "
-          "ms | over dense x share | bound | x pairs | missed |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+          "ms | over dense x share | bound | x pairs | missed |" +
+          (f" over {args.against} |" if against else ""))
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|" +
+          "---|" * bool(against))
     rows = []
     for entry in sorted(os.listdir(FOLDER)):
         if (not entry.endswith(".mlir") or args.only not in entry or
