@@ -76,6 +76,10 @@ def prefill(run, quick):
                     got, text = run("bench", spec,
                                     f"b=1,sq={length},sk={length}",
                                     H=2, KV=2, D=dim, T=element)
+                    if got["ceilings"]["fma_isa"].startswith("amx"):
+                        share = got["share_of_fma_peak"]
+                        return (f"{percent(share)} of the matrix peak, "
+                                f"{got['median_ms']:.1f} ms", "", True, text)
                     share = got["share_of_fma_peak"]
                     return (f"{percent(share)} of FMA peak, "
                             f"{got['median_ms']:.1f} ms",

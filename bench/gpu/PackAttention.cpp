@@ -170,7 +170,8 @@ static std::string pack(const Case &one, const std::string &root,
   auto inputs = toReference(spec.kernel(), arguments.inputs());
   if (!inputs)
     reject(llvm::toString(inputs.takeError()));
-  reference::Report report = reportFor(spec.kernel(), /*roundsWeights=*/true);
+  reference::Report report =
+      reportFor(spec.kernel(), Rounding::WeightsAndRotated);
   auto wanted = reference::evaluate(spec.kernel(), *inputs, &report,
                                     arguments.referenceBatch());
   if (!wanted)
@@ -182,7 +183,7 @@ static std::string pack(const Case &one, const std::string &root,
       spec.kernel().getBody().front().getTerminator()->getOperand(0);
   double allowed = allowedError(
       spec.kernel(), want->data, reference::elementOf(result.getType()),
-      reference::roleOf(result), report, /*roundsWeights=*/true);
+      reference::roleOf(result), report, Rounding::WeightsAndRotated);
 
   std::string line = one.name, in, base = folder + "/" + one.name;
   llvm::raw_string_ostream os(line);

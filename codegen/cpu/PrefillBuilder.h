@@ -126,7 +126,7 @@ private:
   Value liveList, everyList, seen;
   // For the matrix unit: tiles of live keys, and whether the block's V tile is
   // there (i64); of the block, its rows of values and elements between them.
-  Value kLive, vLive, transposed;
+  Value kLive, vLive, transposed, zeroRow;
   Value valueRows, valueStride;
   // Of the item.
   Value padded, panelCount;

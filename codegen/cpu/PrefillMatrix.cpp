@@ -39,14 +39,17 @@ Value emitMatrixKeys(Emitter &e, const TileSource &source, int64_t dim, Value n,
 }
 
 void emitMatrixValueTile(Emitter &e, int64_t dim, Value n, int64_t keys,
-                         Value tile, RowOf rowOf) {
+                         Value tile, Value zeros, RowOf rowOf) {
   constexpr int64_t lanes = MatrixUnit::kFloats;
   Type halves = e.vec(lanes, e.i16), words = e.vec(lanes, e.i32);
   Value last = e.sub(n, 1), step = e.cI64(kMatrixStep);
   e.forLoop(e.cI64(0), n, step, [&](Value k) {
     Values rows;
-    for (int64_t r = 0; r < kMatrixStep; ++r)
-      rows.push_back(rowOf(e.minS(e.add(k, r), last)).first);
+    for (int64_t r = 0; r < kMatrixStep; ++r) {
+      Value i = e.add(k, r), row = rowOf(e.minS(i, last)).first;
+      Value exists = e.cmp(arith::CmpIPredicate::slt, i, n);
+      rows.push_back(e.select(exists, row, zeros));
+    }
     e.forLoop(e.cI64(0), e.cI64(dim), e.cI64(lanes), [&](Value d) {
       auto bits = [&](Value row) {
         Value v = e.load(halves, e.at(row, d, sizeOf(Elem::BF16)));
@@ -146,8 +149,9 @@ Value emitMatrixMaximum(
   return max ? found[0] : Value();
 }
 
-/// Two rows of weights as pairs of bf16, rounded to nearest: weights are
-/// neither negative nor infinite.
+/// Two rows of weights as pairs of bf16, rounded to nearest, ties away from 0.
+/// A NaN stays one but for those with nothing in their upper bits, which no
+/// arithmetic makes.
 static Value pairOf(Emitter &e, Value first, Value second) {
   int64_t lanes = Emitter::lanesOf(first);
   Type words = e.vec(lanes, e.i32);

@@ -12,22 +12,23 @@
 
 #include "codegen/cpu/MatrixUnit.h"
 #include "codegen/cpu/PrefillTiles.h"
+#include "codegen/target/Schedule.h"
 
 namespace fovea::cpu {
 
-/// Keys, and channels, of one step: two tiles of each side make four sums. Dims
-/// are multiples of it, blocks are padded to one.
-constexpr int64_t kMatrixStep = 2 * MatrixUnit::kRows;
+/// Of keys and channels: two tiles of each side make four sums.
+static_assert(kMatrixStep == 2 * MatrixUnit::kRows);
 
 /// Makes rows [0, n) of bf16 keys available, in place or in `tile`, and repeats
 /// row n - 1 up to a multiple of kMatrixStep. Returns where.
 mlir::Value emitMatrixKeys(Emitter &e, const TileSource &source, int64_t dim,
                            mlir::Value n, mlir::Value tile);
 
-/// The V tile of `keys` columns from n rows of bf16; columns from n to a
-/// multiple of kMatrixStep repeat the last one.
+/// The V tile of `keys` columns from n rows of bf16, and from a row of `zeros`
+/// up to a multiple of kMatrixStep: no weight of 0 meets a value that is not
+/// finite.
 void emitMatrixValueTile(Emitter &e, int64_t dim, mlir::Value n, int64_t keys,
-                         mlir::Value tile, RowOf rowOf);
+                         mlir::Value tile, mlir::Value zeros, RowOf rowOf);
 
 /// S[i] = K[i] . Q for `count` keys and those that pad them. Before each step,
 /// `ahead(first row)` may emit prefetches.

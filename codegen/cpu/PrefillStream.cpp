@@ -4,7 +4,7 @@
 // results.
 //
 //   for item: gather q into panels
-//     for run of keys, for block of n <= keys: K and V as f32 tiles
+//     for run of keys, for block of n <= keys: K and V as tiles
 //       for panel: class -> scores -> (mask, modifier) -> softmax -> values
 //     write o and lse, or the state of a split item
 #include "codegen/cpu/PrefillBuilder.h"
@@ -41,6 +41,7 @@ void PrefillBuilder::reserveScratch() {
   }
   if (p.schedule.matrix) {
     transposed = s.reserve(8);
+    zeroRow = s.reserve(p.valueDim * 2);
     unit.emplace(e, s.reserve(MatrixUnit::memoryBytes(p.isa)));
   }
   pointers = s.reserve(rows * 8);
@@ -68,8 +69,11 @@ FailureOr<int64_t> PrefillBuilder::build() {
   readViews();
   if (p.selection && p.selection->list)
     s.allowErrors();
-  if (unit)
+  if (unit) {
     unit->begin();
+    for (int64_t d = 0; d < p.valueDim; d += MatrixUnit::kHalves)
+      e.store(e.splatF32(MatrixUnit::kFloats, 0), e.at(zeroRow, d * 2));
+  }
   s.forEachItem([&](const Item &item) { emitItem(item); });
   if (unit)
     unit->end();
@@ -211,7 +215,7 @@ void PrefillBuilder::emitBlock(Value source, Value k, Value n, Value kind) {
   emitPanels(source, k, n, kind, keys, values);
 }
 
-/// One block of f32 keys and values against all panels.
+/// One block of keys and values against all panels.
 void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
                                 Value keys, Value values) {
   LiveKeys block{n, p.keep ? everyKey(n) : Value()};
@@ -300,7 +304,7 @@ void PrefillBuilder::emitPanels(Value source, Value k, Value n, Value tileKind,
 
 /// The V tile of some keys of the block.
 void PrefillBuilder::emitUnitValues(const LiveKeys &keys, Value tile) {
-  emitMatrixValueTile(e, p.valueDim, keys.count, blockKeys(), tile,
+  emitMatrixValueTile(e, p.valueDim, keys.count, blockKeys(), tile, zeroRow,
                       [&](Value i) {
                         Value at = e.mul(keys.at(e, i), valueStride);
                         return std::pair(e.at(valueRows, at, 2), Value());
@@ -419,8 +423,9 @@ static std::string whyNot(const StreamParams &p) {
         p.valueDim % kMatrixStep || p.order || !p.segments.empty() ||
         p.queryElem != Elem::BF16 || !llvm::all_of(p.sources, plain))
       return "expected products of a matrix unit to be of plain bf16 in steps "
-             "of 32 keys and channels, got " +
-             toString(s);
+             "of 32 keys and channels, got dims " +
+             std::to_string(p.keyDim) + " and " + std::to_string(p.valueDim) +
+             " in " + toString(s);
   }
   if (p.kvGroup % p.group)
     return "expected the heads that share keys to be a multiple of those in an "

@@ -221,25 +221,26 @@ static PrefillSchedule fitToMask(PrefillSchedule s, const TargetInfo &target,
   return s;
 }
 
-/// Keys and queries of a step of the matrix unit.
-static constexpr int kMatrixStep = 32;
-
-/// Whether the target's matrix unit can do the products of a stream.
-static bool fitsMatrix(const TargetInfo &target, const StreamTraits &traits) {
+bool fitsMatrix(const TargetInfo &target, const StreamTraits &traits) {
   return target.matrix && traits.plainBF16 && !traits.ordered &&
          traits.keyDim % kMatrixStep == 0 && traits.valueDim % kMatrixStep == 0;
 }
+
+/// Blocks of 192 keys take 0.94 of the time of 128, and 256 as long; L2 holds
+/// them (docs/performance.md, "Matrix unit").
+static constexpr PrefillSchedule kMatrixPrefill{
+    kMatrixStep, kMatrixStep, 192, 256, /*convert=*/true, /*matrix=*/true};
 
 /// On a matrix unit the products take less time than the softmax. Panels share
 /// what is transposed, and ask for pairs as those of fitToMask do.
 static PrefillSchedule fitToMatrix(const TargetInfo &target,
                                    const StreamTraits &traits) {
-  PrefillSchedule s{kMatrixStep, kMatrixStep, 192, 256, true, true};
+  PrefillSchedule s = kMatrixPrefill;
   if (traits.mask.empty())
     return s;
   s.keys = 128;
   int64_t finest = traits.stripe ? traits.stripe : traits.keyGroup;
-  if (finest)
+  if (finest >= kLeastBlockKeys || traits.stripe)
     s.keys = int(
         std::clamp<int64_t>(alignTo(finest, kMatrixStep), kMatrixStep, s.keys));
   bool dear = traits.maskOps > kDearOps;
@@ -285,6 +286,8 @@ Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits) {
                        : fitToMask(last->prefill, target, traits);
   chosen.decode = last->decode;
   chosen.reason = "table row: " + describeRow(*last);
+  if (chosen.prefill.matrix)
+    chosen.reason = "matrix unit";
   return chosen;
 }
 
@@ -346,6 +349,8 @@ std::string scheduleTableText() {
   for (const ScheduleRow &row : kTable)
     text += describeRow(row) + ": prefill " + toString(row.prefill) +
             "; decode " + toString(row.decode) + "\n";
+  text += "matrix unit, bf16, dims in steps of 32: prefill " +
+          toString(kMatrixPrefill) + "; decode as without\n";
   return text;
 }
 

@@ -26,6 +26,9 @@ struct PrefillSchedule {
   bool matrix = false;
 };
 
+/// Keys and channels of a step of the matrix unit, and most queries.
+constexpr int kMatrixStep = 32;
+
 /// Few query rows: the head dim in lanes.
 struct DecodeSchedule {
   int lanes;          ///< channels per vector
@@ -78,6 +81,9 @@ StorageClass storageClass(fovea_dtype dtype);
 /// The row for a stream of these traits. Every target and dim from 1 to 576
 /// has one.
 Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits);
+
+/// Whether the target's matrix unit can do the products of a stream.
+bool fitsMatrix(const TargetInfo &target, const StreamTraits &traits);
 
 /// Keys of a block where units of `unit` keys (0: none) are chosen: it lies
 /// inside one, or on a GPU, whose tiles take rows from anywhere, holds several

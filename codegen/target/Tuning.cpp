@@ -127,8 +127,9 @@ Schedule chooseSchedule(const TargetInfo &target, const StreamTraits &traits,
     return chosen;
   std::string prefill = tuningKey(target.name, StreamKind::Prefill, traits);
   const TuningEntry *entry = table->find(prefill);
-  // Types that no key tells apart may keep a stream from the matrix unit.
-  if (entry && entry->prefill.matrix == chosen.prefill.matrix) {
+  // The key does not say what type the queries have: some of its streams may
+  // not fit the matrix unit.
+  if (entry && (!entry->prefill.matrix || fitsMatrix(target, traits))) {
     chosen.prefill = entry->prefill;
     chosen.prefillTuned = prefill;
   }
@@ -407,6 +408,13 @@ bool Reader::readEntry() {
                         : whyNot(target, entry.decode);
   if (!why.empty())
     return fail(words[0].column, why);
+  StreamTraits plain = entry.traits;
+  plain.plainBF16 = plain.dtype == FOVEA_DTYPE_BF16 && !plain.cached;
+  if (entry.kind == StreamKind::Prefill && entry.prefill.matrix &&
+      !fitsMatrix(target, plain))
+    return fail(words[0].column,
+                "expected convert=matrix for bf16 over tensors in dims that "
+                "are multiples of 32, got another stream");
   if (const TuningEntry *other = table.find(entry.key()))
     return fail(words[0].column,
                 formatv("expected one entry of this key, got another in line "

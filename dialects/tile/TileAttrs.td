@@ -154,7 +154,7 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
   let assemblyFormat = [{
     `<` $kind `,` `lanes` `=` $lanes `,` `reg` `=` $reg `,` `keys` `=` $keys
     `,` `rows` `=` $rows `,` `max_rows` `=` $maxRows `,` `prefetch` `=`
-    $prefetch (`,` `matrix` `=` $matrix^)? (`,` `tuned` `=` $tuned^)? `>`
+    $prefetch (`matrix` `=` $matrix^)? (`,` `tuned` `=` $tuned^)? `>`
   }];
 }
 

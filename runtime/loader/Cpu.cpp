@@ -8,7 +8,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#include <sys/syscall.h>
+#include <sys/syscall.h> // Linux's, as the whole runtime
 #include <unistd.h>
 #endif
 

@@ -67,8 +67,9 @@ protected:
   void expectRuns() {
     llvm::Error error = run();
     ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
-    auto verification = verify(loaded.kernel, loaded.arguments, loaded.results,
-                               1, nullptr, nullptr, {}, true);
+    auto verification =
+        verify(loaded.kernel, loaded.arguments, loaded.results, 1, nullptr,
+               nullptr, {}, Rounding::WeightsAndRotated);
     ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
     EXPECT_TRUE(verification->ok) << verification->describe();
   }
@@ -137,7 +138,7 @@ TEST_F(EmulatedAlignment, StridesThatNobodyTakesAreNot) {
   llvm::Error error = compiled->run(calls, other.arguments, one.callDims());
   ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
   auto verification = verify(other.kernel, other.arguments, other.results, 1,
-                             nullptr, nullptr, {}, true);
+                             nullptr, nullptr, {}, Rounding::WeightsAndRotated);
   ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
   EXPECT_TRUE(verification->ok) << verification->describe();
 }
@@ -181,8 +182,9 @@ TEST(EmulatedCodes, AreAlignedAsTheirDimIs) {
           << text;
       continue;
     }
-    auto verification = verify(loaded.kernel, loaded.arguments, loaded.results,
-                               1, nullptr, nullptr, {}, true);
+    auto verification =
+        verify(loaded.kernel, loaded.arguments, loaded.results, 1, nullptr,
+               nullptr, {}, Rounding::WeightsAndRotated);
     ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
     EXPECT_TRUE(verification->ok) << verification->describe();
   }

@@ -44,7 +44,7 @@ static std::string specOf(const CacheType &c) {
 }
 
 CachePair::CachePair(const CacheType &c, const std::string &target)
-    : c(c), rounds(roundsWeights(target)) {
+    : c(c), rounds(roundingOf(target) == Rounding::WeightsAndRotated) {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   context.appendDialectRegistry(registry);

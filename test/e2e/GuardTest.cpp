@@ -102,8 +102,9 @@ struct Guard {
     llvm::Error error = compiled->run(*arguments, *results, dims);
     EXPECT_FALSE(bool(error)) << llvm::toString(std::move(error));
     give(wanted);
-    auto verification = verify(kernel, *arguments, *results, 1, nullptr,
-                               nullptr, {}, /*roundsWeights=*/emulated);
+    auto verification =
+        verify(kernel, *arguments, *results, 1, nullptr, nullptr, {},
+               emulated ? Rounding::WeightsAndRotated : Rounding::None);
     EXPECT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
     hidden = verification->hidden;
     return verification->ok;
@@ -373,7 +374,7 @@ static bool modifierAgrees(const std::string &target, const std::string &clause,
   give(wanted);
   auto verification =
       verify(spelled.kernel, *arguments, *results, 1, nullptr, nullptr, {},
-             /*roundsWeights=*/cast.emulated);
+             cast.emulated ? Rounding::WeightsAndRotated : Rounding::None);
   EXPECT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
   return verification->ok;
 }

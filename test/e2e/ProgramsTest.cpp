@@ -103,7 +103,7 @@ TEST_P(Programs, AgreeWithTheReference) {
     llvm::Error error = compiled->run(*arguments, *results, dims);
     ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
     auto verification = verify(kernel, *arguments, *results, 1, nullptr,
-                               nullptr, {}, roundsWeights(target));
+                               nullptr, {}, roundingOf(target));
     ASSERT_TRUE(bool(verification)) << llvm::toString(verification.takeError());
     EXPECT_TRUE(verification->ok)
         << verification->describe() << " sq=" << dims.at("sq");

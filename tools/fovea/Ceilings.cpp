@@ -85,6 +85,8 @@ dotsAMX(int64_t rounds) {
   alignas(64) unsigned char shapes[64] = {1};
   for (int tile = 0; tile < 8; ++tile)
     shapes[16 + 2 * tile] = 64, shapes[48 + tile] = 16;
+  // g++ 12 takes the load for one of 8 bytes.
+  asm volatile("" : : "r"(shapes) : "memory");
   _tile_loadconfig(shapes);
   _tile_zero(0);
   _tile_zero(1);

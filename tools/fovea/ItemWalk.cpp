@@ -12,7 +12,7 @@ namespace fovea::cli {
 
 /// As #tile.schedule prints it.
 static bool usesMatrix(const fovea_phase_info &part) {
-  return std::strstr(part.schedule, ", matrix = true");
+  return std::strstr(part.schedule, " matrix = true");
 }
 
 /// Keys of a register tile of a prefill that computes what is seen, else 0.

@@ -139,7 +139,7 @@ void insistOnRight(const Session &session, const Arguments &arguments,
   auto verification =
       verify(spec, inputs, results, sampleStride(results, rowDims, 96),
              some ? &some->batch : arguments.referenceBatch(), nullptr, {},
-             roundsWeights(session.target()));
+             roundingOf(session.target()));
   if (!verification)
     throw Failure(ExitRejected,
                   "reference: " + llvm::toString(verification.takeError()));

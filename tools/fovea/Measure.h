@@ -21,7 +21,7 @@ struct Measurement {
   double fmaGflops1 = 0, readGBs1 = 0; ///< on one thread
   /// The best call over the best ceilings of the same run.
   double shareOfFma = 0, shareOfRead = 0;
-  std::string fmaIsa; ///< "avx512" or "avx2": as the measured code
+  std::string fmaIsa; ///< "amx-bf16", "avx512" or "avx2": as the measured code
   /// On a GPU, instead of the others: bytes that a copy reads and writes.
   double copyGBs = 0, shareOfCopy = 0;
 };

@@ -3,6 +3,7 @@
 #include "tools/fovea/Verify.h"
 
 #include "codegen/target/Target.h"
+#include "dialects/kv/KV.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
@@ -102,10 +103,13 @@ static reference::Row rowOf(ArrayRef<int64_t> index, bool tokenMajor,
   return {i, index[1], index[0] - batch->rows[i]};
 }
 
-bool fovea::roundsWeights(StringRef target) {
-  return llvm::any_of(allTargets(), [&](const TargetInfo &info) {
-    return info.name == target && (info.isGpu() || info.matrix);
-  });
+Rounding fovea::roundingOf(StringRef target) {
+  for (const TargetInfo &info : allTargets())
+    if (info.name == target)
+      return info.isGpu()  ? Rounding::WeightsAndRotated
+             : info.matrix ? Rounding::BF16Weights
+                           : Rounding::None;
+  return Rounding::None;
 }
 
 /// The type of the queries, of those that an argument has.
@@ -121,19 +125,26 @@ static Element narrowest(func::FuncOp kernel) {
   return found;
 }
 
-reference::Report fovea::reportFor(func::FuncOp kernel, bool roundsWeights) {
+static bool roundsWeights(func::FuncOp kernel, Rounding rounding) {
+  if (rounding != Rounding::BF16Weights)
+    return rounding == Rounding::WeightsAndRotated;
+  return narrowest(kernel) == Element::BF16 &&
+         llvm::none_of(kernel.getArgumentTypes(),
+                       [](Type type) { return isa<kv::CacheType>(type); });
+}
+
+reference::Report fovea::reportFor(func::FuncOp kernel, Rounding rounding) {
   reference::Report report;
-  if (roundsWeights)
+  if (rounding == Rounding::WeightsAndRotated)
     report.rotated = narrowest(kernel);
   return report;
 }
 
 double fovea::allowedError(func::FuncOp kernel, ArrayRef<double> want,
                            Element element, Role role,
-                           const reference::Report &report,
-                           bool roundsWeights) {
+                           const reference::Report &report, Rounding rounding) {
   double bound = reference::errorBound(want, element, role, report.maxScore);
-  if (roundsWeights && role == Role::Output)
+  if (role == Role::Output && roundsWeights(kernel, rounding))
     bound += reference::weightBound(narrowest(kernel), report.maxValue);
   // A region may be steeper than p: p * p doubles a relative error.
   if (report.prob && role == Role::Output)
@@ -147,14 +158,14 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
               const reference::Batch *batch,
               std::vector<reference::Cache> *after,
               std::function<void(const reference::WeighedRow &)> weigh,
-              bool roundsWeights) {
+              Rounding rounding) {
   bool tokenMajor = hasTokenMajorRows(kernel);
   size_t rowDims = tokenMajor ? 2 : 3;
   llvm::Expected<std::vector<reference::Value>> inputs =
       toReference(kernel, arguments);
   if (!inputs)
     return inputs.takeError();
-  reference::Report report = reportFor(kernel, roundsWeights);
+  reference::Report report = reportFor(kernel, rounding);
   report.stride = stride;
   report.weigh = std::move(weigh);
   llvm::Expected<std::vector<reference::Value>> wanted =
@@ -181,8 +192,8 @@ fovea::verify(func::FuncOp kernel, ArrayRef<HostValue> arguments,
       got.push_back(pair.got->get(position));
       want.push_back(pair.want->data[position]);
     }
-    double bound = allowedError(kernel, want, pair.element, pair.role, report,
-                                roundsWeights);
+    double bound =
+        allowedError(kernel, want, pair.element, pair.role, report, rounding);
     reference::Comparison comparison = reference::compare(got, want, bound);
     verification.ok &= comparison.ok;
     if (comparison.worst < 0 || severity(comparison) <= worst)

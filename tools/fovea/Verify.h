@@ -35,33 +35,37 @@ struct Verification {
   std::string describe() const;
 };
 
+/// What kernels round to the type of their queries: a matrix unit of a CPU the
+/// weights of bf16 prefills over tensors; a GPU those of all kernels, and
+/// queries and keys that it rotates.
+enum class Rounding { None, BF16Weights, WeightsAndRotated };
+
 /// Evaluates `kernel` on `arguments` (all arguments outside, in order) and
 /// compares `results` (in order; one with a format is two tensors, a cache
 /// none). With a `stride` attention is evaluated, and rows (b, head, query) of
 /// results are compared, at every stride-th row only. A kernel with caches
 /// needs the `batch`; `after` gets those that it returns. `weigh` gets what
 /// attention makes of every row that is evaluated: see reference::Report.
-/// Kernels of a GPU round weights, and queries and keys that they rotate, to
-/// the type of their queries: roundsWeights.
+/// `rounding` says what the target's kernels round.
 llvm::Expected<Verification>
 verify(mlir::func::FuncOp kernel, llvm::ArrayRef<HostValue> arguments,
        llvm::ArrayRef<HostTensor> results, int64_t stride = 1,
        const reference::Batch *batch = nullptr,
        std::vector<reference::Cache> *after = nullptr,
        std::function<void(const reference::WeighedRow &)> weigh = {},
-       bool roundsWeights = false);
+       Rounding rounding = Rounding::None);
 
 /// What an evaluation has to tell for allowedError, and how it rounds.
-reference::Report reportFor(mlir::func::FuncOp kernel, bool roundsWeights);
+reference::Report reportFor(mlir::func::FuncOp kernel, Rounding rounding);
 
 /// The bound that verify holds a result to, of which the reference gives `want`
 /// and has told `report`.
 double allowedError(mlir::func::FuncOp kernel, llvm::ArrayRef<double> want,
                     reference::Element element, reference::Role role,
-                    const reference::Report &report, bool roundsWeights);
+                    const reference::Report &report, Rounding rounding);
 
-/// Whether the kernels of a target do; false for names that are none.
-bool roundsWeights(llvm::StringRef target);
+/// What those of a target do; nothing for names that are none.
+Rounding roundingOf(llvm::StringRef target);
 
 /// "0-16 18 20+4" : single tokens, ranges of them, and pooled rows with their
 /// number of tokens.

@@ -49,7 +49,7 @@ static int verifySpec(const Options &options) {
   auto verification =
       verify(spec.kernel(), arguments.inputs(), arguments.results(),
              /*stride=*/1, arguments.referenceBatch(), &after, {},
-             roundsWeights(session.target()));
+             roundingOf(session.target()));
   if (!verification)
     throw Failure(ExitRejected,
                   "reference: " + llvm::toString(verification.takeError()));

@@ -108,6 +108,14 @@ static std::vector<std::string> whyTuned(const StreamWork &stream) {
   return reasons;
 }
 
+/// Why a part runs on the matrix unit without a tuning table; "" if none does.
+static std::string whyMatrix(const StreamWork &stream) {
+  for (const PartWork &part : stream.parts)
+    if (part.matrix && tunedBy(part.schedule).empty())
+      return "default: bf16 in dims of whole steps, on the matrix unit";
+  return "";
+}
+
 /// Which row of the table gave the tile, and which rows of it did not.
 static std::string whyTile(const Session &session, const StreamWork &stream) {
   const TargetInfo *target = nullptr;
@@ -122,12 +130,6 @@ static std::string whyTile(const Session &session, const StreamWork &stream) {
                });
   if (tuned)
     return "";
-  for (const PartWork &part : stream.parts)
-    if (part.matrix)
-      return llvm::formatv("default: products of bf16 on the matrix unit of "
-                           "{0}, {1} keys x {2} queries a tile",
-                           target->name, part.keys, part.classRows)
-          .str();
   int64_t dim = std::max(stream.mask.key_dim, stream.mask.value_dim);
   StreamTraits traits;
   traits.keyDim = stream.mask.key_dim;
@@ -162,6 +164,8 @@ static std::string whyTile(const Session &session, const StreamWork &stream) {
                     .str();
   }
   text += rejected;
+  if (std::string matrix = whyMatrix(stream); !matrix.empty())
+    text = matrix;
   if (stream.chosen())
     text += llvm::formatv("; rows and keys cut so that an item lies in one "
                           "query block ({0}) and a block of keys in one unit "

@@ -118,7 +118,7 @@ struct Work {
   std::vector<StreamWork> streams;
   std::vector<std::string> masks;
 
-  /// Whether a matrix unit does most of the arithmetic of prefills.
+  /// Whether a matrix unit does products of a part that runs.
   bool matrix() const;
   std::string schedule() const; ///< of the streams, for JSON
   /// Visible pairs over those of the tiles run: what masks waste is the rest.

@@ -139,8 +139,9 @@ FOVEA_EXPORT const char *fovea_status_name(fovea_status);
 /* The library's version, e.g. "0.1.0". */
 FOVEA_EXPORT const char *fovea_version(void);
 /* The code target of the CPU this runs on: "x86-64-v4+amx", "x86-64-v4",
- * "x86-64-v3", "x86-64-v2" or "x86-64". The first call asks Linux for leave to
- * use AMX, which makes signal frames of threads that do so 8 KB longer. */
+ * "x86-64-v3", "x86-64-v2" or "x86-64". Whoever asks first, here or by
+ * opening a bundle, asks Linux for leave to use AMX: signal frames of threads
+ * that do are 8 KB longer. */
 FOVEA_EXPORT const char *fovea_host_target(void);
 
 typedef enum fovea_log_level {

@@ -151,7 +151,7 @@ void Side::evaluate(int64_t stride) {
       spec.kernel(), theArguments.inputs(), theArguments.results(), stride,
       theArguments.referenceBatch(), nullptr,
       [&](const reference::WeighedRow &row) { rows->add(row); },
-      roundsWeights(theSession->target()));
+      roundingOf(theSession->target()));
   if (!verification)
     throw Failure(ExitRejected,
                   "reference: " + llvm::toString(verification.takeError()));

@@ -78,11 +78,15 @@ int main(int argc, char **argv) {
     else if (key == "convert")
       c.params.schedule.convert = true;
     else if (key == "matrix")
-      c.params.schedule.matrix = fovea::hostFeatures().lookup("amx-tile");
+      c.params.schedule.matrix = true;
     else if (key == "tokens")
       c.tokenMajor = true;
     else if (key == "asm")
       asmFile = value;
+  }
+  if (c.params.schedule.matrix && !fovea::hostFeatures().lookup("amx-tile")) {
+    fprintf(stderr, "expected a processor with AMX for 'matrix'\n");
+    return 1;
   }
   auto prepare = [&](mlir::OpBuilder &b, StreamParams &p) {
     if (window >= 0)

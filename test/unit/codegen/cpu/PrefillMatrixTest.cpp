@@ -186,10 +186,27 @@ TEST_P(MatrixTest, PoisonBehindTheLengthIsNotRead) {
   check(c);
 }
 
+// The last of 97 keys: weights of 0 pad its step.
+TEST_P(MatrixTest, AnInfiniteValueReachesItsChannelOnly) {
+  PrefillCase c;
+  c.params = plain(32, 64);
+  PrefillKernel kernel(c.params);
+  c.sq = 3, c.sk = 97;
+  c.allocate(rng);
+  c.v.set(0, 0, 96, 5, INFINITY);
+  c.run(kernel.fn, kernel.memory->get());
+  for (int64_t i = 0; i < 3; ++i)
+    for (int64_t d = 0; d < 64; ++d)
+      if (d == 5)
+        EXPECT_EQ(c.o.get(0, 0, i, d), INFINITY);
+      else
+        EXPECT_TRUE(std::isfinite(c.o.get(0, 0, i, d)));
+}
+
 TEST_P(MatrixTest, RefusesWhatItCannotMultiply) {
   auto reasonOf = [](StreamParams p) { return PrefillKernel(p).reason; };
   const char *words = "expected products of a matrix unit to be of plain bf16 "
-                      "in steps of 32 keys and channels, got 32x32";
+                      "in steps of 32 keys and channels, got dims ";
   StreamParams p = plain(48, 64);
   EXPECT_EQ(reasonOf(p).find(words), 0u) << reasonOf(p);
   p = plain(64, 64);

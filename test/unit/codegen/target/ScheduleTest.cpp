@@ -133,6 +133,46 @@ TEST(Schedule, masksTakeSmallerItems) {
   }
 }
 
+TEST(Schedule, matrixUnitsTakePlainBF16) {
+  StreamTraits traits;
+  traits.dtype = FOVEA_DTYPE_BF16;
+  traits.keyDim = traits.valueDim = 64;
+  traits.plainBF16 = true;
+  for (const TargetInfo &target : allTargets()) {
+    SCOPED_TRACE(target.name);
+    PrefillSchedule s = chooseSchedule(target, traits).prefill;
+    EXPECT_EQ(s.matrix, target.name == "x86-64-v4+amx");
+    EXPECT_EQ(whyNot(target, s), "");
+    s = PrefillSchedule{32, 32, 96, 64, true, true};
+    EXPECT_EQ(whyNot(target, s).empty(), target.matrix);
+  }
+  const TargetInfo &amx = cpuTargets().back();
+  auto chosen = [&] { return chooseSchedule(amx, traits).prefill; };
+  EXPECT_EQ(toString(chosen()), "32x32 keys=192 rows=256 matrix");
+  traits.mask = "some";
+  EXPECT_EQ(toString(chosen()), "32x32 keys=128 rows=256 matrix");
+  traits.reach = 512; // few keys
+  EXPECT_EQ(chosen().rows, 64);
+  traits.reach = -1;
+  traits.maskOps = 129; // dear to ask
+  EXPECT_EQ(toString(chosen()), "32x16 keys=128 rows=64 matrix");
+  traits.maskOps = 0;
+  traits.stripe = 4;
+  EXPECT_EQ(chosen().keys, 32);
+  traits.stripe = 0;
+  traits.keyGroup = 4; // too short for blocks
+  EXPECT_EQ(chosen().keys, 128);
+  traits.keyGroup = 48;
+  EXPECT_EQ(chosen().keys, 64);
+  for (int64_t dim : {16, 80}) {
+    traits.valueDim = dim;
+    EXPECT_FALSE(chosen().matrix) << dim;
+  }
+  traits.valueDim = 64;
+  traits.plainBF16 = false;
+  EXPECT_FALSE(chosen().matrix);
+}
+
 TEST(Schedule, textIsStable) {
   Schedule s = chooseFor(allTargets()[0], 128, 128, FOVEA_DTYPE_F32);
   EXPECT_EQ(s.reason, "table row: avx2, f32, dims up to 128");
