@@ -201,6 +201,12 @@ TEST(Tuning, faultsAreAtTheirPlace) {
       {replaced("end 2", "decode target=x86-64-v3 dtype=bf16 dims=192x128 "
                          "group=4 over=cache mask='' keys=8 prefetch=v\nend 3"),
        5, 1, "expected one entry of this key, got another in line 3"},
+      {replaced("end 2", "prefill target=x86-64-v4+amx dtype=f32 dims=64x64 "
+                         "group=1 over=tensors mask='' tile=32x32 keys=64 "
+                         "rows=64 convert=matrix\nend 3"),
+       5, 1,
+       "expected convert=matrix for bf16 over tensors in dims that are "
+       "multiples of 32, got another stream"},
       {replaced("end 2", "end 3"), 5, 1,
        "expected end to count the entries, got '3' and 2"},
       {replaced("end 2\n", ""), 5, 1,
