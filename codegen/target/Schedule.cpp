@@ -238,16 +238,21 @@ static PrefillSchedule fitToMatrix(const TargetInfo &target,
   PrefillSchedule s = kMatrixPrefill;
   if (traits.mask.empty())
     return s;
-  s.keys = 128;
+  bool dear = traits.maskOps > kDearOps;
+  bool narrow = traits.reach >= 0 && traits.reach <= kNarrowReach;
+  // Edges of a window waste less in short blocks of few queries; between
+  // stripes there is nothing to save.
+  bool window = traits.reach >= 0 && !traits.stripe;
+  if (window)
+    s.keys = 64;
+  if (dear || window)
+    s.lanes = int(target.lanes());
+  if (dear || narrow)
+    s.rows = window || dear ? kMatrixStep : 2 * kMatrixStep;
   int64_t finest = traits.stripe ? traits.stripe : traits.keyGroup;
   if (finest >= kLeastBlockKeys || traits.stripe)
     s.keys = int(
         std::clamp<int64_t>(alignTo(finest, kMatrixStep), kMatrixStep, s.keys));
-  bool dear = traits.maskOps > kDearOps;
-  if (dear)
-    s.lanes = int(target.lanes());
-  if (dear || (traits.reach >= 0 && traits.reach <= kNarrowReach))
-    s.rows = kMatrixStep * 2;
   return s;
 }
 

@@ -150,18 +150,23 @@ TEST(Schedule, matrixUnitsTakePlainBF16) {
   auto chosen = [&] { return chooseSchedule(amx, traits).prefill; };
   EXPECT_EQ(toString(chosen()), "32x32 keys=192 rows=256 matrix");
   traits.mask = "some";
-  EXPECT_EQ(toString(chosen()), "32x32 keys=128 rows=256 matrix");
+  EXPECT_EQ(toString(chosen()), "32x32 keys=192 rows=256 matrix");
+  traits.reach = 513; // a window
+  EXPECT_EQ(toString(chosen()), "32x16 keys=64 rows=256 matrix");
   traits.reach = 512; // few keys
-  EXPECT_EQ(chosen().rows, 64);
+  EXPECT_EQ(toString(chosen()), "32x16 keys=64 rows=32 matrix");
+  traits.stripe = 4;
+  EXPECT_EQ(toString(chosen()), "32x32 keys=32 rows=64 matrix");
+  traits.stripe = 0;
   traits.reach = -1;
   traits.maskOps = 129; // dear to ask
-  EXPECT_EQ(toString(chosen()), "32x16 keys=128 rows=64 matrix");
+  EXPECT_EQ(toString(chosen()), "32x16 keys=192 rows=32 matrix");
   traits.maskOps = 0;
   traits.stripe = 4;
   EXPECT_EQ(chosen().keys, 32);
   traits.stripe = 0;
   traits.keyGroup = 4; // too short for blocks
-  EXPECT_EQ(chosen().keys, 128);
+  EXPECT_EQ(chosen().keys, 192);
   traits.keyGroup = 48;
   EXPECT_EQ(chosen().keys, 64);
   for (int64_t dim : {16, 80}) {
