@@ -56,14 +56,15 @@ PrefillBuilder::PanelClass PrefillBuilder::emitClass(Value panel, Value source,
         return Values{solveClass(first, count, source, k, block.count)};
       },
       [&] { return Values{kind}; })[0];
-  Values whole{kind, block.count, block.list};
   Values found = e.ifElse(
       e.cmp(kEq, kind, e.cI32(FOVEA_TILE_PARTIAL)), {e.i32, e.i64, e.ptr},
       [&] {
         auto [exact, count] = solvePairs(panel, source, k, block.count);
         return Values{exact, count, liveList};
       },
-      [&] { return whole; });
+      [&] {
+        return Values{kind, block.count, block.list};
+      });
   return {found[0], {found[1], found[2]}};
 }
 

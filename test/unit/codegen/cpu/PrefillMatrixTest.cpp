@@ -63,22 +63,12 @@ TEST_P(MatrixTest, ShapesAndSchedules) {
       c.params.schedule = schedule;
       PrefillKernel kernel(c.params);
       ASSERT_TRUE(kernel.fn) << kernel.reason << kernel.loaded->undefined;
-      struct Size {
-        int64_t sq, sk, batch, heads;
-        bool tokenMajor;
-        int64_t pad;
-      };
-      for (Size s : {Size{1, 1, 1, 1, false, 0},
-                     {3, 7, 2, 2, true, 3},
-                     {33, 97, 1, 1, false, 1},
-                     {70, 259, 1, 2, true, 0},
-                     {65, 192, 1, 1, false, 0}}) {
-        c.sq = s.sq, c.sk = s.sk, c.batch = s.batch, c.kvHeads = s.heads;
-        c.tokenMajor = s.tokenMajor, c.pad = s.pad;
-        c.qOff.clear(), c.kLen.clear();
-        c.allocate(rng);
-        c.run(kernel.fn, kernel.memory->get());
-        check(c);
+      for (CallSize s : {CallSize{1, 1, 1, 1, false, 0},
+                         {3, 7, 2, 2, true, 3},
+                         {33, 97, 1, 1, false, 1},
+                         {70, 259, 1, 2, true, 0},
+                         {65, 192, 1, 1, false, 0}}) {
+        checkSize(c, kernel, rng, s);
         if (HasFatalFailure())
           return;
       }

@@ -66,24 +66,14 @@ TEST_P(PrefillTest, ShapesAndFormats) {
       c.params = plain(elem, dims.d, dims.dv, dims.group);
       PrefillKernel kernel(c.params);
       ASSERT_TRUE(kernel.fn) << kernel.reason << kernel.loaded->undefined;
-      struct Size {
-        int64_t sq, sk, batch, heads;
-        bool tokenMajor;
-        int64_t pad;
-      };
-      for (Size s : {Size{1, 1, 1, 1, false, 0},
-                     {3, 7, 2, 2, true, 3},
-                     {17, 97, 1, 1, false, 1},
-                     {70, 259, 1, 2, true, 0},
-                     {129, 300, 1, 1, false, 0}}) {
+      for (CallSize s : {CallSize{1, 1, 1, 1, false, 0},
+                         {3, 7, 2, 2, true, 3},
+                         {17, 97, 1, 1, false, 1},
+                         {70, 259, 1, 2, true, 0},
+                         {129, 300, 1, 1, false, 0}}) {
         if (dims.d * dims.dv > 40000 && s.sq > 17)
           continue;
-        c.sq = s.sq, c.sk = s.sk, c.batch = s.batch, c.kvHeads = s.heads;
-        c.tokenMajor = s.tokenMajor, c.pad = s.pad;
-        c.qOff.clear(), c.kLen.clear();
-        c.allocate(rng);
-        c.run(kernel.fn, kernel.memory->get());
-        check(c);
+        checkSize(c, kernel, rng, s);
         if (HasFatalFailure())
           return;
       }

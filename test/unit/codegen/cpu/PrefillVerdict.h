@@ -82,6 +82,24 @@ inline void check(PrefillCase &c, const Predicate &keep = {},
   ASSERT_EQ(verdict(c, keep, score), "");
 }
 
+/// A size of call and how its tensors lie.
+struct CallSize {
+  int64_t sq, sk, batch, heads;
+  bool tokenMajor;
+  int64_t pad;
+};
+
+/// Runs a dense kernel with random numbers and checks the result.
+inline void checkSize(PrefillCase &c, PrefillKernel &kernel, std::mt19937 &rng,
+                      const CallSize &size) {
+  c.sq = size.sq, c.sk = size.sk, c.batch = size.batch, c.kvHeads = size.heads;
+  c.tokenMajor = size.tokenMajor, c.pad = size.pad;
+  c.qOff.clear(), c.kLen.clear();
+  c.allocate(rng);
+  c.run(kernel.fn, kernel.memory->get());
+  check(c);
+}
+
 } // namespace fovea::cpu
 
 #endif // FOVEA_TEST_UNIT_CODEGEN_CPU_PREFILLVERDICT_H
