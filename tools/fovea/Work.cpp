@@ -191,6 +191,7 @@ Work countWork(const Session &session, const Arguments &arguments,
     work.tilesFull += stats.tiles_full;
     work.flopsExecuted += stream.flopsExecuted;
     work.slots += stats.slots;
+    work.planMs = stats.update_ms; // of all phases
     work.visiblePairs += stream.pairsVisible;
     work.executedPairs += stream.pairsExecuted;
     work.computedPairs += stream.pairsComputed;
@@ -210,12 +211,14 @@ Work countWork(const Session &session, const Arguments &arguments,
     work.streams.push_back(std::move(stream));
   }
   work.countMs = (secondsNow() - start) * 1e3;
-  fovea_stats all{};
-  all.size = sizeof(all);
-  fovea_status status = fovea_plan_stats(call.plan(), -1, &all);
-  if (status != FOVEA_OK)
-    throw runtimeFailure(status, session.options().path);
-  work.planMs = all.update_ms;
+  if (!anyStream) { // else known: stats of a stream count its tiles anew
+    fovea_stats all{};
+    all.size = sizeof(all);
+    fovea_status status = fovea_plan_stats(call.plan(), -1, &all);
+    if (status != FOVEA_OK)
+      throw runtimeFailure(status, session.options().path);
+    work.planMs = all.update_ms;
+  }
   // Keys and values are what has the dim sk: of them only a share is read.
   for (size_t i = 0; i < arguments.infos().size(); ++i) {
     const fovea_arg_info &arg = arguments.infos()[i];
