@@ -14,7 +14,7 @@ namespace fovea::cpu {
 
 constexpr unsigned kWordBytes = 4;
 /// What is read of a row at once, in bytes.
-constexpr int64_t kStretch = 128;
+constexpr int64_t kStretch = 128, kLineBytes = 64;
 
 static unsigned bytesOf(Type element) {
   return element.getIntOrFloatBitWidth() / 8;
@@ -214,6 +214,11 @@ Value TableReader::readRows(Table &table, Type element, const Part &rows,
       // The last stretch of a table begins before the column.
       Value before =
           e.minS(e.maxS(e.sub(at, from), e.cI64(0)), e.cI64(kStretch));
+      // Rows are too far apart for the processor to foresee the next stretch;
+      // past the table it is nobody's, and not read.
+      for (int64_t line = 0; line < kStretch; line += kLineBytes)
+        e.prefetch(e.at(e.at(table.words, at, 1), kStretch + line),
+                   /*write=*/false, /*locality=*/2);
       Value to = e.sub(e.add(e.mul(lane, pitch), kStretch), before);
       e.store(e.load(bytesType, e.at(table.words, from, 1)),
               e.at(rowsCopied, to, 1));
