@@ -6,6 +6,8 @@
 #include "codegen/cpu/RegionVectoriser.h"
 #include "codegen/cpu/TableReads.h"
 
+#include <fovea/abi.h>
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -179,13 +181,15 @@ MapLowering::Mapped MapLowering::emit(Emitter &e, Operation *op, Region &body,
   Value offset = asI64(e, cabi::loadQueryOffset(e.b, e.loc, plan, at.b));
   Value length = asI64(e, cabi::loadKeyLength(e.b, e.loc, plan, at.b));
   e.b.restoreInsertionPoint(here);
+  // The plan holds to these: the distance of two positions fits 32 bits.
+  constexpr int64_t most = FOVEA_ABI_MAX_TOKENS;
   LaneValue args[] = {LaneValue::any(s ? s : e.cF32(0)).inLoop(),
                       LaneValue::index(at.b),
                       LaneValue::index(at.h),
-                      LaneValue::index(at.q, INT32_MIN),
-                      LaneValue::index(at.k).inLoop(),
-                      LaneValue::index(offset, INT32_MIN),
-                      LaneValue::index(length)};
+                      LaneValue::index(at.q, -most),
+                      LaneValue::index(at.k, 0, most - 1).inLoop(),
+                      LaneValue::index(offset, -most),
+                      LaneValue::index(length, 0, most)};
   auto result = vectoriser.emit(body.front(), args);
   // i1, i32 or f32.
   Type elem = body.front().getTerminator()->getOperand(0).getType();

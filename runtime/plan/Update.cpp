@@ -209,13 +209,13 @@ static fovea_status updateStream(fovea_plan &plan, Phase &phase) {
   phase.sq = plan.symbols[s.q_symbol];
   phase.sk = plan.symbols[s.k_symbol];
   Extent packed = Extent{phase.sq} * Extent{s.group};
-  if (!batch.ok || !packed.ok || packed.value > INT32_MAX ||
-      phase.sk > INT32_MAX)
+  if (!batch.ok || !packed.ok || packed.value > FOVEA_ABI_MAX_TOKENS ||
+      phase.sk > FOVEA_ABI_MAX_TOKENS)
     return fail(FOVEA_UNSUPPORTED,
                 "kernel '%s': expected at most %d rows and keys per head, got "
                 "%lld and %lld",
-                plan.kernel->name(), INT32_MAX, (long long)packed.value,
-                (long long)phase.sk);
+                plan.kernel->name(), FOVEA_ABI_MAX_TOKENS,
+                (long long)packed.value, (long long)phase.sk);
   if (cache) {
     if (fovea_status st = batchSnapshot(plan, phase, *cache))
       return st;
@@ -270,11 +270,11 @@ static fovea_status updateGrid(fovea_plan &plan, Phase &phase) {
   Extent n0 = plan.extent(phase.stage->grid[0]);
   Extent n1 = plan.extent(phase.stage->grid[1]);
   Extent n2 = plan.extent(phase.stage->grid[2]);
-  if (!n0.ok || !n1.ok || !n2.ok || n0.value > INT32_MAX ||
-      n1.value > INT32_MAX || n2.value > INT32_MAX)
+  if (!n0.ok || !n1.ok || !n2.ok || n0.value > FOVEA_ABI_MAX_TOKENS ||
+      n1.value > FOVEA_ABI_MAX_TOKENS || n2.value > FOVEA_ABI_MAX_TOKENS)
     return fail(FOVEA_UNSUPPORTED,
                 "kernel '%s': expected a grid of at most %d per axis, got more",
-                plan.kernel->name(), INT32_MAX);
+                plan.kernel->name(), FOVEA_ABI_MAX_TOKENS);
   int32_t part = partFor(phase, n2.value);
   if (part < 0)
     return fail(FOVEA_UNSUPPORTED,

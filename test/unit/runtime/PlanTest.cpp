@@ -459,6 +459,23 @@ TEST(Plan, IsFastAndNeverAsksThePredicate) {
             (n / 64) * (n / 64));
 }
 
+// Kernels compute distances of positions in 32 bits.
+TEST(Plan, RefusesTokensWithoutNumbers) {
+  constexpr int64_t most = FOVEA_ABI_MAX_TOKENS;
+  Loaded k(sumKernel());
+  Plan plan(k.kernel, 8, 1, most + 1);
+  SumStep s(1, 8, 8, 4);
+  // Only its shape counts in an update.
+  s.v.shape[1] = most + 1;
+  EXPECT_REFUSED(FOVEA_UNSUPPORTED,
+                 "expected at most 1073741824 rows and keys per head, got 8 "
+                 "and 1073741825",
+                 fovea_plan_update(plan, nullptr, s.data(), s.size()));
+  s.v.shape[1] = most;
+  EXPECT_EQ(fovea_plan_update(plan, nullptr, s.data(), s.size()), FOVEA_OK)
+      << fovea_message();
+}
+
 TEST(Plan, EmptyStepsHaveNoItems) {
   Loaded k(sumKernel());
   Plan plan(k.kernel, 64, 4, 64);
