@@ -7,6 +7,14 @@
 #include "dialects/attn/ScoreBuilder.h"
 #include "dialects/sel/MaskBuilder.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+#include "llvm/ADT/SetVector.h"
+
 using namespace mlir;
 using namespace fovea;
 using namespace fovea::reference;
@@ -66,15 +74,64 @@ struct Scratch {
 
 } // namespace
 
+/// Folds what MLIR does of scalar code, dead ops included.
+static void foldScalars(func::FuncOp function) {
+  MLIRContext *context = function.getContext();
+  RewritePatternSet patterns(context);
+  for (RegisteredOperationName op : context->getRegisteredOperations())
+    if (isa<arith::ArithDialect, math::MathDialect>(op.getDialect()))
+      op.getCanonicalizationPatterns(patterns, context);
+  (void)applyPatternsAndFoldGreedily(function, std::move(patterns));
+}
+
 /// The program of a region whose arguments are (b, h, q, k), or with an element
-/// (s, b, h, q, k).
+/// (s, b, h, q, k). It is that of a folded copy, for what folds away asks for
+/// nothing (mask_s3): a division by 0 that nobody reads hides no pair.
 static llvm::Expected<ScalarProgram>
 regionProgram(const Environment &env, Region &region, bool withElement) {
   Block &block = region.front();
   mlir::Value result = block.getTerminator()->getOperand(0);
+  OpBuilder builder(region.getContext());
+  SmallVector<mlir::Value> outer;
+  SmallVector<Operation *> constants;
+  llvm::SetVector<mlir::Value> used;
+  getUsedValuesDefinedAbove(region, used);
+  for (mlir::Value value : used) {
+    Operation *op = value.getDefiningOp();
+    if (op && op->hasTrait<OpTrait::ConstantLike>())
+      constants.push_back(op);
+    else
+      outer.push_back(value);
+  }
+  SmallVector<Type> types(block.getArgumentTypes());
+  llvm::append_range(types, ValueRange(outer).getTypes());
+  OwningOpRef<func::FuncOp> copy =
+      func::FuncOp::create(region.getLoc(), "region",
+                           builder.getFunctionType(types, {result.getType()}));
+  Block *body = copy->addEntryBlock();
+  builder.setInsertionPointToStart(body);
+  unsigned own = block.getNumArguments();
+  IRMapping map;
+  map.map(block.getArguments(), body->getArguments().take_front(own));
+  map.map(outer, body->getArguments().drop_front(own));
+  for (Operation *op : constants)
+    builder.clone(*op, map);
+  for (Operation &op : block.without_terminator())
+    builder.clone(op, map);
+  builder.create<func::ReturnOp>(region.getLoc(), map.lookup(result));
+  foldScalars(*copy);
+
+  SmallVector<unsigned> row = {0, 1, 2}, element = {3};
   if (withElement)
-    return ScalarProgram::compile(block, result, {1, 2, 3}, {0, 4}, env);
-  return ScalarProgram::compile(block, result, {0, 1, 2}, {3}, env);
+    row = {1, 2, 3}, element = {0, 4};
+  return ScalarProgram::compile(
+      *body, body->getTerminator()->getOperand(0), row, element,
+      [&](mlir::Value name) -> const reference::Value * {
+        auto argument = dyn_cast<BlockArgument>(name);
+        if (!argument || argument.getArgNumber() < own)
+          return nullptr;
+        return env.find(outer[argument.getArgNumber() - own]);
+      });
 }
 
 llvm::Expected<std::optional<ScalarProgram>>
