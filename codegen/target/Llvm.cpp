@@ -40,6 +40,18 @@ void populateStageToLLVM(mlir::LLVMTypeConverter &converter,
   mlir::populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
 }
 
+/// MLIR 19 does not convert the result of an absolute value of `index`.
+static LogicalResult expandAbsolute(math::AbsIOp op,
+                                    PatternRewriter &rewriter) {
+  if (!op.getType().isIndex())
+    return failure();
+  Value zero = rewriter.create<arith::ConstantIndexOp>(op.getLoc(), 0);
+  Value less =
+      rewriter.create<arith::SubIOp>(op.getLoc(), zero, op.getOperand());
+  rewriter.replaceOpWithNewOp<arith::MaxSIOp>(op, op.getOperand(), less);
+  return success();
+}
+
 LogicalResult expandMath(ModuleOp module) {
   bool found = false;
   module.walk([&](Operation *op) {
@@ -49,6 +61,7 @@ LogicalResult expandMath(ModuleOp module) {
   if (!found)
     return success();
   RewritePatternSet patterns(module.getContext());
+  patterns.add(expandAbsolute);
   populateExpandExp2FPattern(patterns);
   populateExpandPowFPattern(patterns);
   populateExpandFPowIPattern(patterns);
