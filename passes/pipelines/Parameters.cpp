@@ -124,7 +124,8 @@ void Substitution::parameter() {
     error("expected a parameter name between '${' and '}', got '" + name.str() +
           "'");
   } else {
-    result.parameters.push_back(name.str());
+    if (!llvm::is_contained(result.parameters, name))
+      result.parameters.push_back(name.str());
     auto found = defines.find(name);
     if (found != defines.end()) {
       found->second.used = true;

@@ -5,11 +5,14 @@
 #include "dialects/reference/Select.h"
 #include "tools/fovea/npy/Npy.h"
 
+#include "llvm/Support/FormatVariadic.h"
+
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <tuple>
+#include <unistd.h>
 
 namespace fovea::cli {
 
@@ -101,9 +104,11 @@ Arguments::Arguments(const Session &session, const CallOptions &call,
   Extents missing;
   for (const std::string &name : session.dims())
     if (auto found = defaults.find(name);
-        found != defaults.end() && !dims.count(name))
+        found != defaults.end() && !dims.count(name) &&
+        !(found->second.isList && cacheInfos.empty())) // some table's dim
       missing.insert(*found);
   bindShape(numbersOf(missing), "the default shape");
+  checkMemory();
   fillMissing(call, spec);
   fillCaches(call, bool(spec));
   makeResults();
@@ -151,8 +156,10 @@ void Arguments::setScalars(const CallOptions &call) {
   for (const HostValue &value : given)
     if (value.isScalar)
       names.push_back(value.name);
+  std::vector<std::string> seen;
   for (const std::string &text : call.scalars) {
     auto [name, value] = splitDefinition(text, "--arg");
+    insistOnce("--arg", name, seen);
     int index = find(name);
     if (index < 0 || !given[size_t(index)].isScalar)
       throw Failure(ExitUsage, unknownWord("scalar", name, names));
@@ -270,9 +277,11 @@ void Arguments::loadInputs(const CallOptions &call) {
       names.push_back(base(given[i].name));
     names.push_back(given[i].name);
   }
+  std::vector<std::string> seen;
   for (const std::string &text : call.inputs) {
     std::string name, path;
     std::tie(name, path) = splitDefinition(text, "--in");
+    insistOnce("--in", name, seen);
     if (std::find(names.begin(), names.end(), name) == names.end())
       throw Failure(ExitUsage, unknownWord("input", name, names));
     auto cache =
@@ -352,6 +361,34 @@ void Arguments::fillMissing(const CallOptions &call, mlir::func::FuncOp spec) {
     std::string name = base(given[i].name);
     if (random.empty() || random.back() != name)
       random.push_back(name);
+  }
+}
+
+/// Whether what is still to be made fits in memory; dims that are not known
+/// are asked for later.
+void Arguments::checkMemory() const {
+  double memory =
+      double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
+  double total = 0;
+  for (size_t i = 0; i < infos().size(); ++i) {
+    const fovea_arg_info &arg = infos()[i];
+    if (arg.kind != FOVEA_TENSOR || (i < filled.size() && filled[i]))
+      continue;
+    double bytes = double(npy::dtypeSize(fovea_dtype(arg.dtype)));
+    for (int d = 0; d < arg.rank; ++d) {
+      auto found = arg.dims[d] ? dims.find(arg.dims[d]) : dims.end();
+      bytes *= arg.shape[d] >= 0     ? double(arg.shape[d])
+               : found != dims.end() ? double(found->second)
+                                     : 0;
+    }
+    total += bytes;
+    if (total > memory)
+      throw Failure(ExitMachine,
+                    llvm::formatv("expected arguments and results that fit in "
+                                  "{0:f1} GiB of memory, got {1:e2} bytes with "
+                                  "'{2}'",
+                                  memory / (1 << 30), total, arg.name)
+                        .str());
   }
 }
 

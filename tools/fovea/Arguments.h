@@ -92,6 +92,7 @@ private:
   void copyInputs(const Arguments &like);
   void copyCache(size_t index, const Arguments &like);
   void fillMissing(const CallOptions &call, mlir::func::FuncOp spec);
+  void checkMemory() const;
   void makeResults();
   int find(const std::string &name) const;
   bool encodes(size_t index) const;

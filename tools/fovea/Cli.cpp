@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Helpers of the subcommands.
 #include "tools/fovea/Cli.h"
+#include "tools/fovea/npy/WriteFile.h"
 
 #include <fovea/bundle.h>
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -57,17 +61,27 @@ std::string readFile(const std::string &path) {
 }
 
 void writeFile(const std::string &path, const std::string &bytes) {
-  std::string temporary = path + "." + std::to_string(getpid()) + ".tmp";
-  FILE *file = std::fopen(temporary.c_str(), "wb");
-  if (!file)
-    throw Failure(ExitMachine, path + ": " + std::strerror(errno));
-  bool good = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
-  good = std::fclose(file) == 0 && good;
-  if (!good || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    std::string reason = std::strerror(errno);
-    std::remove(temporary.c_str());
+  std::string reason = replaceFile(path, bytes);
+  if (!reason.empty())
     throw Failure(ExitMachine, path + ": " + reason);
-  }
+}
+
+void insistOnRoomFor(const std::string &path) {
+  llvm::StringRef folder = llvm::sys::path::parent_path(path);
+  if (folder.empty())
+    folder = ".";
+  if (std::error_code error =
+          llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
+    throw Failure(ExitMachine, path + ": expected a folder to write to, got " +
+                                   folder.str() + ": " + error.message());
+}
+
+void insistOnce(const std::string &option, const std::string &name,
+                std::vector<std::string> &seen) {
+  if (llvm::is_contained(seen, name))
+    throw Failure(ExitUsage, "expected " + option + " to name '" + name +
+                                 "' once, got two");
+  seen.push_back(name);
 }
 
 bool isBundle(const std::string &bytes) {

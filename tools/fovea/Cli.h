@@ -41,6 +41,12 @@ std::pair<std::string, std::string> splitDefinition(const std::string &text,
 std::string readFile(const std::string &path);
 /// Writes a file through a temporary beside it.
 void writeFile(const std::string &path, const std::string &bytes);
+/// Fails where a file at `path` could not be written, before there is work to
+/// lose: it is written beside its place first.
+void insistOnRoomFor(const std::string &path);
+/// Fails where an option that goes by names has `name` twice.
+void insistOnce(const std::string &option, const std::string &name,
+                std::vector<std::string> &seen);
 bool isBundle(const std::string &bytes);
 
 /// One line on standard error that replaces itself, on a terminal only.

@@ -74,17 +74,6 @@ static TuningTable startFrom(const std::string &path) {
   return *old;
 }
 
-/// Before anything is measured: the table is written beside its place first.
-static void insistOnRoomFor(const std::string &path) {
-  llvm::StringRef folder = llvm::sys::path::parent_path(path);
-  if (folder.empty())
-    folder = ".";
-  if (std::error_code error =
-          llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
-    throw Failure(ExitMachine, path + ": expected a folder to write to, got " +
-                                   folder.str() + ": " + error.message());
-}
-
 static std::string verdict(const TuningResult &r) {
   if (r.kept)
     return llvm::formatv("kept the default {0}: the best candidate gains "

@@ -229,13 +229,15 @@ static std::vector<int64_t> headsOf(const Options &options,
   if (llvm::StringRef(wanted).getAsInteger(10, head) || head < 0)
     throw Failure(ExitUsage, "expected --head to be a number or 'all', got '" +
                                  wanted + "'");
-  if (options.batch >= mask.batch || head >= mask.query_heads)
+  if (options.batch >= mask.batch)
     throw Failure(ExitUsage,
-                  llvm::formatv("expected --batch below {0} and --head below "
-                                "{1}, got {2} and {3}",
-                                mask.batch, mask.query_heads, options.batch,
-                                head)
+                  llvm::formatv("expected --batch below {0}, got {1}",
+                                mask.batch, options.batch)
                       .str());
+  if (head >= mask.query_heads)
+    throw Failure(ExitUsage, llvm::formatv("expected --head below {0}, got {1}",
+                                           mask.query_heads, head)
+                                 .str());
   return {head};
 }
 

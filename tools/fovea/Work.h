@@ -129,7 +129,7 @@ struct Work {
     return computedPairs ? double(visiblePairs) / double(computedPairs) : 1;
   }
   double density() const {
-    return allPairs ? double(visiblePairs) / double(allPairs) : 1;
+    return allPairs ? double(visiblePairs) / double(allPairs) : 0;
   }
 };
 

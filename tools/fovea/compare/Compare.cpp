@@ -55,13 +55,15 @@ static int64_t tileFor(const Side &dense) {
 
 static DroppedMap mapOf(const Options &options, const Side &mine,
                         const Side &dense) {
-  if (options.batch >= dense.batches() || options.head >= dense.heads())
+  if (options.batch >= dense.batches())
     throw Failure(ExitUsage,
-                  llvm::formatv("expected --batch below {0} and --head below "
-                                "{1}, got {2} and {3}",
-                                dense.batches(), dense.heads(), options.batch,
-                                options.head)
+                  llvm::formatv("expected --batch below {0}, got {1}",
+                                dense.batches(), options.batch)
                       .str());
+  if (options.head >= dense.heads())
+    throw Failure(ExitUsage, llvm::formatv("expected --head below {0}, got {1}",
+                                           dense.heads(), options.head)
+                                 .str());
   return dropped(mine.table(), dense.table(), dense.queries(),
                  options.tile ? options.tile : tileFor(dense), options.batch,
                  options.head);
@@ -125,9 +127,11 @@ static int compareOnce(const Options &options) {
 static CompareOptions withValue(CompareOptions options, const std::string &name,
                                 const std::string &value, bool isParameter) {
   auto &list = isParameter ? options.defines : options.call.scalars;
-  llvm::erase_if(list, [&](const std::string &text) {
-    return llvm::StringRef(text).starts_with(name + "=");
-  });
+  if (llvm::any_of(list, [&](const std::string &text) {
+        return llvm::StringRef(text).starts_with(name + "=");
+      }))
+    throw Failure(ExitUsage, "expected '" + name + "' from --sweep or from " +
+                                 (isParameter ? "-D" : "--arg") + ", got both");
   list.push_back(name + "=" + value);
   return options;
 }
@@ -226,6 +230,18 @@ static int run(const Options &options) {
   if (!options.sweep.empty() && (!options.picture.empty() || options.tile))
     throw Failure(ExitUsage, "expected --picture and --tile without --sweep: "
                              "they are of one comparison");
+  if (options.picture.empty() && !options.tile &&
+      (options.batch >= 0 || options.head >= 0))
+    throw Failure(ExitUsage, "expected --picture or --tile with --batch and "
+                             "--head: they say of what");
+  for (const std::string &path : {options.curve, options.picture}) {
+    if (path.empty())
+      continue;
+    if (!llvm::StringRef(path).ends_with(".svg"))
+      throw Failure(ExitUsage,
+                    "expected a name that ends in .svg, got '" + path + "'");
+    insistOnRoomFor(path);
+  }
   return options.sweep.empty() ? compareOnce(options) : sweep(options);
 }
 
@@ -252,9 +268,11 @@ void cli::addCompare(CLI::App &app, int &exitCode) {
   command->add_option("--target", compare.mine.target,
                       "What to make code for: host, or a name that `fovea "
                       "targets` lists");
+  compare.mine.tuning.addTo(*command);
   command
       ->add_option("--cache-dir", compare.mine.cacheDir,
-                   "Where compiled specs are kept (\"\": nowhere)")
+                   "Where compiled specs are kept (default: FOVEA_CACHE_DIR, "
+                   "else fovea in the user's cache directory; \"\": nowhere)")
       ->each([&](const std::string &) { compare.mine.cacheDirGiven = true; });
   compare.call.addTo(*command, false);
   command->add_option("--threads", compare.threads, "Threads that run both")
@@ -289,6 +307,7 @@ void cli::addCompare(CLI::App &app, int &exitCode) {
       "--in q=Q.npy --in k=K.npy --in v=V.npy --picture dropped.svg");
   command->callback([&exitCode] {
     options.compare.dense.target = options.compare.mine.target;
+    options.compare.dense.tuning = options.compare.mine.tuning;
     options.compare.dense.cacheDir = options.compare.mine.cacheDir;
     options.compare.dense.cacheDirGiven = options.compare.mine.cacheDirGiven;
     exitCode = run(options);

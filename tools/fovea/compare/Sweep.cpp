@@ -25,10 +25,16 @@ static std::vector<std::string> split(const std::string &text, char at) {
   return parts;
 }
 
-static bool isNumber(const std::string &text) {
+/// Infinities and NaN are numbers to strtod.
+static bool looksLikeNumber(const std::string &text) {
   char *end = nullptr;
-  double value = std::strtod(text.c_str(), &end);
-  return !text.empty() && !*end && std::isfinite(value);
+  std::strtod(text.c_str(), &end);
+  return !text.empty() && !*end;
+}
+
+static bool isNumber(const std::string &text) {
+  return looksLikeNumber(text) &&
+         std::isfinite(std::strtod(text.c_str(), nullptr));
 }
 
 [[noreturn]] static void refuse(const std::string &option) {
@@ -41,14 +47,14 @@ static bool isNumber(const std::string &text) {
 /// colons as well.
 static bool isRange(const std::vector<std::string> &parts) {
   return parts.size() > 1 &&
-         (isNumber(parts[0]) ||
+         (looksLikeNumber(parts[0]) ||
           std::all_of(parts.begin(), parts.end(), [](const std::string &part) {
-            return part.empty() || isNumber(part);
+            return part.empty() || looksLikeNumber(part);
           }));
 }
 
 Sweep parseSweep(const std::string &option) {
-  constexpr double kMost = 1000;
+  constexpr double kMost = 1000, kWhole = 9e15; // below 2^53
   Sweep sweep;
   std::string values;
   std::tie(sweep.name, values) = splitDefinition(option, "--sweep");
@@ -64,8 +70,10 @@ Sweep parseSweep(const std::string &option) {
                                "its first value to its last, got '" +
                                    option + "'");
     for (int i = 0; i <= int(steps); ++i) {
+      double value = from + i * step;
+      bool whole = value == std::floor(value) && std::fabs(value) < kWhole;
       char text[32];
-      std::snprintf(text, sizeof(text), "%.10g", from + i * step);
+      std::snprintf(text, sizeof(text), whole ? "%.0f" : "%.10g", value);
       sweep.values.push_back(text);
     }
     return sweep;

@@ -3,6 +3,8 @@
 #include "tools/fovea/npy/Npy.h"
 #include "tools/fovea/npy/Scalars.h"
 
+#include <cmath>
+#include <cstdio>
 #include <limits>
 
 namespace fovea::npy {
@@ -76,6 +78,19 @@ static void storeFloat(fovea_dtype dtype, char *to, double value) {
   }
 }
 
+static double readFloat(fovea_dtype dtype, const char *from) {
+  switch (dtype) {
+  case FOVEA_DTYPE_F16:
+    return fromF16(load<uint16_t>(from));
+  case FOVEA_DTYPE_BF16:
+    return fromBF16(load<uint16_t>(from));
+  case FOVEA_DTYPE_F32:
+    return load<float>(from);
+  default:
+    return load<double>(from);
+  }
+}
+
 static int64_t loadInteger(Type type, const char *from) {
   switch (type) {
   case Type::I8:
@@ -132,9 +147,18 @@ bool convert(const Array &array, fovea_dtype dtype, const std::string &name,
   }
   bool integers = !isFloat(array.type) && array.type != Type::V2;
   if (isFloat(array.type) && isFloat(dtype)) {
-    for (size_t i = 0; i < n; ++i)
-      storeFloat(dtype, &out[i * to],
-                 loadFloat(array.type, &array.data[i * from]));
+    for (size_t i = 0; i < n; ++i) {
+      double value = loadFloat(array.type, &array.data[i * from]);
+      storeFloat(dtype, &out[i * to], value);
+      if (std::isfinite(value) &&
+          !std::isfinite(readFloat(dtype, &out[i * to]))) {
+        char text[32];
+        std::snprintf(text, sizeof(text), "%g", value);
+        error = name + ": expected values of " + dtypeName(dtype) + ", got " +
+                text + " at element " + std::to_string(i);
+        return false;
+      }
+    }
     return true;
   }
   if (integers && !isFloat(dtype)) {

@@ -2,11 +2,12 @@
 // The .npy format: magic, version, a Python dict as text, raw elements.
 #include "tools/fovea/npy/Npy.h"
 
+#include "tools/fovea/npy/WriteFile.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <unistd.h>
 
 namespace fovea::npy {
 
@@ -371,26 +372,10 @@ std::string format(const Array &array) {
 }
 
 bool write(const std::string &path, const Array &array, std::string &error) {
-  std::string bytes = format(array);
-  std::string temporary = path + "." + std::to_string(getpid()) + ".tmp";
-  FILE *file = std::fopen(temporary.c_str(), "wb");
-  bool good =
-      file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
-  int reason = errno;
-  if (file && std::fclose(file) != 0 && good) {
-    good = false;
-    reason = errno;
-  }
-  if (good && std::rename(temporary.c_str(), path.c_str()) != 0) {
-    good = false;
-    reason = errno;
-  }
-  if (good)
-    return true;
-  if (file)
-    std::remove(temporary.c_str());
-  error = path + ": " + std::strerror(reason);
-  return false;
+  std::string reason = replaceFile(path, format(array));
+  if (!reason.empty())
+    error = path + ": " + reason;
+  return reason.empty();
 }
 
 } // namespace fovea::npy

@@ -13,6 +13,7 @@ header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
 header += " " * (-(len(header) + 11) % 64) + "\n"
 pack = {
     "<f4": lambda x: struct.pack("<f", float(x)),
+    "<f8": lambda x: struct.pack("<d", float(x)),
     "<i4": lambda x: struct.pack("<i", int(x)),
     "<i8": lambda x: struct.pack("<q", int(x)),
     "<c8": lambda x: struct.pack("<2f", float(x), 0),
