@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Takes every figure of docs/performance.md with `fovea bench` and `fovea
-explain`, for whoever claims something about speed.
+"""Takes the figures of docs/performance.md that all kernels share (Figures,
+Serving) with `fovea bench` and `fovea explain`, for whoever claims something
+about speed. Other sections name their scripts.
 
 Prints a Markdown table; each row has the command that repeats it, what was
 measured, what is wanted. Exits with 1 if a figure misses its bound or could
