@@ -102,8 +102,11 @@ func.func @cast_kernel(%q: !t, %v: !t, %x: tensor<4xf32>) -> !t {
       mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
         %f = tensor.extract %x[%j] : tensor<4xf32>
         %n = arith.fptosi %f : f32 to i32
-        %same = arith.cmpi eq, %n, %n : i32
-        sel.yield %same : i1 } : (!t, !t, !t) -> !t
+        %zero = arith.constant 0 : i32
+        %one = arith.constant 1 : i32
+        %odd = arith.ori %n, %one : i32
+        %any = arith.cmpi ne, %odd, %zero : i32
+        sel.yield %any : i1 } : (!t, !t, !t) -> !t
   return %o : !t
 }
 
@@ -121,8 +124,11 @@ func.func @cast_unsigned_kernel(%q: !t, %v: !t, %x: tensor<4xf32>) -> !t {
       mask { ^bb0(%b: index, %h: index, %i: index, %j: index):
         %f = tensor.extract %x[%j] : tensor<4xf32>
         %n = arith.fptoui %f : f32 to i8
-        %same = arith.cmpi eq, %n, %n : i8
-        sel.yield %same : i1 } : (!t, !t, !t) -> !t
+        %zero = arith.constant 0 : i8
+        %one = arith.constant 1 : i8
+        %odd = arith.ori %n, %one : i8
+        %any = arith.cmpi ne, %odd, %zero : i8
+        sel.yield %any : i1 } : (!t, !t, !t) -> !t
   return %o : !t
 }
 

@@ -36,7 +36,16 @@ void CallOptions::addTo(CLI::App &command, bool shapeRequired) {
       "number of its parent among its sequence's rows, or -1: "
       "--tree=-1,0,0,1 or FILE.npy (integers, (rows) or (b, rows)); of one "
       "sequence for all, or of all. `random`: by the seed");
-  command.add_option("--seed", seed, "Of the random arguments");
+  command.add_option("--seed", seed, "Of the random arguments")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            uint64_t value;
+            return llvm::StringRef(text).getAsInteger(10, value)
+                       ? "expected a whole number from 0 to 2^64 - 1, got " +
+                             text
+                       : std::string();
+          },
+          ""));
   command.add_flag("--no-sharing", noSharing,
                    "Read a prefix that sequences share once for each");
   command.add_flag("--deterministic", deterministic,
@@ -407,6 +416,17 @@ void Arguments::makeResults() {
     }
     outputs.emplace_back(fovea_dtype(arg.dtype), shape);
   }
+}
+
+std::string Arguments::notFinite() const {
+  for (const HostValue &value : given) {
+    if (value.isScalar || value.isCache)
+      continue;
+    for (int64_t i = 0; i < value.tensor.size(); ++i)
+      if (!std::isfinite(value.tensor.get(i)))
+        return value.name;
+  }
+  return "";
 }
 
 void Arguments::poisonResults() {

@@ -67,6 +67,8 @@ public:
   }
   /// Names of the inputs that were filled at random.
   const std::vector<std::string> &randomInputs() const { return random; }
+  /// An input that holds NaN or an infinity, or "".
+  std::string notFinite() const;
   /// Fills the results with NaN, so that what a kernel leaves out shows.
   void poisonResults();
 

@@ -99,6 +99,10 @@ static int verifySpec(const Options &options) {
       os << "remark: pairs are hidden for which the mask or a modifier has no "
             "value: "
          << v.hidden << " [mask_s3]\n";
+    if (std::string name = v.ok ? "" : arguments.notFinite(); !name.empty())
+      os << "remark: '" << name
+         << "' has values that are not finite: where they are hidden nothing "
+            "is specified [attention_s11]\n";
     if (!arguments.randomInputs().empty())
       os << "at random (seed " << options.call.seed
          << "): " << CLI::detail::join(arguments.randomInputs(), ", ") << "\n";

@@ -96,15 +96,21 @@ void printText(llvm::raw_ostream &os, const Comparison &c, const Side &mine,
                 "pairs\n",
                 100 * c.density, table.pairs(), dense.table().pairs());
   const Mass &m = c.mass.all;
-  os << formatv("  mass kept  {0:f2} % in the mean; 5 % of rows keep at most "
-                "{1:f2} %, the worst {2:f2} %\n",
-                100 * m.kept, 100 * m.low, 100 * m.least);
-  os << formatv("             dense mass on keys seen {0:f2} %, pooled {1:f2} "
-                "%, dropped {2:f2} %\n",
-                100 * m.exact, 100 * m.pooled, 100 * m.dropped);
-  os << formatv("             the best choice of as many keys would keep "
-                "{0:f2} %\n",
-                100 * m.best);
+  if (!m.rows) {
+    os << "  mass kept  none to keep: no query sees a key in the dense "
+          "kernel\n";
+  } else {
+    os << formatv("  mass kept  {0:f2} % in the mean; 5 % of rows keep at most "
+                  "{1:f2} %, the worst {2:f2} %\n",
+                  100 * m.kept, 100 * m.low, 100 * m.least);
+    os << formatv(
+        "             dense mass on keys seen {0:f2} %, pooled {1:f2} "
+        "%, dropped {2:f2} %\n",
+        100 * m.exact, 100 * m.pooled, 100 * m.dropped);
+    os << formatv("             the best choice of as many keys would keep "
+                  "{0:f2} %\n",
+                  100 * m.best);
+  }
   if (c.mass.beyond)
     os << formatv("  remark: {0} pairs are seen that {1} does not see\n",
                   c.mass.beyond, fovea_kernel_name(dense.session().kernel()));
