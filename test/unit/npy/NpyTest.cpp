@@ -160,7 +160,7 @@ TEST(Npy, missingFileSaysWhy) {
 }
 
 TEST(Npy, floatsConvert) {
-  Array a = good(file(dict("<f8", "(3,)"), raw<double>({1.0, 1e30, -2.5})));
+  Array a = good(file(dict("<f8", "(3,)"), raw<double>({1.0, INFINITY, -2.5})));
   std::vector<char> out;
   std::string error;
   ASSERT_TRUE(convert(a, FOVEA_DTYPE_F16, "x", out, error));
@@ -168,6 +168,12 @@ TEST(Npy, floatsConvert) {
             (std::vector<uint16_t>{0x3c00, 0x7c00, 0xc100}));
   ASSERT_TRUE(convert(a, FOVEA_DTYPE_BF16, "x", out, error));
   EXPECT_EQ(values<uint16_t>(out)[2], 0xc020);
+  // What becomes infinite is refused, as integers out of range are.
+  Array wide = good(file(dict("<f8", "(2,)"), raw<double>({65504, -1e30})));
+  ASSERT_TRUE(convert(wide, FOVEA_DTYPE_F32, "x", out, error));
+  EXPECT_FALSE(convert(wide, FOVEA_DTYPE_F16, "q.npy", out, error));
+  EXPECT_EQ(error, "q.npy: expected values of f16, got -1e+30 at element 1");
+  ASSERT_TRUE(convert(a, FOVEA_DTYPE_BF16, "x", out, error));
   // bf16 results are written as f32, exactly.
   Array back = fromElements(out.data(), FOVEA_DTYPE_BF16, {3});
   EXPECT_EQ(back.type, Type::F32);
