@@ -181,14 +181,15 @@ MapLowering::Mapped MapLowering::emit(Emitter &e, Operation *op, Region &body,
   Value offset = asI64(e, cabi::loadQueryOffset(e.b, e.loc, plan, at.b));
   Value length = asI64(e, cabi::loadKeyLength(e.b, e.loc, plan, at.b));
   e.b.restoreInsertionPoint(here);
-  // The plan holds to these: the distance of two positions fits 32 bits.
+  // The plan holds to these: the distance of two positions fits 32 bits. Keys
+  // of lanes past the length may lie beyond, and are hidden.
   constexpr int64_t most = FOVEA_ABI_MAX_TOKENS;
   LaneValue args[] = {LaneValue::any(s ? s : e.cF32(0)).inLoop(),
                       LaneValue::index(at.b),
                       LaneValue::index(at.h),
-                      LaneValue::index(at.q, -most),
+                      LaneValue::index(at.q, -most, most - 1),
                       LaneValue::index(at.k, 0, most - 1).inLoop(),
-                      LaneValue::index(offset, -most),
+                      LaneValue::index(offset, -most, most),
                       LaneValue::index(length, 0, most)};
   auto result = vectoriser.emit(body.front(), args);
   // i1, i32 or f32.

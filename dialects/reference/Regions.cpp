@@ -97,8 +97,8 @@ regionProgram(const Environment &env, Region &region, bool withElement) {
   llvm::SetVector<mlir::Value> used;
   getUsedValuesDefinedAbove(region, used);
   for (mlir::Value value : used) {
-    Operation *op = value.getDefiningOp();
-    if (op && op->hasTrait<OpTrait::ConstantLike>())
+    // Not asked for its traits: g++ names them otherwise than MLIR's compiler.
+    if (auto op = value.getDefiningOp<arith::ConstantOp>())
       constants.push_back(op);
     else
       outer.push_back(value);

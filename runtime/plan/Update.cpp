@@ -96,13 +96,13 @@ static fovea_status snapshot(fovea_plan &plan, Phase &phase) {
     int64_t off = s.flags & FOVEA_STAGE_TOP_LEFT ? 0 : len - phase.sq;
     if (offsets) {
       off = static_cast<const int32_t *>(offsets->data)[b * offsets->stride[0]];
-      if (off < -phase.sq || off > INT32_MAX - phase.sq)
+      int64_t most = FOVEA_ABI_MAX_TOKENS - phase.sq;
+      if (off < -phase.sq || off > most)
         return fail(FOVEA_INVALID,
                     "argument '%s': expected query offsets between %lld and "
                     "%lld, got %lld at %lld",
                     nameOf(s.offset_slot), (long long)-phase.sq,
-                    (long long)(INT32_MAX - phase.sq), (long long)off,
-                    (long long)b);
+                    (long long)most, (long long)off, (long long)b);
     }
     // order_c4
     if (s.order_points && (len != phase.sq || len < s.order_points))

@@ -19,6 +19,7 @@
 #include <optional>
 #include <random>
 #include <sstream>
+#include <unistd.h>
 
 using namespace fovea::e2e;
 
@@ -328,7 +329,9 @@ public:
   }
   /// What a file of the sequence holds behind its header.
   std::string saved(uint64_t id) {
-    std::string path = testing::TempDir() + "/tree-" + c.name + ".kv";
+    // Other processes run the same case for other targets.
+    std::string path = testing::TempDir() + "/tree-" + c.name + "-" +
+                       std::to_string(getpid()) + ".kv";
     EXPECT_EQ(fovea_kv_save(kv, id, path.c_str()), FOVEA_OK) << fovea_message();
     std::ifstream file(path, std::ios::binary);
     std::stringstream bytes;

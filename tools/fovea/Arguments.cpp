@@ -379,6 +379,8 @@ void Arguments::checkMemory() const {
   double memory =
       double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
   double total = 0;
+  if (memory <= 0)
+    return; // not known
   for (size_t i = 0; i < infos().size(); ++i) {
     const fovea_arg_info &arg = infos()[i];
     if (arg.kind != FOVEA_TENSOR || (i < filled.size() && filled[i]))

@@ -6,6 +6,7 @@
 #include <fovea/bundle.h>
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -67,11 +68,16 @@ void writeFile(const std::string &path, const std::string &bytes) {
 }
 
 void insistOnRoomFor(const std::string &path) {
-  llvm::StringRef folder = llvm::sys::path::parent_path(path);
+  using namespace llvm::sys;
+  llvm::SmallString<128> real; // what a link leads to
+  bool exists = !fs::real_path(path, real);
+  if (exists && !fs::is_regular_file(real))
+    return; // written in place
+  llvm::StringRef folder =
+      path::parent_path(exists ? llvm::StringRef(real) : llvm::StringRef(path));
   if (folder.empty())
     folder = ".";
-  if (std::error_code error =
-          llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
+  if (std::error_code error = fs::access(folder, fs::AccessMode::Write))
     throw Failure(ExitMachine, path + ": expected a folder to write to, got " +
                                    folder.str() + ": " + error.message());
 }

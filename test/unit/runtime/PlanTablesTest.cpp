@@ -40,8 +40,12 @@ TEST(Plan, ReadsLengthsAndOffsets) {
   lengths.intAt(0) = 200;
   offsets.intAt(1) = -21;
   EXPECT_REFUSED(FOVEA_INVALID, "'offsets': expected query offsets", update());
-  offsets.intAt(1) = INT32_MAX;
-  EXPECT_REFUSED(FOVEA_INVALID, "'offsets': expected query offsets", update());
+  offsets.intAt(1) = FOVEA_ABI_MAX_TOKENS - 19;
+  EXPECT_REFUSED(
+      FOVEA_INVALID,
+      "'offsets': expected query offsets between -20 and 1073741804, "
+      "got 1073741805 at 1",
+      update());
   offsets.intAt(1) = 0;
   lengths.dl.data = nullptr;
   EXPECT_REFUSED(FOVEA_INVALID, "'lengths': expected data, got NULL", update());

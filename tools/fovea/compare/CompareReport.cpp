@@ -67,6 +67,10 @@ static void printGroups(llvm::raw_ostream &os, const char *what,
   for (size_t i = 0; i < mass.size(); ++i) {
     const Mass &m = mass[i];
     const OutputError &e = errors[i];
+    if (!m.rows) { // nothing to keep, and nothing to get wrong
+      os << formatv("  {0,-6} {1,9}\n", i, "-");
+      continue;
+    }
     os << formatv("  {0,-6} {1,7:f2} % {2,7:f2} % {3,7:f2} % {4,7:f2} % "
                   "{5,11:e2} {6,9:e1} {7,8:f4} {8,8:f4}\n",
                   i, 100 * m.kept, 100 * m.dropped, 100 * m.low, 100 * m.least,

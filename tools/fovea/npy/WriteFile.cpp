@@ -26,9 +26,11 @@ static int writeBytes(const std::string &path, const std::string &bytes) {
 std::string fovea::replaceFile(const std::string &path,
                                const std::string &bytes) {
   std::string target = path;
-  struct stat known;
+  struct stat known, link;
   int reason = 0;
-  if (stat(path.c_str(), &known) == 0 && !S_ISREG(known.st_mode)) {
+  bool exists = stat(path.c_str(), &known) == 0;
+  bool dangles = !exists && lstat(path.c_str(), &link) == 0;
+  if (dangles || (exists && !S_ISREG(known.st_mode))) {
     reason = writeBytes(path, bytes);
   } else {
     char resolved[PATH_MAX];

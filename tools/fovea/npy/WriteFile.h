@@ -9,7 +9,7 @@ namespace fovea {
 
 /// Replaces the file at `path`, behind links too, at once: who reads it
 /// meanwhile has the old one or the new one. What is no regular file (a device,
-/// a pipe) is written to. Returns why it could not, or "".
+/// a pipe, a link to nothing) is written to. Returns why it could not, or "".
 std::string replaceFile(const std::string &path, const std::string &bytes);
 
 } // namespace fovea
