@@ -28,7 +28,7 @@ the same kernel without the mask; its exact minimum is not counted.
 
 usage: masks.py [--only WORD] [--after NAME] [--length N] [--dtype f32] [--dim 64]
                 [--rounds N] [--threads N] [--skip plan,time,..] [--json FILE]
-                [--against TARGET]
+                [--target TARGET] [--against TARGET]
 """
 import argparse
 import array
@@ -236,7 +236,8 @@ def driver(args, verb, path, heads, length, *options):
     libraries = args.build or os.path.join(fovea.ROOT, "build", "release", "lib")
     return fovea.driver(
         [os.path.join(libraries, os.pardir, "bin", "fovea"), verb,
-         "--cache-dir", "", f"--threads={args.threads}"], path,
+         "--cache-dir", "", f"--threads={args.threads}",
+         f"--target={args.target or 'host'}"], path,
         {"b": 1, "rows": TREE_ROWS, "sk": length}, options, D=args.dim,
         T=args.dtype, H=heads, KV=heads)
 
@@ -350,9 +351,10 @@ def main():
     parser.add_argument("--skip", default="")
     parser.add_argument("--json")
     parser.add_argument("--build", help="folder of libfovea-rt.so")
+    parser.add_argument("--target", help="instead of this machine's")
     parser.add_argument("--against", help="time this target as well")
     args = parser.parse_args()
-    library = fovea.Library(args.threads, args.build)
+    library = fovea.Library(args.threads, args.build, args.target)
     against = args.against and fovea.Library(args.threads, args.build,
                                              args.against)
     timer = Timer(library, args.length, args.dtype, args.dim, args.rounds,

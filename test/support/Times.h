@@ -31,8 +31,8 @@ inline double threadMs() {
 template <typename Round>
 double fastest(int rounds, double wanted, Round round) {
   double best = std::numeric_limits<double>::infinity();
-  for (int i = 0;
-       i < rounds || (kBound && best >= wanted && i < 25 * rounds); ++i)
+  for (int i = 0; i < rounds || (kBound && best >= wanted && i < 25 * rounds);
+       ++i)
     best = std::min(best, double(round()));
   return best;
 }

@@ -39,10 +39,10 @@ std::pair<std::string, std::string> splitDefinition(const std::string &text,
 
 /// The bytes of a file; a Failure with the system's reason.
 std::string readFile(const std::string &path);
-/// Writes a file through a temporary beside it.
+/// As replaceFile; a Failure with the system's reason.
 void writeFile(const std::string &path, const std::string &bytes);
-/// Fails where a file at `path` could not be written, before there is work to
-/// lose: it is written beside its place first.
+/// Fails where writeFile(path) could not make its temporary file, before there
+/// is work to lose.
 void insistOnRoomFor(const std::string &path);
 /// Fails where an option that goes by names has `name` twice.
 void insistOnce(const std::string &option, const std::string &name,

@@ -39,8 +39,8 @@ typedef enum fovea_dtype {
 #define FOVEA_ABI_MAX_VIEWS 64
 /* Entries of a table, or blocks of them, that one block of a summary covers. */
 #define FOVEA_SUMMARY_BLOCK 64
-/* Most rows and keys of a head in a call: kernels compute the distance of two
- * positions in 32 bits. */
+/* Most rows and keys of a head in a call, and items along an axis of a grid:
+ * kernels compute the distance of two positions in 32 bits. */
 #define FOVEA_ABI_MAX_TOKENS (1 << 30)
 /* A mask is solved into at most this many runs per query tile. */
 #define FOVEA_ABI_MAX_RUNS 8
